@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses of Redis. */
+#include "common/engine/redis_url.h"
+
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+
+#define DEFAULT_PORT 6379
+#define MAX_ADDRESS_BYTES 4096
+#define MAX_SOCKET_PATH_BYTES 107 /* of struct sockaddr_un */
+#define MAX_TIMEOUT_MS (INT64_C(1000) * 86400)
+
+enum scheme_kind { SCHEME_TCP, SCHEME_UNIX, SCHEME_REFUSED };
+
+static const struct {
+    const char *name;
+    enum scheme_kind kind;
+    const char *advice;
+} schemes[] = {
+    {"tcp", SCHEME_TCP, NULL},
+    {"redis", SCHEME_TCP, NULL},
+    {"unix", SCHEME_UNIX, NULL},
+    {"rediss", SCHEME_REFUSED, "TLS to Redis is not supported: put stunnel in between, or use a Unix socket"},
+    {"redis+sentinel", SCHEME_REFUSED, "Redis Sentinel is not supported: give the address of the master"},
+    {"rediss+sentinel", SCHEME_REFUSED, "Redis Sentinel is not supported: give the address of the master"},
+    {"redis+cluster", SCHEME_REFUSED, "Redis Cluster is not supported: give the address of one Redis outside of a cluster"},
+    {"rediss+cluster", SCHEME_REFUSED, "Redis Cluster is not supported: give the address of one Redis outside of a cluster"},
+};
+
+/* The parts of an address, borrowed from its text; p == NULL: not there. */
+struct parts {
+    enum scheme_kind kind;
+    struct span credentials;
+    struct span place; /* host and port, or a path */
+    struct span db;
+    struct span options;
+};
+
+static int parse_scheme(struct span text, struct parts *p, struct span *rest, struct err *e)
+{
+    size_t at = span_find(text, ':', 0);
+    if (!span_starts(span_from(text, at), SPAN("://"))) {
+        p->kind = text.n > 0 && text.p[0] == '/' ? SCHEME_UNIX : SCHEME_TCP;
+        *rest = text;
+        return 0;
+    }
+    struct span name = span_of(text.p, at);
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        if (!span_eq_nocase(name, span_str(schemes[i].name))) {
+            continue;
+        }
+        if (schemes[i].kind == SCHEME_REFUSED) {
+            return err_set(e, ERR_UNKNOWN, "the Redis address begins with %s://. %s", schemes[i].name, schemes[i].advice);
+        }
+        p->kind = schemes[i].kind;
+        *rest = span_from(text, at + 3);
+        return 0;
+    }
+    return err_set(e, ERR_UNKNOWN, "the Redis address has the unknown scheme %.*s; use HOST:PORT, redis://HOST:PORT or unix:///PATH",
+                   (int)(name.n < 32 ? name.n : 32), name.p);
+}
+
+static void split_parts(struct span rest, struct parts *p)
+{
+    size_t at = span_find(rest, '?', 0);
+    if (at < rest.n) {
+        p->options = span_from(rest, at + 1);
+        rest.n = at;
+    }
+    /* The last @, as a password may hold one that nobody escaped. */
+    for (size_t i = rest.n; i > 0; i--) {
+        if (rest.p[i - 1] == '@') {
+            p->credentials = span_of(rest.p, i - 1);
+            rest = span_from(rest, i);
+            break;
+        }
+    }
+    at = p->kind == SCHEME_TCP ? span_find(rest, '/', 0) : rest.n;
+    if (at < rest.n) {
+        p->db = span_from(rest, at + 1);
+        rest.n = at;
+    }
+    p->place = rest;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Resolves %XX; a percent sign that is no escape stays. */
+static char *decode(struct span s)
+{
+    char *out = mem_alloc(s.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        int high = s.p[i] == '%' && i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
+        int low = high >= 0 ? hex_value(s.p[i + 2]) : -1;
+        if (low >= 0) {
+            out[n++] = (char)(high << 4 | low);
+            i += 2;
+        } else {
+            out[n++] = s.p[i];
+        }
+    }
+    out[n] = '\0';
+    return out;
+}
+
+static void set_credentials(struct span text, struct redis_url *out)
+{
+    size_t at = span_find(text, ':', 0);
+    free(out->user);
+    out->user = decode(span_of(text.p, at));
+    if (at < text.n) {
+        mem_wipe(out->password, strlen(out->password));
+        free(out->password);
+        out->password = decode(span_from(text, at + 1));
+    }
+}
+
+static bool is_plain(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c <= ' ' || c >= 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int set_host(struct span place, struct redis_url *out, struct err *e)
+{
+    struct span host = place;
+    struct span port = {0};
+    if (place.n > 0 && place.p[0] == '[') {
+        size_t end = span_find(place, ']', 0);
+        if (end == place.n || (end + 1 < place.n && place.p[end + 1] != ':')) {
+            return err_set(e, ERR_SYNTAX, "the Redis address has no closing bracket before its port");
+        }
+        host = span_of(place.p + 1, end - 1);
+        port = end + 1 < place.n ? span_from(place, end + 2) : port;
+    } else {
+        size_t at = span_find(place, ':', 0);
+        host = span_of(place.p, at);
+        port = at < place.n ? span_from(place, at + 1) : port;
+    }
+    uint64_t number = DEFAULT_PORT;
+    if (port.p != NULL && (span_to_u64(port, &number) != 0 || number == 0 || number > UINT16_MAX)) {
+        return err_set(e, ERR_SYNTAX, "the Redis address has the port \"%.*s\"; a port is a number from 1 to 65535",
+                       (int)(port.n < 32 ? port.n : 32), port.p);
+    }
+    if (host.n == 0 || host.n > 255 || !is_plain(host)) {
+        return err_set(e, ERR_SYNTAX, "the Redis address has no valid host; use HOST:PORT or unix:///PATH");
+    }
+    out->host = span_dup(host);
+    out->port = (uint16_t)number;
+    struct buf text = {0};
+    buf_addf(&text, span_find(host, ':', 0) < host.n ? "[%s]:%u" : "%s:%u", out->host, out->port);
+    out->display = mem_strdup(buf_cstr(&text));
+    buf_free(&text);
+    return 0;
+}
+
+static int set_path(struct span place, struct redis_url *out, struct err *e)
+{
+    if (place.n == 0 || place.p[0] != '/' || place.n > MAX_SOCKET_PATH_BYTES || !is_plain(place)) {
+        return err_set(e, ERR_SYNTAX, "the Redis address names no absolute path of at most %d bytes: use unix:///run/redis.sock",
+                       MAX_SOCKET_PATH_BYTES);
+    }
+    out->path = span_dup(place);
+    out->display = span_dup(place);
+    return 0;
+}
+
+/* Durations as "1s", "1m30s" or "250ms". */
+static int parse_duration(struct span s, int64_t *ms)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+    int64_t total = 0;
+    size_t at = 0;
+    while (at < s.n) {
+        size_t digits = at;
+        while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9') {
+            digits++;
+        }
+        size_t end = digits;
+        while (end < s.n && s.p[end] >= 'a' && s.p[end] <= 'z') {
+            end++;
+        }
+        uint64_t n;
+        int64_t unit = 0;
+        for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+            unit = span_eq_str(span_of(s.p + digits, end - digits), units[i].unit) ? units[i].ms : unit;
+        }
+        if (unit == 0 || span_to_u64(span_of(s.p + at, digits - at), &n) != 0 || n > MAX_TIMEOUT_MS) {
+            return ERR_SYNTAX;
+        }
+        total += (int64_t)n * unit;
+        if (total > MAX_TIMEOUT_MS) {
+            return ERR_RANGE;
+        }
+        at = end;
+    }
+    *ms = total;
+    return total > 0 ? 0 : ERR_SYNTAX;
+}
+
+static int set_db(struct span text, struct redis_url *out, struct err *e)
+{
+    uint64_t n = 0;
+    if (text.n != 0 && (span_to_u64(text, &n) != 0 || n > INT32_MAX)) {
+        return err_set(e, ERR_SYNTAX, "the Redis address has the database \"%.*s\"; it is a number",
+                       (int)(text.n < 32 ? text.n : 32), text.p);
+    }
+    if (text.n != 0) {
+        out->db = (int64_t)n;
+    }
+    return 0;
+}
+
+static int set_option(struct span name, struct span value, struct redis_url *out, struct err *e)
+{
+    if (span_eq_str(name, "connect_timeout") || span_eq_str(name, "io_timeout")) {
+        int64_t *at = name.p[0] == 'c' ? &out->connect_timeout_ms : &out->io_timeout_ms;
+        if (parse_duration(value, at) != 0) {
+            return err_set(e, ERR_SYNTAX, "the option %.*s of the Redis address is no duration such as 1s or 250ms",
+                           SPAN_FMT(name));
+        }
+        return 0;
+    }
+    if (span_eq_str(name, "db")) {
+        return set_db(value, out, e);
+    }
+    /* We speak RESP2 and open no replica client; saying so is no error. */
+    if (span_eq_str(name, "force_resp2") || span_eq_str(name, "replica_client_enabled") ||
+        (span_eq_str(name, "tls_enabled") && span_eq_str(value, "false"))) {
+        return 0;
+    }
+    return err_set(e, ERR_UNKNOWN,
+                   "the option %.*s of the Redis address is not supported; known are connect_timeout, io_timeout and db",
+                   (int)(name.n < 32 ? name.n : 32), name.p);
+}
+
+static int set_options(struct span options, struct redis_url *out, struct err *e)
+{
+    struct span rest = options;
+    struct span option;
+    while (rest.p != NULL && span_split(&rest, '&', &option)) {
+        size_t at = span_find(option, '=', 0);
+        if (option.n == 0) {
+            continue;
+        }
+        int rc = set_option(span_of(option.p, at), span_from(option, at + 1), out, e);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int redis_url_parse(const char *address, const struct conf_redis *r, struct redis_url *out, struct err *e)
+{
+    struct parts p = {0};
+    struct span rest = {0};
+    *out = (struct redis_url){.db = r->db, .connect_timeout_ms = r->connect_timeout_ms, .io_timeout_ms = r->io_timeout_ms};
+    out->user = mem_strdup(r->user != NULL ? r->user : "");
+    out->password = mem_strdup(r->password != NULL ? r->password : "");
+    int rc = strlen(address) > MAX_ADDRESS_BYTES ? err_set(e, ERR_LIMIT, "the Redis address is too long") : 0;
+    if (rc == 0) {
+        rc = parse_scheme(span_trim(span_str(address)), &p, &rest, e);
+    }
+    if (rc == 0) {
+        split_parts(rest, &p);
+        if (p.credentials.p != NULL) {
+            set_credentials(p.credentials, out);
+        }
+        rc = p.kind == SCHEME_UNIX ? set_path(p.place, out, e) : set_host(p.place, out, e);
+    }
+    if (rc == 0) {
+        rc = set_db(p.db, out, e);
+    }
+    if (rc == 0) {
+        rc = set_options(p.options, out, e);
+    }
+    if (rc != 0) {
+        redis_url_fini(out);
+    }
+    return rc;
+}
+
+void redis_url_fini(struct redis_url *u)
+{
+    if (u->password != NULL) {
+        mem_wipe(u->password, strlen(u->password));
+    }
+    free(u->host);
+    free(u->path);
+    free(u->user);
+    free(u->password);
+    free(u->display);
+    *u = (struct redis_url){0};
+}

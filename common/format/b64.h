@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Base64 in the standard and the URL-safe alphabet (RFC 4648). */
+#pragma once
+
+#include "common/base/arena.h"
+
+/* Standard alphabet with padding, strictly. ERR_SYNTAX. The result lives in the arena. */
+int b64_decode(struct span text, struct arena *a, struct span *out);
+/* URL-safe alphabet without padding, as in JWT. */
+int b64url_decode(struct span text, struct arena *a, struct span *out);
+void b64_encode(struct buf *b, struct span bytes);
+void b64url_encode(struct buf *b, struct span bytes);

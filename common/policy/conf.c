@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a configuration: load, complete, check, free. */
+#include "common/policy/conf.h"
+
+#include "common/base/hash.h"
+#include "common/base/mem.h"
+#include "common/policy/conf_loader.h"
+#include "common/policy/rx.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void scope_init(struct conf_scope *s, const struct conf_table *t, void *base, char *path)
+{
+    *s = (struct conf_scope){.table = t, .base = base, .path = path};
+    s->from = mem_zalloc(t->n * sizeof(*s->from));
+}
+
+void conf_scope_fini(struct conf_scope *s)
+{
+    free(s->from);
+    free(s->path);
+}
+
+static void free_members(const struct conf_table *t, void *base)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        conf_value_free(&t->rows[i], base);
+    }
+}
+
+static void free_ns(struct chan_opts *o)
+{
+    free_members(&conf_ns_rows, o);
+    rx_free(o->channel_regex_compiled);
+}
+
+static char *ns_path(struct span name)
+{
+    struct buf b = {0};
+    buf_addf(&b, "channel.namespaces[%.*s]", SPAN_FMT(name));
+    char *path = mem_strndup(b.p, b.n);
+    buf_free(&b);
+    return path;
+}
+
+/* The index of the namespace of this name among the first n, or n. */
+static size_t find_ns(const struct chan_opts *list, size_t n, struct span name)
+{
+    size_t i = 0;
+    while (i < n && !(list[i].name != NULL && span_eq_str(name, list[i].name))) {
+        i++;
+    }
+    return i;
+}
+
+void conf_namespaces_reset(struct conf_loader *ld, const struct span *names, size_t n, bool keep)
+{
+    struct conf_channel *ch = &ld->conf->channel;
+    struct chan_opts *list = mem_zalloc((n + 1) * sizeof(*list));
+    struct conf_scope *scopes = mem_zalloc((n + 1) * sizeof(*scopes));
+    for (size_t i = 0; i < n; i++) {
+        size_t old = keep ? find_ns(ch->namespaces, ch->namespace_count, names[i]) : ch->namespace_count;
+        scope_init(&scopes[i], &conf_ns_rows, &list[i], ns_path(names[i]));
+        if (old < ch->namespace_count) {
+            list[i] = ch->namespaces[old];
+            ch->namespaces[old] = (struct chan_opts){0};
+            memcpy(scopes[i].from, ld->ns[old].from, conf_ns_rows.n * sizeof(*scopes[i].from));
+            scopes[i].line = ld->ns[old].line;
+        } else {
+            list[i].name = span_dup(names[i]);
+            scopes[i].line = FROM_ENV;
+        }
+    }
+    for (size_t i = 0; i < ch->namespace_count; i++) {
+        free_ns(&ch->namespaces[i]);
+        conf_scope_fini(&ld->ns[i]);
+    }
+    free(ch->namespaces);
+    free(ld->ns);
+    ch->namespaces = list;
+    ch->namespace_count = n;
+    ld->ns = scopes;
+}
+
+static int apply_table(struct conf_loader *ld, struct conf_scope *s)
+{
+    for (size_t i = 0; i < s->table->n; i++) {
+        const struct conf_row *row = &s->table->rows[i];
+        bool is_set = row->kind == CONF_BOOL ? s->from[i] != 0 : !conf_value_is_zero(row, s->base);
+        struct err e;
+        if (row->def != NULL && !is_set) {
+            struct conf_value v = conf_value_of_text(span_str(row->def));
+            if (conf_value_set(row, s->base, &v, &ld->arena, &e) != 0) {
+                return conf_fail(ld, ERR_INTERNAL, 0, row->path, "bad built-in default: %s", e.text);
+            }
+        }
+        char **text = (char **)(void *)((char *)s->base + row->offset);
+        if (row->kind == CONF_STRING && *text == NULL) {
+            *text = mem_strdup("");
+        }
+    }
+    return 0;
+}
+
+static void inherit(const struct conf_channel *ch, struct chan_opts *o)
+{
+    if (o->history_meta_ttl_ms == 0) {
+        o->history_meta_ttl_ms = ch->history_meta_ttl_ms;
+    }
+    if (o->publication_data_format == DATA_FORMAT_ANY) {
+        o->publication_data_format = ch->publication_data_format;
+    }
+}
+
+static void name_node(struct conf *c)
+{
+    char host[HOST_NAME_MAX + 1] = "";
+    if (c->node.name[0] != '\0') {
+        return;
+    }
+    gethostname(host, sizeof(host) - 1);
+    struct buf b = {0};
+    buf_addf(&b, "%s_%lld", host[0] != '\0' ? host : "localhost", (long long)c->http_server.port);
+    free(c->node.name);
+    c->node.name = mem_strndup(b.p, b.n);
+    buf_free(&b);
+}
+
+int conf_apply_defaults(struct conf_loader *ld)
+{
+    struct conf_channel *ch = &ld->conf->channel;
+    int rc = apply_table(ld, &ld->main);
+    if (rc == 0) {
+        rc = apply_table(ld, &ld->without_ns);
+    }
+    for (size_t i = 0; i < ch->namespace_count && rc == 0; i++) {
+        rc = apply_table(ld, &ld->ns[i]);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    inherit(ch, &ch->without_namespace);
+    for (size_t i = 0; i < ch->namespace_count; i++) {
+        inherit(ch, &ch->namespaces[i]);
+    }
+    name_node(ld->conf);
+    return 0;
+}
+
+static void index_namespaces(struct conf_channel *ch)
+{
+    ch->namespace_nodes = mem_zalloc((ch->namespace_count + 1) * sizeof(*ch->namespace_nodes));
+    for (size_t i = 0; i < ch->namespace_count; i++) {
+        struct conf_ns_node *node = &ch->namespace_nodes[i];
+        struct span name = span_str(ch->namespaces[i].name);
+        node->opts = &ch->namespaces[i];
+        htab_add(&ch->namespace_index, &node->node, name, hash_span(name));
+    }
+}
+
+static int load(struct conf_loader *ld)
+{
+    const struct conf_load_opts *opts = ld->opts;
+    int rc = 0;
+    if (opts->text != NULL) {
+        ld->text = span_of(opts->text, opts->text_len);
+        rc = conf_load_json(ld);
+    } else if (opts->path != NULL) {
+        rc = conf_load_file(ld);
+    }
+    ld->text = (struct span){0}; /* from here on no address is a line */
+    if (rc == 0) {
+        rc = conf_load_env(ld);
+    }
+    if (rc == 0 && ld->pro.n > 0) {
+        conf_warn(ld, 0, "", "options of Centrifugo PRO are ignored: %s", buf_cstr(&ld->pro));
+    }
+    if (rc == 0) {
+        rc = conf_apply_defaults(ld);
+    }
+    if (rc == 0) {
+        rc = conf_check(ld);
+    }
+    return rc;
+}
+
+struct conf *conf_load(const struct conf_load_opts *opts, struct err *e)
+{
+    struct conf_loader ld = {.opts = opts, .file = opts->path != NULL ? opts->path : "config"};
+    ld.conf = mem_zalloc(sizeof(*ld.conf));
+    scope_init(&ld.main, &conf_rows, ld.conf, mem_strdup(""));
+    scope_init(&ld.without_ns, &conf_ns_rows, &ld.conf->channel.without_namespace, mem_strdup("channel.without_namespace"));
+    struct conf *c = ld.conf;
+    int rc = load(&ld);
+    for (size_t i = 0; i < c->channel.namespace_count; i++) {
+        conf_scope_fini(&ld.ns[i]);
+    }
+    free(ld.ns);
+    conf_scope_fini(&ld.main);
+    conf_scope_fini(&ld.without_ns);
+    arena_fini(&ld.arena);
+    buf_free(&ld.pro);
+    mem_wipe(ld.content.p, ld.content.n);
+    buf_free(&ld.content);
+    if (rc != 0) {
+        err_set(e, rc, "%s", ld.e.text);
+        conf_free(c);
+        return NULL;
+    }
+    index_namespaces(&c->channel);
+    return c;
+}
+
+void conf_free(struct conf *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < c->channel.namespace_count; i++) {
+        free_ns(&c->channel.namespaces[i]);
+    }
+    free(c->channel.namespaces);
+    free(c->channel.namespace_nodes);
+    htab_fini(&c->channel.namespace_index);
+    free_ns(&c->channel.without_namespace);
+    free_members(&conf_rows, c);
+    free(c);
+}

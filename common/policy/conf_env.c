@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The environment: CENTRIFUGO_ and the path of an option in upper case. */
+#include "common/base/mem.h"
+#include "common/policy/conf_foreign.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A variable without the prefix CENTRIFUGO_. */
+struct variable {
+    struct span name;
+    struct span value;
+};
+
+/* False for one that is not ours, or empty: that counts as not set. */
+static bool split(const char *entry, struct variable *v)
+{
+    static const struct span prefix = {.p = "CENTRIFUGO_", .n = sizeof("CENTRIFUGO_") - 1};
+    struct span s = span_str(entry);
+    size_t eq = span_find(s, '=', 0);
+    if (!span_starts(s, prefix) || eq + 1 >= s.n) {
+        return false;
+    }
+    v->name = span_of(s.p + prefix.n, eq - prefix.n);
+    v->value = span_from(s, eq + 1);
+    return v->name.n > 0;
+}
+
+static bool find(const struct conf_loader *ld, const char *path, struct variable *v)
+{
+    for (char *const *p = ld->opts->environ; *p != NULL; p++) {
+        if (split(*p, v) && conf_env_is(v->name, path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int read_name_list(struct conf_loader *ld, struct span list)
+{
+    struct span *names = mem_alloc((list.n + 1) * sizeof(*names));
+    struct span part;
+    size_t n = 0;
+    while (span_split(&list, ' ', &part)) {
+        if (part.n > 0) {
+            names[n++] = part;
+        }
+    }
+    int rc = n > CONF_MAX_NAMESPACES ? conf_fail(ld, ERR_LIMIT, FROM_ENV, "channel.namespaces", "more than %d namespaces", CONF_MAX_NAMESPACES) : 0;
+    if (rc == 0) {
+        conf_namespaces_reset(ld, names, n, true);
+    }
+    free(names);
+    return rc;
+}
+
+static int read_namespaces(struct conf_loader *ld)
+{
+    struct variable v;
+    if (!find(ld, "channel.namespaces", &v) && !find(ld, "namespaces", &v)) {
+        return 0;
+    }
+    struct span value = span_trim(v.value);
+    if (value.n > 0 && value.p[0] != '[') {
+        return read_name_list(ld, value);
+    }
+    if (!jscan_is_valid(value)) {
+        struct conf_fault f = {.line = 1, .column = 1, .what = "this is not JSON"};
+        conf_json_fault(value, &f);
+        return conf_fail(ld, ERR_SYNTAX, FROM_ENV, "channel.namespaces", "column %u: %s", f.column, f.what);
+    }
+    return conf_namespaces_read(ld, value, true);
+}
+
+static int set_row(struct conf_loader *ld, struct conf_scope *scope, const struct conf_row *row, const struct variable *v)
+{
+    struct conf_value value = conf_value_of_text(v->value);
+    return conf_set(ld, scope, row, &value, FROM_ENV);
+}
+
+static const struct conf_row *find_row(const struct conf_table *t, struct span name)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (conf_env_is(name, t->rows[i].path)) {
+            return &t->rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* "CHAT_PRESENCE" for a namespace called chat, with the prefix as conf_env_is has it. */
+static bool skip_name(struct span name, const char *ns, struct span *rest)
+{
+    size_t n = strlen(ns);
+    if (name.n <= n + 1 || name.p[n] != '_' || !conf_env_is(span_of(name.p, n), ns)) {
+        return false;
+    }
+    *rest = span_from(name, n + 1);
+    return true;
+}
+
+enum outcome { NOT_THIS, TAKEN };
+
+static int try_namespaces(struct conf_loader *ld, const struct variable *v, enum outcome *outcome)
+{
+    struct span tail;
+    struct span rest;
+    if (skip_name(v->name, "channel.without_namespace", &tail)) {
+        const struct conf_row *row = find_row(&conf_ns_rows, tail);
+        *outcome = row != NULL && row != conf_ns_rows.rows ? TAKEN : NOT_THIS;
+        return *outcome == TAKEN ? set_row(ld, &ld->without_ns, row, v) : 0;
+    }
+    if (!skip_name(v->name, "channel.namespaces", &tail)) {
+        return 0;
+    }
+    for (size_t i = 0; i < ld->conf->channel.namespace_count; i++) {
+        if (!skip_name(tail, ld->conf->channel.namespaces[i].name, &rest)) {
+            continue;
+        }
+        const struct conf_row *row = find_row(&conf_ns_rows, rest);
+        const struct conf_foreign *f = conf_foreign_ns_env(rest);
+        if (row != NULL && row != conf_ns_rows.rows) {
+            *outcome = TAKEN;
+            return set_row(ld, &ld->ns[i], row, v);
+        }
+        *outcome = f != NULL ? TAKEN : *outcome;
+    }
+    return 0;
+}
+
+static bool contains(struct span s, const char *part)
+{
+    size_t n = strlen(part);
+    for (size_t i = 0; i + n <= s.n; i++) {
+        if (memcmp(s.p + i, part, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Variables that stand for no option and still are in order: ours for other purposes, values for others to expand, and what Kubernetes
+ * injects for a service called centrifugo. */
+static bool is_no_option(struct span name)
+{
+    return span_eq(name, SPAN("URL")) || span_starts(name, SPAN("VAR_")) || contains(name, "SERVICE_")
+           || contains(name, "_PORT_") || (name.n >= 4 && memcmp(name.p + name.n - 4, "PORT", 4) == 0);
+}
+
+static bool is_true(struct span value)
+{
+    return !span_eq(value, SPAN("0")) && !span_eq_nocase(value, SPAN("false")) && !span_eq_nocase(value, SPAN("f"))
+           && !span_eq(value, SPAN("memory"));
+}
+
+static const char *variable_name(struct conf_loader *ld, struct span name)
+{
+    struct buf b = {0};
+    buf_addf(&b, "CENTRIFUGO_%.*s", SPAN_FMT(name));
+    const char *text = arena_strdup(&ld->arena, buf_span(&b));
+    buf_free(&b);
+    return text;
+}
+
+/* The variable that a misspelled one may mean, without the prefix. */
+static const char *nearest_variable(struct conf_loader *ld, struct span name)
+{
+    struct conf_row *rows = arena_zalloc(&ld->arena, conf_rows.n * sizeof(*rows));
+    for (size_t i = 0; i < conf_rows.n; i++) {
+        char *flat = arena_strdup(&ld->arena, span_str(conf_rows.rows[i].path));
+        for (char *p = flat; *p != '\0'; p++) {
+            *p = (char)(*p == '.' ? '_' : *p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+        }
+        rows[i].path = flat;
+    }
+    const struct conf_table table = {.rows = rows, .n = conf_rows.n};
+    return conf_nearest(ld, &table, name);
+}
+
+static int unknown(struct conf_loader *ld, const struct variable *v)
+{
+    const char *name = variable_name(ld, v->name);
+    const char *near = nearest_variable(ld, v->name);
+    const struct conf_row *row = find_row(&conf_ns_rows, v->name);
+    struct buf b = {0};
+    buf_addf(&b, "%s: no option has this variable", name);
+    if (row != NULL && row != conf_ns_rows.rows) {
+        buf_addf(&b, "; the one for channels without a namespace is CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_%.*s", SPAN_FMT(v->name));
+    } else if (near != NULL) {
+        buf_addf(&b, "; did you mean CENTRIFUGO_%s?", near);
+    }
+    int rc = 0;
+    if (ld->opts->strict) {
+        rc = conf_fail(ld, ERR_UNKNOWN, 0, "", "%s", buf_cstr(&b));
+    } else {
+        conf_warn(ld, 0, "", "%s", buf_cstr(&b));
+    }
+    buf_free(&b);
+    return rc;
+}
+
+static int read_foreign(struct conf_loader *ld, const struct variable *v)
+{
+    const struct conf_foreign *f = conf_foreign_env(v->name);
+    const char *name = variable_name(ld, v->name);
+    if (f == NULL) {
+        return is_no_option(v->name) ? 0 : unknown(ld, v);
+    }
+    if (f->kind == FOREIGN_OLD) {
+        if (!f->in_env) {
+            conf_warn(ld, 0, "", "%s: this is its name in older versions and has no effect; now the option is %s", name, f->now);
+        }
+        return 0;
+    }
+    bool is_switch = contains(v->name, "_ENABLED");
+    conf_foreign_report(ld, f, 0, name, is_true(v->value) && (is_switch || !f->has_switch));
+    return 0;
+}
+
+/* Old names first, so that the present ones win. */
+static int read_old(struct conf_loader *ld)
+{
+    int rc = 0;
+    for (char *const *p = ld->opts->environ; *p != NULL && rc == 0; p++) {
+        struct variable v;
+        if (!split(*p, &v) || find_row(&conf_rows, v.name) != NULL) {
+            continue;
+        }
+        const struct conf_foreign *f = conf_foreign_env(v.name);
+        const struct conf_row *row = f != NULL && f->kind == FOREIGN_OLD && f->in_env ? conf_row_find(&conf_rows, span_str(f->now)) : NULL;
+        if (row != NULL) {
+            rc = set_row(ld, &ld->main, row, &v);
+        }
+    }
+    return rc;
+}
+
+static int read_present(struct conf_loader *ld)
+{
+    int rc = 0;
+    for (char *const *p = ld->opts->environ; *p != NULL && rc == 0; p++) {
+        struct variable v;
+        if (!split(*p, &v) || conf_env_is(v.name, "channel.namespaces")) {
+            continue;
+        }
+        const struct conf_row *row = find_row(&conf_rows, v.name);
+        enum outcome outcome = NOT_THIS;
+        if (row != NULL) {
+            ld->conf->http_server.is_set |= span_starts(span_str(row->path), SPAN("http_server."));
+            rc = set_row(ld, &ld->main, row, &v);
+            continue;
+        }
+        rc = try_namespaces(ld, &v, &outcome);
+        if (rc == 0 && outcome == NOT_THIS) {
+            rc = read_foreign(ld, &v);
+        }
+    }
+    return rc;
+}
+
+int conf_load_env(struct conf_loader *ld)
+{
+    if (ld->opts->environ == NULL) {
+        return 0;
+    }
+    int rc = read_namespaces(ld);
+    if (rc == 0) {
+        rc = read_old(ld);
+    }
+    if (rc == 0) {
+        rc = read_present(ld);
+    }
+    /* A password in the environment is what older deployments have; it would be pointless without the page it opens. */
+    if (rc == 0 && conf_from(&ld->main, "admin.password") == FROM_ENV && conf_from(&ld->main, "admin.enabled") == 0) {
+        ld->conf->admin.enabled = true;
+    }
+    return rc;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* "Did you mean": the known option that is nearest to an unknown one. */
+#include "common/base/mem.h"
+#include "common/policy/conf_loader.h"
+
+#include <stdlib.h>
+
+#define NAME_MAX_BYTES 120
+
+static unsigned min3(unsigned a, unsigned b, unsigned c)
+{
+    unsigned m = a < b ? a : b;
+    return m < c ? m : c;
+}
+
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+/* Insertions, deletions, replacements, and exchanges of neighbours. */
+static unsigned distance(struct span a, struct span b)
+{
+    unsigned rows[3][NAME_MAX_BYTES + 1];
+    unsigned *before = rows[0];
+    unsigned *last = rows[1];
+    unsigned *now = rows[2];
+    for (unsigned j = 0; j <= b.n; j++) {
+        last[j] = j;
+    }
+    for (size_t i = 1; i <= a.n; i++) {
+        now[0] = (unsigned)i;
+        for (size_t j = 1; j <= b.n; j++) {
+            char x = lower(a.p[i - 1]);
+            char y = lower(b.p[j - 1]);
+            now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + (x != y));
+            if (i > 1 && j > 1 && x == lower(b.p[j - 2]) && y == lower(a.p[i - 2]) && before[j - 2] + 1 < now[j]) {
+                now[j] = before[j - 2] + 1;
+            }
+        }
+        unsigned *spare = before;
+        before = last;
+        last = now;
+        now = spare;
+    }
+    return last[b.n];
+}
+
+static struct span last_part(struct span path)
+{
+    for (size_t i = path.n; i > 0; i--) {
+        if (path.p[i - 1] == '.') {
+            return span_from(path, i);
+        }
+    }
+    return path;
+}
+
+struct nearest {
+    const char *path;
+    unsigned distance;
+};
+
+static void consider(struct nearest *best, const char *path, struct span shown, struct span name)
+{
+    if (shown.n > NAME_MAX_BYTES) {
+        return;
+    }
+    unsigned d = distance(name, shown);
+    if (d < best->distance) {
+        *best = (struct nearest){.path = path, .distance = d};
+    }
+}
+
+/* The same last part in another place ("allowed_origins", "clients.allowed_origins"), if only one option has it. */
+static const char *same_leaf(const struct conf_table *t, struct span name)
+{
+    struct span leaf = last_part(name);
+    const char *found = NULL;
+    for (size_t i = 0; i < t->n; i++) {
+        if (span_eq_nocase(last_part(span_str(t->rows[i].path)), leaf)) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = t->rows[i].path;
+        }
+    }
+    return found;
+}
+
+const char *conf_nearest(struct conf_loader *ld, const struct conf_table *t, struct span name)
+{
+    if (name.n == 0 || name.n > NAME_MAX_BYTES) {
+        return NULL;
+    }
+    /* Two mistakes, or one in three letters of a short name. */
+    struct nearest best = {.distance = name.n < 9 ? (unsigned)(name.n / 3) + 1 : 4};
+    for (size_t i = 0; i < t->n; i++) {
+        struct span path = span_str(t->rows[i].path);
+        consider(&best, t->rows[i].path, path, name);
+        for (size_t dot = span_find(path, '.', 0); dot < path.n; dot = span_find(path, '.', dot + 1)) {
+            struct span object = span_of(path.p, dot);
+            if (best.distance > 0 && distance(name, object) < best.distance) {
+                best = (struct nearest){.path = arena_strdup(&ld->arena, object), .distance = distance(name, object)};
+            }
+        }
+    }
+    if (best.path != NULL) {
+        return best.path;
+    }
+    const char *leaf = same_leaf(t, name);
+    if (leaf == NULL && t == &conf_rows && conf_row_find(&conf_ns_rows, last_part(name)) != NULL) {
+        struct buf b = {0};
+        buf_addf(&b, "channel.without_namespace.%s", conf_row_find(&conf_ns_rows, last_part(name))->path);
+        leaf = arena_strdup(&ld->arena, buf_span(&b));
+        buf_free(&b);
+    }
+    return leaf;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a request to its answer: order of checks and envelope as in the reference (server-api, section 2). */
+#include "fcgi/api.h"
+
+#include "common/base/clk.h"
+#include "common/base/err.h"
+#include "common/base/log.h"
+#include "common/format/jscan.h"
+#include "common/format/jwrite.h"
+#include "common/protocol/control.h"
+#include "fcgi/auth.h"
+#include "fcgi/query.h"
+#include "fcgi/router.h"
+
+#include <stdio.h>
+
+#define REQUEST_MAX_BYTES 256
+
+_Static_assert(sizeof(struct api_subscribe) <= REQUEST_MAX_BYTES && sizeof(struct api_broadcast) <= REQUEST_MAX_BYTES,
+               "the largest requests must fit");
+
+static const struct field no_fields[1];
+static const struct schema nothing_schema = {"Nothing", 0, no_fields, 0};
+
+const struct api_method api_methods[] = {
+    {"publish", 0, false, true, &api_publish_schema, api__publish},
+    {"broadcast", 1, false, true, &api_broadcast_schema, api__broadcast},
+    {"subscribe", 11, false, true, &api_subscribe_schema, api__subscribe},
+    {"unsubscribe", 2, false, true, &api_unsubscribe_schema, api__unsubscribe},
+    {"disconnect", 3, false, true, &api_disconnect_schema, api__disconnect},
+    {"history", 6, true, true, &api_history_schema, api__history},
+    {"history_remove", 7, false, true, &api_channel_schema, api__history_remove},
+    {"presence", 4, true, true, &api_channel_schema, api__presence},
+    {"presence_stats", 5, true, true, &api_channel_schema, api__presence_stats},
+    {"info", 9, true, true, &nothing_schema, api__info},
+    {"rpc", 10, false, true, &api_rpc_schema, api__rpc},
+    {"refresh", 12, false, true, &api_refresh_schema, api__refresh},
+    {"channels", 8, true, true, &api_channels_schema, api__channels},
+    {"stats", -1, true, false, &nothing_schema, api__stats},
+};
+const size_t api_method_count = ARRAY_LEN(api_methods);
+
+const struct api_method *api_method_find(struct span name)
+{
+    for (size_t i = 0; i < api_method_count; i++) {
+        if (span_eq_str(name, api_methods[i].name)) {
+            return &api_methods[i];
+        }
+    }
+    return NULL;
+}
+
+void api_ctx_init(struct api_ctx *c, const struct api *api)
+{
+    *c = (struct api_ctx){
+        .api = api,
+        .redis = rsync_new(api->target),
+        .refusal_limit = {.period_ms = 1000, .burst = 10},
+        .redis_limit = {.period_ms = 1000, .burst = 2},
+    };
+}
+
+void api_ctx_fini(struct api_ctx *c)
+{
+    rsync_free(c->redis);
+    arena_fini(&c->arena);
+    buf_free(&c->command);
+    buf_free(&c->control);
+}
+
+void api_begin(struct api_ctx *c)
+{
+    arena_reset(&c->arena);
+    c->is_unencodable = false;
+}
+
+struct perr_result api__error(uint32_t code, const char *reason, const char *detail)
+{
+    return (struct perr_result){.code = code, .reason = reason, .detail = detail};
+}
+
+void api__write_error(const struct perr_result *e, struct buf *out)
+{
+    struct buf text = {0};
+    if (e->code == PERR_METHOD_NOT_FOUND) { /* the API's word differs from the client protocol's */
+        buf_add_str(&text, "not found");
+    } else {
+        perr_explain(e, 512, &text);
+    }
+    buf_add_str(out, "{\"code\":");
+    buf_add_u64(out, e->code);
+    buf_add_str(out, ",\"message\":");
+    jwrite_string(out, buf_span(&text));
+    buf_add_char(out, '}');
+    buf_free(&text);
+}
+
+static int transport_status(uint32_t code)
+{
+    switch (code) {
+    case PERR_UNKNOWN_CHANNEL:
+    case PERR_METHOD_NOT_FOUND:
+        return 404;
+    case PERR_BAD_REQUEST:
+    case PERR_NOT_AVAILABLE:
+        return 400;
+    case PERR_UNRECOVERABLE_POSITION:
+        return 416;
+    default:
+        return 500;
+    }
+}
+
+static void log_refusal(struct api_ctx *c, const struct request *r, const char *reason, struct span detail)
+{
+    uint32_t suppressed = 0;
+    if (log_is_on(LOG_LEVEL_INFO) && log_limit_pass(&c->refusal_limit, clk_mono_ms(), &suppressed)) {
+        log_info(LOG_API, "request refused", LOG_STR("reason", reason), LOG_TEXT("path", r->path),
+                 LOG_TEXT("detail", detail), LOG_TEXT("address", r->remote_addr), LOG_NUM("suppressed", suppressed));
+    }
+}
+
+void api__malformed(struct api_ctx *c, const struct request *r, const struct schema_error *e, struct response *out)
+{
+    char detail[160];
+    int n = snprintf(detail, sizeof(detail), "%s%s%.*s", e->what != NULL ? e->what : "malformed JSON",
+                     e->field.n != 0 ? ": " : "", SPAN_FMT(e->field));
+    log_refusal(c, r, "body.malformed", span_of(detail, n > 0 ? strlen(detail) : 0));
+    response_text(out, 400, "Bad Request\n");
+    out->reason = "body.malformed";
+}
+
+/* Reads the request out of the body or the query. */
+static int decode(struct api_ctx *c, const struct api_method *m, const struct request *r, void *request,
+                  struct schema_error *e)
+{
+    if (span_eq_str(r->method, "GET")) {
+        return query_decode(m->request, r->query, &c->arena, request, e);
+    }
+    size_t consumed = 0;
+    int rc = schema_json_decode(m->request, r->body, &c->arena, request, &consumed, e);
+    struct jscan rest = jscan_of(span_from(r->body, consumed));
+    if (rc == 0 && !jscan_at_end(&rest)) {
+        *e = (struct schema_error){.what = "text behind the JSON object"};
+        rc = ERR_SYNTAX;
+    }
+    return rc;
+}
+
+static void fail_unencodable(struct response *out)
+{
+    response_text(out, 500, "Internal Server Error\n");
+    out->reason = "result.not_json";
+}
+
+static void handle_method(struct api_ctx *c, const struct api_method *m, const struct request *r, struct response *out)
+{
+    _Alignas(max_align_t) char request[REQUEST_MAX_BYTES];
+    struct schema_error e = {0};
+    if (decode(c, m, r, request, &e) != 0) {
+        api__malformed(c, r, &e, out);
+        return;
+    }
+    response_json(out, 200);
+    buf_add_str(&out->body, "{\"result\":");
+    struct perr_result result = m->run(c, request, &out->body);
+    if (c->is_unencodable) {
+        fail_unencodable(out);
+        return;
+    }
+    if (LIKELY(result.code == PERR_OK)) {
+        buf_add_char(&out->body, '}');
+        return;
+    }
+    buf_clear(&out->body);
+    out->reason = result.reason;
+    if (c->api->conf->http_api.is_error_mode_transport || span_eq_str(r->error_mode, "transport")) {
+        out->status = transport_status(result.code);
+        api__write_error(&result, &out->body);
+        return;
+    }
+    buf_add_str(&out->body, "{\"error\":");
+    api__write_error(&result, &out->body);
+    buf_add_char(&out->body, '}');
+}
+
+typedef int (*many_fn)(struct api_ctx *c, struct span body, struct buf *out, struct schema_error *e);
+
+static void handle_many(struct api_ctx *c, many_fn run, const struct request *r, struct response *out)
+{
+    struct schema_error e = {0};
+    response_json(out, 200);
+    if (run(c, r->body, &out->body, &e) != 0) {
+        api__malformed(c, r, &e, out);
+    } else if (c->is_unencodable) {
+        fail_unencodable(out);
+    }
+}
+
+static void handle_ping(const struct request *r, struct response *out)
+{
+    response_json(out, 200);
+    buf_add_str(&out->body, "{\"result\":{}}");
+    if (span_eq_str(r->method, "HEAD")) {
+        buf_clear(&out->body);
+    }
+}
+
+/* Whether the method of the request fits the route; else it is answered. */
+static bool check_method(const struct route *route, const struct request *r, struct response *out)
+{
+    bool is_token = route->kind == ROUTE_TOKEN || route->kind == ROUTE_SUBSCRIPTION_TOKEN;
+    bool allows_get = route->kind == ROUTE_PING || is_token || (route->method != NULL && route->method->is_read);
+    if (span_eq_str(r->method, "POST") || (allows_get && span_eq_str(r->method, "GET")) ||
+        (route->kind == ROUTE_PING && span_eq_str(r->method, "HEAD"))) {
+        return true;
+    }
+    response_empty(out, 405);
+    out->allow = allows_get ? "GET, POST" : "POST";
+    return false;
+}
+
+void api_handle(struct api_ctx *c, const struct request *r, struct response *out)
+{
+    if (r->method.n == 0 || r->path.p == NULL) {
+        log_error(LOG_API, "the web server sends no REQUEST_METHOD or REQUEST_URI: \"include fastcgi_params\" (or "
+                           "pushd-fastcgi.conf) is missing in the location that passes requests to us");
+        response_text(out, 500, "Internal Server Error\n");
+        out->reason = "fastcgi.no_variables";
+        return;
+    }
+    struct route route = route_find(c->api->conf, r->path);
+    if (route.kind == ROUTE_NONE) {
+        response_text(out, 404, "404 page not found\n");
+        return;
+    }
+    if (!check_method(&route, r, out)) {
+        return;
+    }
+    if (route.kind == ROUTE_PING) {
+        handle_ping(r, out);
+        return;
+    }
+    if (route.kind == ROUTE_TOKEN) {
+        api__token(c, r, out);
+        return;
+    }
+    if (route.kind == ROUTE_SUBSCRIPTION_TOKEN) {
+        api__subscription_token(c, r, out);
+        return;
+    }
+    enum auth_result auth = auth_check(c->api->conf, r, &c->arena);
+    if (UNLIKELY(auth != AUTH_OK)) {
+        log_refusal(c, r, auth_reason(auth), auth == AUTH_NO_CREDENTIAL
+                    ? SPAN("no key reached push-api; Apache needs \"CGIPassAuth On\"") : SPAN("see http_api.key"));
+        response_empty(out, 401);
+        out->reason = auth_reason(auth);
+        return;
+    }
+    if (route.kind == ROUTE_METHOD) {
+        handle_method(c, route.method, r, out);
+    } else {
+        handle_many(c, route.kind == ROUTE_BATCH ? api__batch : api__legacy, r, out);
+    }
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server API: its methods, one row each, and how a request becomes an answer. */
+#pragma once
+
+#include "common/base/rnd.h"
+#include "common/engine/engine.h"
+#include "common/policy/token.h"
+#include "common/protocol/api.h"
+#include "common/protocol/perr.h"
+#include "fcgi/redis_sync.h"
+#include "fcgi/request.h"
+#include "fcgi/response.h"
+
+struct control_command;
+struct registry;
+
+/* What all threads share; immutable after the start. Everything is borrowed. */
+struct api {
+    const struct conf *conf;
+    struct engine engine;
+    struct rsync_target *target;
+    struct registry *registry;
+    struct token_verifier *session_verifier; /* NULL unless sessions are JWT cookies */
+    char uid[RND_UUID_LEN + 1];              /* of this process, as sender of control commands */
+};
+
+/* What one thread works with. */
+struct api_ctx {
+    const struct api *api;
+    struct rsync *redis;
+    struct arena arena; /* of one request */
+    struct buf command; /* bytes for Redis */
+    struct buf control; /* a control command being encoded */
+    bool is_unencodable; /* a payload that is not JSON stands in the way of a JSON answer */
+    struct log_limit refusal_limit;
+    struct log_limit redis_limit;
+};
+
+void api_ctx_init(struct api_ctx *c, const struct api *api);
+void api_ctx_fini(struct api_ctx *c);
+
+/* Runs a decoded request and appends the result object; on an error `out` is left with garbage behind its old end, which the caller
+ * cuts off. */
+typedef struct perr_result (*api_run_fn)(struct api_ctx *c, const void *request, struct buf *out);
+
+struct api_method {
+    const char *name; /* path, member in batch, method of the single endpoint */
+    int number;       /* at the single endpoint, -1: none */
+    bool is_read;     /* GET is accepted too */
+    bool in_batch;
+    const struct schema *request;
+    api_run_fn run;
+};
+
+/* The rows, in the order in which a batch command with several members is searched. */
+extern const struct api_method api_methods[];
+extern const size_t api_method_count;
+
+/* NULL for an unknown name. */
+const struct api_method *api_method_find(struct span name);
+
+/* Forgets the previous request and its arena; to be called before request_init. */
+void api_begin(struct api_ctx *c);
+/* Answers any request: routing, authentication, execution. Never fails; an answer always stands in `out`, which was cleared
+ * before. */
+void api_handle(struct api_ctx *c, const struct request *r, struct response *out);
+
+/* ---- for the files of the API ---- */
+
+static inline struct perr_result api__ok(void)
+{
+    return (struct perr_result){0};
+}
+
+struct perr_result api__error(uint32_t code, const char *reason, const char *detail);
+
+/* Options of the channel's namespace, or 107 for an empty and 102 for an unknown one. */
+struct perr_result api__channel(const struct api_ctx *c, struct span channel, const struct chan_opts **opts);
+
+/* {"code":..,"message":".."} */
+void api__write_error(const struct perr_result *e, struct buf *out);
+
+/* One engine command: build is called with use_eval when Redis does not know the script. read takes the reply. Returns what read
+ * returned, or the failure of the connection. */
+typedef void (*api_build_fn)(const struct engine *e, void *request, bool use_eval, struct buf *out);
+typedef int (*api_read_fn)(struct api_ctx *c, const struct redisReply *reply, void *request, struct err *e);
+int api__engine(struct api_ctx *c, api_build_fn build, api_read_fn read, void *request);
+/* Error 100 for a failed api__engine, 112 for an unrecoverable position. */
+struct perr_result api__engine_error(int rc);
+/* Logs "redis error: TEXT", not too often. */
+void api__log_redis(struct api_ctx *c, const char *text);
+
+/* Publishes a control command of ours. */
+struct perr_result api__control(struct api_ctx *c, struct control_command *command);
+
+/* A payload given plainly or in base64; the latter wins when it is not empty. */
+struct perr_result api__payload(struct api_ctx *c, struct span plain, struct span b64, struct span *out);
+
+/* Prepared publications, run in pipelines. */
+struct api_publication_item {
+    struct engine_publish request;
+    struct engine_publish_result result;
+    struct perr_result error;
+    bool is_done;
+};
+struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publish *p, bool is_broadcast,
+                                        struct api_publication_item *item);
+void api__publish_run(struct api_ctx *c, struct api_publication_item *items, size_t n);
+void api__publish_write(const struct api_publication_item *item, struct buf *out);
+
+struct perr_result api__publish(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__broadcast(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__presence(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__presence_stats(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__history(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__history_remove(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__channels(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__info(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__stats(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__rpc(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__subscribe(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__unsubscribe(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__disconnect(struct api_ctx *c, const void *request, struct buf *out);
+struct perr_result api__refresh(struct api_ctx *c, const void *request, struct buf *out);
+
+/* The body of a batch request: the whole answer object. ERR_SYNTAX or ERR_TYPE for a body that is answered with 400. */
+int api__batch(struct api_ctx *c, struct span body, struct buf *out, struct schema_error *e);
+/* The single endpoint: answers in lines. The same errors. */
+int api__legacy(struct api_ctx *c, struct span body, struct buf *out, struct schema_error *e);
+
+/* The token endpoints. */
+void api__token(struct api_ctx *c, const struct request *r, struct response *out);
+void api__subscription_token(struct api_ctx *c, const struct request *r, struct response *out);
+
+/* 400 as the reference answers it; what was wrong goes into the log. */
+void api__malformed(struct api_ctx *c, const struct request *r, const struct schema_error *e, struct response *out);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Engine commands from the API: scripts that Redis has forgotten, failures, control commands. */
+#include "fcgi/api.h"
+
+#include "common/base/clk.h"
+#include "common/base/log.h"
+#include "common/format/b64.h"
+#include "common/policy/channel.h"
+#include "common/protocol/control.h"
+
+struct engine_call {
+    struct api_ctx *c;
+    api_read_fn read;
+    void *request;
+    bool is_noscript;
+    int rc;
+    struct err err;
+};
+
+static void on_reply(const struct redisReply *reply, size_t index, void *arg)
+{
+    struct engine_call *call = arg;
+    (void)index;
+    call->is_noscript = engine_is_noscript(reply);
+    if (!call->is_noscript) {
+        call->rc = call->read(call->c, reply, call->request, &call->err);
+    }
+}
+
+int api__engine(struct api_ctx *c, api_build_fn build, api_read_fn read, void *request)
+{
+    struct engine_call call = {.c = c, .read = read, .request = request};
+    for (int attempt = 0; attempt < 2; attempt++) {
+        buf_clear(&c->command);
+        build(&c->api->engine, request, attempt != 0, &c->command);
+        int rc = rsync_run(c->redis, buf_span(&c->command), 1, on_reply, &call, NULL);
+        if (rc != 0) {
+            return rc;
+        }
+        if (!call.is_noscript) {
+            break;
+        }
+        call.rc = ERR_UNAVAILABLE;
+    }
+    if (call.rc != 0 && call.rc != ERR_UNRECOVERABLE) {
+        api__log_redis(c, call.err.text);
+    }
+    return call.rc;
+}
+
+struct perr_result api__engine_error(int rc)
+{
+    if (rc == ERR_UNRECOVERABLE) {
+        return api__error(PERR_UNRECOVERABLE_POSITION, "history.epoch", NULL);
+    }
+    return api__error(PERR_INTERNAL, "redis.error",
+                      rc == ERR_UNAVAILABLE || rc == ERR_TIMEOUT || rc == ERR_CLOSED ? "Redis did not answer" : NULL);
+}
+
+void api__log_redis(struct api_ctx *c, const char *text)
+{
+    uint32_t suppressed = 0;
+    if (log_limit_pass(&c->redis_limit, clk_mono_ms(), &suppressed)) {
+        rsync_log_error(text);
+    }
+}
+
+struct perr_result api__channel(const struct api_ctx *c, struct span channel, const struct chan_opts **opts)
+{
+    if (channel.n == 0) {
+        return api__error(PERR_BAD_REQUEST, "channel.missing", "channel is required");
+    }
+    *opts = channel_opts(c->api->conf, channel);
+    if (*opts == NULL) {
+        return api__error(PERR_UNKNOWN_CHANNEL, "channel.unknown_namespace",
+                          "its namespace is not in channel.namespaces");
+    }
+    return api__ok();
+}
+
+struct perr_result api__payload(struct api_ctx *c, struct span plain, struct span b64, struct span *out)
+{
+    *out = plain;
+    if (b64.n != 0 && b64_decode(b64, &c->arena, out) != 0) {
+        return api__error(PERR_BAD_REQUEST, "data.base64", "malformed base64");
+    }
+    return api__ok();
+}
+
+static int read_ok(struct api_ctx *c, const struct redisReply *reply, void *request, struct err *e)
+{
+    (void)c;
+    (void)request;
+    return engine_ok_read(reply, e);
+}
+
+static void build_control(const struct engine *e, void *request, bool use_eval, struct buf *out)
+{
+    struct buf name = {0};
+    (void)use_eval; /* no script */
+    engine_control_name(e, &name);
+    engine_raw_publish_build(buf_span(&name), *(const struct span *)request, out);
+    buf_free(&name);
+}
+
+struct perr_result api__control(struct api_ctx *c, struct control_command *command)
+{
+    command->uid = span_str(c->api->uid);
+    buf_clear(&c->control);
+    schema_pb_encode(&control_command_schema, command, &c->control);
+    struct span payload = buf_span(&c->control);
+    int rc = api__engine(c, build_control, read_ok, &payload);
+    return rc == 0 ? api__ok() : api__engine_error(rc);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* publish and broadcast. Several publications go to Redis in pipelines. */
+#include "fcgi/api.h"
+
+#include "common/base/clk.h"
+#include "common/base/err.h"
+#include "common/base/log.h"
+#include "common/policy/channel.h"
+
+/* How much is sent before the replies are read. A bound is needed because each channel of a broadcast costs its own copy of the
+ * data; beyond some 100 kB a longer pipeline gains nothing. */
+#define PIPELINE_BYTES (256 * 1024)
+
+struct pipeline {
+    struct api_ctx *c;
+    struct api_publication_item *items;
+    size_t at; /* the item whose reply comes next */
+    size_t end;
+    size_t noscript_count;
+};
+
+struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publish *p, bool is_broadcast,
+                                        struct api_publication_item *item)
+{
+    const struct chan_opts *o = NULL;
+    struct span data;
+    *item = (struct api_publication_item){0};
+    struct perr_result rc = api__channel(c, p->channel, &o);
+    if (rc.code != 0) {
+        return rc;
+    }
+    if (!is_broadcast && o->subscription_type != SUBSCRIPTION_STREAM) {
+        return api__error(PERR_BAD_REQUEST, "channel.subscription_type", "its subscription_type is not stream");
+    }
+    rc = api__payload(c, p->data, p->b64data, &data);
+    if (rc.code != 0) {
+        return rc;
+    }
+    if (data.n == 0 && o->publication_data_format != DATA_FORMAT_BINARY) {
+        return api__error(PERR_BAD_REQUEST, "data.missing", "data is required");
+    }
+    if (!channel_data_is_valid(o, data)) {
+        return api__error(PERR_BAD_REQUEST, "data.format", "data does not follow publication_data_format");
+    }
+    bool has_history = !p->skip_history && channel_has_history(o);
+    item->request = (struct engine_publish){
+        .channel = p->channel,
+        .data = data,
+        .tags = p->tags.n != 0 ? &p->tags : NULL,
+        .time_ms = clk_wall_ms(),
+        .history_size = has_history ? o->history_size : 0,
+        .history_ttl_s = has_history ? (o->history_ttl_ms + 999) / 1000 : 0,
+        .history_meta_ttl_s = o->history_meta_ttl_ms / 1000,
+        .idempotency_key = p->idempotency_key,
+        .delta = p->delta || o->delta_publish,
+        .version = p->version,
+        .version_epoch = p->version_epoch,
+    };
+    return api__ok();
+}
+
+static void skip_done(struct pipeline *p)
+{
+    while (p->at < p->end && p->items[p->at].is_done) {
+        p->at++;
+    }
+}
+
+static void on_reply(const struct redisReply *reply, size_t index, void *arg)
+{
+    struct pipeline *p = arg;
+    (void)index;
+    skip_done(p);
+    struct api_publication_item *item = &p->items[p->at++];
+    if (engine_is_noscript(reply)) {
+        item->request.use_eval = true;
+        p->noscript_count++;
+        return;
+    }
+    struct err e = {0};
+    int rc = engine_publish_read(reply, &item->request, &item->result, &e);
+    item->is_done = true;
+    if (rc != 0) {
+        api__log_redis(p->c, e.text);
+        item->error = api__engine_error(rc);
+        return;
+    }
+    item->result.position.epoch = arena_dup(&p->c->arena, item->result.position.epoch); /* it dies with the reply */
+    log_info(LOG_API, "publish", LOG_TEXT("channel", item->request.channel), LOG_NUM("bytes", item->request.data.n),
+             LOG_NUM("offset", item->result.position.offset));
+}
+
+/* Sends the items [from, ..) that are not done, as many as fit; returns where it stopped. */
+static size_t run_some(struct api_ctx *c, struct api_publication_item *items, size_t from, size_t n, size_t *noscript)
+{
+    size_t count = 0;
+    size_t i = from;
+    buf_clear(&c->command);
+    for (; i < n && c->command.n < PIPELINE_BYTES; i++) {
+        if (!items[i].is_done) {
+            engine_publish_build(&c->api->engine, &items[i].request, &c->command);
+            count++;
+        }
+    }
+    struct pipeline p = {.c = c, .items = items, .at = from, .end = i};
+    int rc = count != 0 ? rsync_run(c->redis, buf_span(&c->command), count, on_reply, &p, NULL) : 0;
+    for (size_t k = p.at; rc != 0 && k < i; k++) {
+        if (!items[k].is_done) {
+            items[k].error = api__engine_error(rc);
+            items[k].is_done = true;
+        }
+    }
+    *noscript += p.noscript_count;
+    return i;
+}
+
+void api__publish_run(struct api_ctx *c, struct api_publication_item *items, size_t n)
+{
+    for (int attempt = 0; attempt < 2; attempt++) {
+        size_t noscript = 0;
+        size_t at = 0;
+        while (at < n) {
+            at = run_some(c, items, at, n, &noscript);
+        }
+        if (noscript == 0) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < n; i++) { /* a Redis that forgets a script which it has just been given */
+        if (!items[i].is_done) {
+            items[i].error = api__engine_error(ERR_UNAVAILABLE);
+        }
+    }
+}
+
+void api__publish_write(const struct api_publication_item *item, struct buf *out)
+{
+    const struct engine_position *position = &item->result.position;
+    struct api_position p = {.offset = position->offset, .epoch = position->epoch};
+    schema_json_encode(&api_position_schema, &p, out);
+}
+
+struct perr_result api__publish(struct api_ctx *c, const void *request, struct buf *out)
+{
+    struct api_publication_item item;
+    struct perr_result rc = api__publish_prepare(c, request, false, &item);
+    if (rc.code != 0) {
+        return rc;
+    }
+    api__publish_run(c, &item, 1);
+    if (item.error.code == 0) {
+        api__publish_write(&item, out);
+    }
+    return item.error;
+}
+
+static void write_responses(const struct api_publication_item *items, size_t n, struct buf *out)
+{
+    buf_add_str(out, "{\"responses\":[");
+    for (size_t i = 0; i < n; i++) {
+        if (i != 0) {
+            buf_add_char(out, ',');
+        }
+        if (items[i].error.code == 0) {
+            buf_add_str(out, "{\"result\":");
+            api__publish_write(&items[i], out);
+        } else {
+            buf_add_str(out, "{\"error\":");
+            api__write_error(&items[i].error, out);
+        }
+        buf_add_char(out, '}');
+    }
+    buf_add_str(out, "]}");
+}
+
+struct perr_result api__broadcast(struct api_ctx *c, const void *request, struct buf *out)
+{
+    const struct api_broadcast *b = request;
+    const struct span *channels = b->channels.items;
+    struct span data;
+    if (b->channels.n == 0) {
+        return api__error(PERR_BAD_REQUEST, "channels.missing", "channels is required");
+    }
+    struct perr_result rc = api__payload(c, b->data, b->b64data, &data); /* once for all of them */
+    if (rc.code != 0) {
+        return rc;
+    }
+    struct api_publish p = {
+        .data = data,
+        .skip_history = b->skip_history,
+        .tags = b->tags,
+        .idempotency_key = b->idempotency_key,
+        .delta = b->delta,
+        .version = b->version,
+        .version_epoch = b->version_epoch,
+    };
+    struct api_publication_item *items = arena_alloc(&c->arena, b->channels.n * sizeof(*items));
+    for (size_t i = 0; i < b->channels.n; i++) {
+        p.channel = channels[i];
+        rc = api__publish_prepare(c, &p, true, &items[i]);
+        items[i].request.tags = b->tags.n != 0 ? &b->tags : NULL;
+        items[i].error = rc;
+        items[i].is_done = rc.code != 0;
+    }
+    api__publish_run(c, items, b->channels.n);
+    write_responses(items, b->channels.n, out);
+    return api__ok();
+}

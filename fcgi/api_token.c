@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The token endpoints: a session of the application in, a token for the client out. */
+#include "fcgi/api.h"
+
+#include "common/base/clk.h"
+#include "common/base/err.h"
+#include "common/base/log.h"
+#include "common/format/jscan.h"
+#include "common/format/jwrite.h"
+#include "fcgi/query.h"
+#include "fcgi/session.h"
+#include "fcgi/template.h"
+
+/* Every refusal has its own status, line in the log and text, so that nobody has to guess which of the causes it is. */
+struct refusal {
+    int status;
+    const char *log;     /* message that people search for */
+    const char *message; /* in the body */
+};
+
+static const struct refusal not_configured = {
+    503, "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured", "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured",
+};
+static const struct refusal not_authenticated = {401, "token refused: not authenticated", "not authenticated"};
+static const struct refusal no_organization = {403, "token refused: no organization access", "no organization access"};
+static const struct refusal not_permitted = {403, "token refused: channel not permitted", "channel not permitted"};
+static const struct refusal bad_channel = {400, "token refused: no channel given", "channel is required"};
+static const struct refusal no_sessions = {503, "token refused: sessions not reachable", "sessions are not reachable"};
+
+struct token_call {
+    struct api_ctx *c;
+    const struct request *r;
+    struct response *out;
+    struct session session;
+    struct vec channels; /* of struct span */
+};
+
+static void refuse(const struct token_call *t, const struct refusal *f, const char *reason, const char *detail)
+{
+    uint32_t suppressed = 0;
+    enum log_level level = f->status == 503 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+    if (log_is_on(level) && log_limit_pass(&t->c->refusal_limit, clk_mono_ms(), &suppressed)) {
+        LOG_AT(level, LOG_API, f->log, LOG_STR("reason", reason), LOG_STR("detail", detail != NULL ? detail : ""),
+               LOG_TEXT("user", t->session.user), LOG_TEXT("address", t->r->remote_addr),
+               LOG_NUM("suppressed", suppressed));
+    }
+    response_json(t->out, f->status);
+    t->out->reason = reason;
+    t->out->no_store = true;
+    struct buf *b = &t->out->body;
+    buf_add_str(b, "{\"error\":{\"code\":");
+    buf_add_i64(b, f->status);
+    buf_add_str(b, ",\"reason\":");
+    jwrite_string(b, span_str(reason));
+    buf_add_str(b, ",\"message\":");
+    jwrite_string(b, span_str(f->message));
+    buf_add_str(b, "}}");
+}
+
+/* Identifies the session and its channels; answers and returns false when there is no token to be had. */
+static bool identify(struct token_call *t)
+{
+    const struct conf *k = t->c->api->conf;
+    if (*k->client.token.hmac_secret_key == '\0') {
+        refuse(t, &not_configured, "token.no_key", "set client.token.hmac_secret_key or the environment variable");
+        return false;
+    }
+    switch (session_read(t->c, t->r, &t->session)) {
+    case SESSION_OK:
+        break;
+    case SESSION_UNAVAILABLE:
+        refuse(t, &no_sessions, "session.redis", "Redis did not answer");
+        return false;
+    case SESSION_NONE:
+        refuse(t, &not_authenticated, t->session.reason, t->session.detail);
+        return false;
+    }
+    if (k->pushd.token.require_org && t->session.orgs.n == 0) {
+        refuse(t, &no_organization, "session.no_org", "the session names no organisation");
+        return false;
+    }
+    const char *wrong = template_expand(k, t->session.user, &t->session.orgs, &t->c->arena, &t->channels);
+    if (wrong != NULL) {
+        refuse(t, &no_organization, "token.template", wrong);
+        return false;
+    }
+    return true;
+}
+
+static void write_token(struct token_call *t, struct token_mint *m, const char *key, bool with_channels)
+{
+    const struct conf *k = t->c->api->conf;
+    struct err e;
+    m->user = t->session.user;
+    m->iat = clk_wall_s();
+    m->exp = m->iat + k->pushd.token.ttl_ms / 1000;
+    response_json(t->out, 200);
+    t->out->no_store = true;
+    struct buf *b = &t->out->body;
+    buf_add_str(b, "{\"token\":\"");
+    if (token_mint(m, span_str(key), b, &e) != 0) {
+        buf_clear(b);
+        refuse(t, &not_configured, "token.no_key", e.text);
+        return;
+    }
+    buf_add_str(b, "\",\"expires_in\":");
+    buf_add_i64(b, m->exp - m->iat);
+    const struct span *channels = t->channels.items;
+    for (size_t i = 0; with_channels && i < t->channels.n; i++) {
+        buf_add_str(b, i == 0 ? ",\"channels\":[" : ",");
+        jwrite_string(b, channels[i]);
+    }
+    buf_add_str(b, with_channels && t->channels.n != 0 ? "]}" : "}");
+}
+
+void api__token(struct api_ctx *c, const struct request *r, struct response *out)
+{
+    const struct conf *k = c->api->conf;
+    struct token_call t = {.c = c, .r = r, .out = out};
+    if (!identify(&t)) {
+        return;
+    }
+    struct token_mint m = {.audience = span_str(k->client.token.audience), .issuer = span_str(k->client.token.issuer)};
+    if (!k->pushd.token.channels_as_permission) {
+        m.channels = t.channels.items;
+        m.channel_count = t.channels.n;
+    }
+    write_token(&t, &m, k->client.token.hmac_secret_key, true);
+}
+
+/* The channel asked for: ?channel=.. or {"channel":".."}. */
+static struct span wanted_channel(struct api_ctx *c, const struct request *r)
+{
+    struct span channel = query_get(r->query, "channel", &c->arena);
+    if (channel.n != 0 || !span_eq_str(r->method, "POST")) {
+        return channel;
+    }
+    struct api_channel body;
+    size_t consumed;
+    return schema_json_decode(&api_channel_schema, r->body, &c->arena, &body, &consumed, NULL) == 0 ? body.channel
+                                                                                                    : (struct span){0};
+}
+
+void api__subscription_token(struct api_ctx *c, const struct request *r, struct response *out)
+{
+    const struct conf *k = c->api->conf;
+    struct token_call t = {.c = c, .r = r, .out = out};
+    if (!identify(&t)) {
+        return;
+    }
+    struct span channel = wanted_channel(c, r);
+    if (channel.n == 0) {
+        refuse(&t, &bad_channel, "channel.missing", "?channel=NAME or {\"channel\":\"NAME\"}");
+        return;
+    }
+    const struct span *channels = t.channels.items;
+    bool is_permitted = false;
+    for (size_t i = 0; i < t.channels.n; i++) {
+        is_permitted = is_permitted || span_eq(channels[i], channel);
+    }
+    if (!is_permitted) {
+        refuse(&t, &not_permitted, "channel.not_permitted", "no template of pushd.token.channels leads to this channel");
+        return;
+    }
+    const struct conf_token *own = k->client.subscription_token.enabled ? &k->client.subscription_token : &k->client.token;
+    struct token_mint m = {
+        .channel = channel, .audience = span_str(own->audience), .issuer = span_str(own->issuer),
+    };
+    write_token(&t, &m, own->hmac_secret_key, false);
+}

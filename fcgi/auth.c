@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The API key. */
+#include "fcgi/auth.h"
+
+#include "common/base/mem.h"
+#include "fcgi/query.h"
+
+static const char *const reasons[] = {
+    [AUTH_OK] = "auth.ok",
+    [AUTH_NO_CREDENTIAL] = "auth.no_credential",
+    [AUTH_WRONG_KEY] = "auth.wrong_key",
+    [AUTH_NOT_CONFIGURED] = "auth.not_configured",
+};
+
+const char *auth_reason(enum auth_result result)
+{
+    return reasons[result];
+}
+
+/* The key of "apikey KEY", the scheme in any case, with any number of spaces between. */
+static struct span key_of_header(struct span header)
+{
+    struct span s = span_trim(header);
+    size_t at = span_find(s, ' ', 0);
+    struct span key = span_trim(span_from(s, at));
+    if (!span_eq_nocase(span_of(s.p, at), SPAN("apikey")) || span_find(key, ' ', 0) != key.n) {
+        return (struct span){0};
+    }
+    return key;
+}
+
+enum auth_result auth_check(const struct conf *c, const struct request *r, struct arena *a)
+{
+    if (c->http_api.insecure) {
+        return AUTH_OK;
+    }
+    struct span wanted = span_str(c->http_api.key);
+    if (wanted.n == 0) {
+        return AUTH_NOT_CONFIGURED;
+    }
+    struct span given = r->api_key.n != 0 ? r->api_key : r->authorization.n != 0 ? key_of_header(r->authorization)
+                                                                                 : (struct span){0};
+    if (given.n != 0 && mem_eq_secret(wanted.p, wanted.n, given.p, given.n)) {
+        return AUTH_OK;
+    }
+    struct span parameter = r->query.n != 0 ? query_get(r->query, "api_key", a) : (struct span){0};
+    if (parameter.n != 0) {
+        return mem_eq_secret(wanted.p, wanted.n, parameter.p, parameter.n) ? AUTH_OK : AUTH_WRONG_KEY;
+    }
+    return given.n != 0 || r->authorization.n != 0 ? AUTH_WRONG_KEY : AUTH_NO_CREDENTIAL;
+}

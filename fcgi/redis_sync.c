@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocking Redis connections: hiredis parses the replies, the socket is ours so that every wait has a deadline. */
+#include "fcgi/redis_sync.h"
+
+#include "common/base/clk.h"
+#include "common/base/mem.h"
+#include "common/engine/rcmd.h"
+
+#include <hiredis/hiredis.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define READ_BYTES 16384
+/* After this long without use the connection is looked at before it is used: Redis may have closed it meanwhile. */
+#define IDLE_MS 20
+/* With this much of the time used up at most, a wait may rely on the socket's own timeout, which saves a poll. */
+#define SLACK_MS 30
+
+struct rsync {
+    struct rsync_target *target;
+    int fd;
+    redisReader *reader;
+    int64_t used_at_ms;
+    char input[READ_BYTES];
+};
+
+struct rsync *rsync_new(struct rsync_target *t)
+{
+    struct rsync *r = mem_zalloc(sizeof(*r));
+    r->target = t;
+    r->fd = -1;
+    return r;
+}
+
+void rsync_close(struct rsync *r)
+{
+    if (r->fd >= 0) {
+        close(r->fd);
+        r->fd = -1;
+    }
+    if (r->reader != NULL) {
+        redisReaderFree(r->reader);
+        r->reader = NULL;
+    }
+}
+
+void rsync_free(struct rsync *r)
+{
+    if (r != NULL) {
+        rsync_close(r);
+        free(r);
+    }
+}
+
+int rsync_fd(const struct rsync *r)
+{
+    return r->fd;
+}
+
+void rsync_reply_free(struct redisReply *reply)
+{
+    if (reply != NULL) {
+        freeReplyObject(reply);
+    }
+}
+
+/* Waits until the descriptor is ready. */
+static int wait_for(int fd, short events, int64_t deadline_ms)
+{
+    for (;;) {
+        int64_t left = deadline_ms - clk_mono_ms();
+        struct pollfd p = {.fd = fd, .events = events};
+        int rc = poll(&p, 1, left > 0 ? (int)left : 0);
+        if (rc > 0) {
+            return 0;
+        }
+        if (rc == 0) {
+            return ERR_TIMEOUT;
+        }
+        if (errno != EINTR) {
+            return ERR_CLOSED;
+        }
+    }
+}
+
+/* Returns 0 or an errno; a timeout is ETIMEDOUT. */
+static int connect_one(const struct sockaddr *addr, socklen_t len, int64_t deadline_ms, int *out)
+{
+    int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return errno;
+    }
+    int number = connect(fd, addr, len) == 0 ? 0 : errno;
+    if (number == EINPROGRESS) {
+        socklen_t size = sizeof(number);
+        if (wait_for(fd, POLLOUT, deadline_ms) != 0) {
+            number = ETIMEDOUT;
+        } else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) != 0) {
+            number = errno;
+        }
+    }
+    if (number != 0) {
+        close(fd);
+        return number;
+    }
+    *out = fd;
+    return 0;
+}
+
+/* As the reference words it, because people search for it: "dial tcp HOST:PORT: connect: connection refused". */
+static int dial_error(const struct rsync_target *t, int number, struct err *e)
+{
+    const char *network = t->url->path != NULL ? "unix" : "tcp";
+    if (number == ETIMEDOUT) {
+        return err_set(e, ERR_UNAVAILABLE, "dial %s %s: i/o timeout", network, t->url->display);
+    }
+    char text[64];
+    snprintf(text, sizeof(text), "%s", strerror(number));
+    text[0] = (char)tolower((unsigned char)text[0]);
+    return err_set(e, ERR_UNAVAILABLE, "dial %s %s: connect: %s", network, t->url->display, text);
+}
+
+/* Tries the addresses one after the other; the last failure is the one reported. */
+static int dial(struct rsync *r, int64_t deadline_ms, struct err *e)
+{
+    struct rsync_target *t = r->target;
+    int number = EHOSTUNREACH;
+    for (size_t i = 0; i < RSYNC_MAX_ADDRESSES; i++) {
+        struct sockaddr_storage addr;
+        pthread_mutex_lock(&t->lock);
+        bool is_end = i >= t->address_count;
+        socklen_t len = is_end ? 0 : t->addresses[i].len;
+        if (!is_end) {
+            addr = t->addresses[i].addr;
+        }
+        pthread_mutex_unlock(&t->lock);
+        if (is_end) {
+            break;
+        }
+        int64_t limit = clk_mono_ms() + t->url->connect_timeout_ms;
+        number = connect_one((struct sockaddr *)&addr, len, limit < deadline_ms ? limit : deadline_ms, &r->fd);
+        if (number == 0) {
+            return 0;
+        }
+    }
+    return dial_error(t, number, e);
+}
+
+static void set_up_socket(struct rsync *r)
+{
+    struct rsync_target *t = r->target;
+    struct timeval tv = {.tv_sec = t->timeout_ms / 1000, .tv_usec = t->timeout_ms % 1000 * 1000};
+    int one = 1;
+    fcntl(r->fd, F_SETFL, fcntl(r->fd, F_GETFL) & ~O_NONBLOCK);
+    setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+    if (t->url->path == NULL) {
+        setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        setsockopt(r->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    }
+}
+
+/* The commands that make a connection usable; returns how many. PING comes last: a Redis that loads its data refuses it. */
+static size_t add_hello(const struct rsync_target *t, struct buf *b)
+{
+    const struct redis_url *u = t->url;
+    size_t n = 1;
+    if (u->password != NULL && *u->password != '\0') {
+        bool has_user = u->user != NULL && *u->user != '\0';
+        rcmd_begin(b, has_user ? 3 : 2);
+        rcmd_arg_str(b, "AUTH");
+        if (has_user) {
+            rcmd_arg_str(b, u->user);
+        }
+        rcmd_arg_str(b, u->password);
+        n++;
+    }
+    if (u->db != 0) {
+        rcmd_begin(b, 2);
+        rcmd_arg_str(b, "SELECT");
+        rcmd_arg_i64(b, u->db);
+        n++;
+    }
+    if (*t->client_name != '\0') {
+        rcmd_begin(b, 3);
+        rcmd_arg_str(b, "CLIENT");
+        rcmd_arg_str(b, "SETNAME");
+        rcmd_arg_str(b, t->client_name);
+        n++;
+    }
+    rcmd_begin(b, 1);
+    rcmd_arg_str(b, "PING");
+    return n;
+}
+
+static int say_hello(struct rsync *r, int64_t deadline_ms, struct err *e)
+{
+    struct buf b = {0};
+    size_t count = add_hello(r->target, &b);
+    int rc = rsync_send(r, buf_span(&b), deadline_ms, e);
+    mem_wipe(b.p, b.n); /* it holds the password */
+    buf_free(&b);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        redisReply *reply = NULL;
+        rc = rsync_receive(r, deadline_ms, &reply, e);
+        bool is_name = *r->target->client_name != '\0' && i + 2 == count;
+        if (rc == 0 && reply->type == REDIS_REPLY_ERROR && !is_name) {
+            rc = err_set(e, ERR_DENIED, "%s: %.200s", r->target->url->display, reply->str);
+        }
+        rsync_reply_free(reply);
+    }
+    return rc;
+}
+
+int rsync_connect(struct rsync *r, int64_t deadline_ms, struct err *e)
+{
+    rsync_close(r);
+    int rc = dial(r, deadline_ms, e);
+    if (rc != 0) {
+        return rc;
+    }
+    set_up_socket(r);
+    r->reader = redisReaderCreate();
+    rc = r->reader != NULL ? say_hello(r, deadline_ms, e) : err_set(e, ERR_UNAVAILABLE, "out of memory");
+    if (rc != 0) {
+        rsync_close(r);
+    }
+    return rc;
+}
+
+/* *sent tells how far it came when it fails. */
+static int send_all(struct rsync *r, struct span bytes, int64_t deadline_ms, size_t *sent, struct err *e)
+{
+    *sent = 0;
+    while (*sent < bytes.n) {
+        ssize_t n = send(r->fd, bytes.p + *sent, bytes.n - *sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            *sent += (size_t)n;
+        } else if (errno == EAGAIN) {
+            if (wait_for(r->fd, POLLOUT, deadline_ms) != 0) {
+                return err_set(e, ERR_TIMEOUT, "%s: write: i/o timeout", r->target->url->display);
+            }
+        } else if (errno != EINTR) {
+            return err_set(e, ERR_CLOSED, "%s: write: %s", r->target->url->display, strerror(errno));
+        }
+    }
+    return 0;
+}
+
+int rsync_send(struct rsync *r, struct span bytes, int64_t deadline_ms, struct err *e)
+{
+    size_t sent;
+    return send_all(r, bytes, deadline_ms, &sent, e);
+}
+
+/* Reads what has arrived into the parser. */
+static int fill(struct rsync *r, bool may_block, int64_t deadline_ms, struct err *e)
+{
+    const char *where = r->target->url->display;
+    for (;;) {
+        if (!may_block && wait_for(r->fd, POLLIN, deadline_ms) != 0) {
+            return err_set(e, ERR_TIMEOUT, "%s: read: i/o timeout", where);
+        }
+        ssize_t n = recv(r->fd, r->input, sizeof(r->input), may_block ? 0 : MSG_DONTWAIT);
+        if (n > 0) {
+            if (redisReaderFeed(r->reader, r->input, (size_t)n) != REDIS_OK) {
+                return err_set(e, ERR_CLOSED, "%s: %s", where, r->reader->errstr);
+            }
+            return 0;
+        }
+        if (n == 0) {
+            return err_set(e, ERR_CLOSED, "%s: read: EOF", where);
+        }
+        if (errno == EAGAIN && may_block) {
+            return err_set(e, ERR_TIMEOUT, "%s: read: i/o timeout", where);
+        }
+        if (errno != EINTR && errno != EAGAIN) {
+            return err_set(e, ERR_CLOSED, "%s: read: %s", where, strerror(errno));
+        }
+    }
+}
+
+static int next_reply(struct rsync *r, bool may_block, int64_t deadline_ms, redisReply **reply, struct err *e)
+{
+    for (;;) {
+        void *got = NULL;
+        if (redisReaderGetReply(r->reader, &got) != REDIS_OK) {
+            return err_set(e, ERR_CLOSED, "%s: %s", r->target->url->display, r->reader->errstr);
+        }
+        if (got != NULL) {
+            *reply = got;
+            return 0;
+        }
+        int rc = fill(r, may_block, deadline_ms, e);
+        if (rc != 0) {
+            return rc;
+        }
+        may_block = false; /* what follows shares the time that the first wait left */
+    }
+}
+
+int rsync_receive(struct rsync *r, int64_t deadline_ms, struct redisReply **reply, struct err *e)
+{
+    return next_reply(r, false, deadline_ms, reply, e);
+}
+
+static bool peer_has_closed(const struct rsync *r)
+{
+    char c;
+    ssize_t n = recv(r->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/* Gets the commands out, over a fresh connection where the old one is dead and nothing was sent yet. */
+static int deliver(struct rsync *r, struct span commands, int64_t now_ms, int64_t deadline_ms, struct err *e)
+{
+    size_t sent;
+    if (r->fd >= 0 && (now_ms - r->used_at_ms <= IDLE_MS || !peer_has_closed(r))) {
+        int rc = send_all(r, commands, deadline_ms, &sent, e);
+        if (rc == 0 || sent != 0) {
+            return rc;
+        }
+    }
+    int rc = rsync_connect(r, deadline_ms, e);
+    return rc == 0 ? send_all(r, commands, deadline_ms, &sent, e) : rc;
+}
+
+int rsync_run(struct rsync *r, struct span commands, size_t count, rsync_reply_fn fn, void *arg, struct err *e)
+{
+    struct rsync_target *t = r->target;
+    struct err own = {0};
+    int64_t now = clk_mono_ms();
+    if (!rsync_target_may_try(t, now)) {
+        return err_set(e, ERR_UNAVAILABLE, "Redis is not reachable");
+    }
+    int64_t deadline = now + t->timeout_ms;
+    int rc = deliver(r, commands, now, deadline, &own);
+    bool may_block = rc == 0 && clk_mono_ms() - now <= SLACK_MS;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        redisReply *reply = NULL;
+        rc = next_reply(r, may_block && i == 0, deadline, &reply, &own);
+        if (rc == 0) {
+            fn(reply, i, arg);
+            rsync_reply_free(reply);
+        }
+    }
+    if (UNLIKELY(rc != 0)) {
+        rsync_close(r);
+        rsync_target_trip(t, RSYNC_TRIP_MS, own.text);
+        return err_set(e, rc == ERR_DENIED ? ERR_UNAVAILABLE : rc, "%s", own.text);
+    }
+    r->used_at_ms = now;
+    if (UNLIKELY(rsync_target_is_down(t))) {
+        rsync_target_reset(t);
+    }
+    return 0;
+}

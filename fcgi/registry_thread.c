@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The background thread: subscribes to the control channels, and finds out first when Redis goes and comes. */
+#include "fcgi/registry_own.h"
+
+#include "common/base/clk.h"
+#include "common/base/log.h"
+
+#include <hiredis/hiredis.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define RETRY_MS 200
+/* While we are down the other threads need not try: we tell them when Redis is back. */
+#define HOLD_MS 5000
+#define SILENCE_MS 1000
+#define HELLO_OP "pushd_node"
+
+/* The thread's own. */
+struct listener {
+    struct registry *r;
+    struct rsync *subscriber;
+    struct rsync *publisher;
+    int64_t pinged_at_ms; /* 0: no answer is awaited */
+    int64_t heard_at_ms;
+    bool was_up;
+};
+
+static void add_command(struct buf *b, const char *name, const struct buf *args, size_t n)
+{
+    buf_addf(b, "*%zu\r\n$%zu\r\n%s\r\n", n + 1, strlen(name), name);
+    for (size_t i = 0; i < n; i++) {
+        buf_addf(b, "$%zu\r\n", args[i].n);
+        buf_add(b, args[i].p, args[i].n);
+        buf_add_str(b, "\r\n");
+    }
+}
+
+static int subscribe(struct listener *l, int64_t deadline_ms, struct err *e)
+{
+    struct registry *r = l->r;
+    struct buf names[2] = {{0}, {0}};
+    struct buf b = {0};
+    engine_control_name(r->engine, &names[0]);
+    engine_node_name(r->engine, span_str(r->uid), &names[1]);
+    add_command(&b, "SUBSCRIBE", names, ARRAY_LEN(names));
+    int rc = rsync_send(l->subscriber, buf_span(&b), deadline_ms, e);
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(names); i++) {
+        redisReply *reply = NULL;
+        rc = rsync_receive(l->subscriber, deadline_ms, &reply, e);
+        if (rc == 0 && reply->type == REDIS_REPLY_ERROR) {
+            rc = err_set(e, ERR_DENIED, "SUBSCRIBE %s: %.200s", buf_cstr(&names[0]), reply->str);
+        }
+        rsync_reply_free(reply);
+    }
+    buf_free(&b);
+    buf_free(&names[0]);
+    buf_free(&names[1]);
+    return rc;
+}
+
+static void ignore_reply(const struct redisReply *reply, size_t index, void *arg)
+{
+    (void)index;
+    if (reply->type == REDIS_REPLY_ERROR) {
+        err_set(arg, ERR_DENIED, "PUBLISH: %.200s", reply->str);
+    }
+}
+
+/* The survey that makes all nodes known at once. */
+static int say_hello(struct listener *l, struct err *e)
+{
+    struct registry *r = l->r;
+    struct survey_request question = {.id = r->hello_id, .op = SPAN(HELLO_OP)};
+    struct control_command cmd = {.uid = span_str(r->uid), .survey_request = &question};
+    struct buf name = {0};
+    struct buf payload = {0};
+    struct buf b = {0};
+    schema_pb_encode(&control_command_schema, &cmd, &payload);
+    engine_control_name(r->engine, &name);
+    engine_raw_publish_build(buf_span(&name), buf_span(&payload), &b);
+    e->code = 0;
+    int rc = rsync_run(l->publisher, buf_span(&b), 1, ignore_reply, e, e);
+    buf_free(&b);
+    buf_free(&name);
+    buf_free(&payload);
+    return rc != 0 ? rc : e->code;
+}
+
+static int open_all(struct listener *l, struct err *e)
+{
+    struct rsync_target *t = l->r->target;
+    int rc = rsync_target_resolve(t, e);
+    int64_t deadline = clk_mono_ms() + t->timeout_ms;
+    if (rc == 0) {
+        rc = rsync_connect(l->subscriber, deadline, e);
+    }
+    if (rc == 0) {
+        rc = subscribe(l, deadline, e);
+    }
+    if (rc == 0) {
+        rsync_target_reset(t);
+        rc = say_hello(l, e);
+    }
+    if (rc != 0) {
+        rsync_close(l->subscriber);
+    }
+    return rc;
+}
+
+/* Waits for the wake-up or until the time has passed. */
+static void pause_ms(struct registry *r, int ms)
+{
+    struct pollfd p = {.fd = r->wake_fd, .events = POLLIN};
+    eventfd_t ignored;
+    if (poll(&p, 1, ms) > 0) {
+        eventfd_read(r->wake_fd, &ignored);
+    }
+}
+
+static void on_down(struct listener *l, const char *text)
+{
+    registry_set_up(l->r, false);
+    rsync_close(l->subscriber);
+    rsync_target_trip(l->r->target, HOLD_MS, text);
+}
+
+static bool come_up(struct listener *l)
+{
+    struct registry *r = l->r;
+    struct err e = {0};
+    int rc = open_all(l, &e);
+    if (rc != 0) {
+        if (!l->was_up && !rsync_target_is_down(r->target)) {
+            /* The reference ends with this line; we go on trying, but people and their runbooks look for it. */
+            char line[sizeof(e.text) + 32];
+            snprintf(line, sizeof(line), "error creating engine: %s", e.text);
+            rsync_log_error_line(line);
+        }
+        on_down(l, e.text);
+        return false;
+    }
+    log_info(LOG_REDIS, "redis connected", LOG_STR("address", r->target->url->display),
+             LOG_NUM("db", r->target->url->db), LOG_TEXT("prefix", r->engine->prefix));
+    l->was_up = true;
+    l->heard_at_ms = clk_mono_ms();
+    l->pinged_at_ms = 0;
+    registry_set_up(r, true);
+    return true;
+}
+
+static void on_message(struct listener *l, const redisReply *reply)
+{
+    l->heard_at_ms = clk_mono_ms();
+    l->pinged_at_ms = 0;
+    if (rsync_target_is_down(l->r->target)) { /* somebody else's connection failed, but Redis is well */
+        rsync_target_reset(l->r->target);
+    }
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 3 && reply->element[0]->type == REDIS_REPLY_STRING &&
+        strcmp(reply->element[0]->str, "message") == 0 && reply->element[2]->type == REDIS_REPLY_STRING) {
+        registry_handle(l->r, span_of(reply->element[2]->str, reply->element[2]->len));
+    }
+}
+
+static int read_all(struct listener *l, struct err *e)
+{
+    for (;;) {
+        redisReply *reply = NULL;
+        int rc = rsync_receive(l->subscriber, 0, &reply, e);
+        if (rc != 0) {
+            return rc == ERR_TIMEOUT ? 0 : rc;
+        }
+        on_message(l, reply);
+        rsync_reply_free(reply);
+    }
+}
+
+/* A Redis that has stopped without closing shows in a PING only. */
+static int probe(struct listener *l, bool is_urgent, struct err *e)
+{
+    int64_t now = clk_mono_ms();
+    int64_t timeout = l->r->target->timeout_ms;
+    if (l->pinged_at_ms != 0) {
+        return now - l->pinged_at_ms < timeout
+                   ? 0
+                   : err_set(e, ERR_TIMEOUT, "%s: no answer to PING within %lld ms", l->r->target->url->display,
+                             (long long)timeout);
+    }
+    if (!is_urgent && now - l->heard_at_ms < SILENCE_MS) {
+        return 0;
+    }
+    l->pinged_at_ms = now;
+    return rsync_send(l->subscriber, SPAN("*1\r\n$4\r\nPING\r\n"), now + timeout, e);
+}
+
+static int turn(struct listener *l, struct err *e)
+{
+    struct registry *r = l->r;
+    struct pollfd p[2] = {{.fd = rsync_fd(l->subscriber), .events = POLLIN}, {.fd = r->wake_fd, .events = POLLIN}};
+    int rc = 0;
+    if (poll(p, 2, SILENCE_MS / 2) < 0 && errno != EINTR) {
+        return err_set(e, ERR_IO, "poll: %s", strerror(errno));
+    }
+    bool is_woken = (p[1].revents & POLLIN) != 0;
+    if (is_woken) {
+        eventfd_t ignored;
+        eventfd_read(r->wake_fd, &ignored);
+    }
+    if (p[0].revents != 0) {
+        rc = read_all(l, e);
+    }
+    registry__tick(r);
+    return rc != 0 ? rc : probe(l, is_woken, e);
+}
+
+static void *run(void *arg)
+{
+    struct registry *r = arg;
+    struct listener l = {.r = r, .subscriber = rsync_new(r->target), .publisher = rsync_new(r->target)};
+    while (!atomic_load(&r->is_stopping)) {
+        registry__tick(r);
+        if (rsync_fd(l.subscriber) < 0 && !come_up(&l)) {
+            pause_ms(r, RETRY_MS);
+            continue;
+        }
+        struct err e = {0};
+        if (turn(&l, &e) != 0) {
+            on_down(&l, e.text);
+        }
+    }
+    rsync_free(l.subscriber);
+    rsync_free(l.publisher);
+    return NULL;
+}
+
+int registry_start(struct registry *r, struct err *e)
+{
+    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (r->wake_fd < 0) {
+        return err_set(e, ERR_IO, "eventfd: %s", strerror(errno));
+    }
+    r->target->wake_fd = r->wake_fd;
+    atomic_store(&r->heartbeat_ms, clk_mono_ms());
+    int rc = pthread_create(&r->thread, NULL, run, r);
+    if (rc != 0) {
+        return err_set(e, ERR_IO, "cannot start a thread: %s", strerror(rc));
+    }
+    r->is_running = true;
+    return 0;
+}
+
+void registry__stop(struct registry *r)
+{
+    atomic_store(&r->is_stopping, true);
+    if (r->is_running) {
+        eventfd_write(r->wake_fd, 1);
+        pthread_join(r->thread, NULL);
+        r->is_running = false;
+    }
+    if (r->wake_fd >= 0) {
+        r->target->wake_fd = -1;
+        close(r->wake_fd);
+        r->wake_fd = -1;
+    }
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pushd: the WebSocket daemon. */
+#include <ev.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/version.h"
+#include "pushd/admin/http.h"
+#include "pushd/control/redis_conn.h"
+#include "pushd/server.h"
+#include "pushd/worker/ws.h"
+
+#define DEFAULT_CONFIG PUSHD_SYSCONFDIR "/pushd/config.json"
+
+extern char **environ;
+
+static void usage(FILE *to)
+{
+    fprintf(to,
+            "usage: pushd [-c FILE]\n"
+            "  -c, --config FILE   configuration (default %s)\n"
+            "      --version       versions of pushd and of the libraries it runs with\n"
+            "      --help          this text\n"
+            "See pushd(8) and pushd.json(5). pushctl checkconfig checks a configuration.\n",
+            DEFAULT_CONFIG);
+}
+
+static void warn(const char *text, void *arg)
+{
+    (void)arg;
+    log_warn(LOG_CONFIG, "configuration", LOG_STR("text", text));
+}
+
+static int run(const char *path)
+{
+    struct err e = {0};
+    struct conf *c = conf_load(&(struct conf_load_opts){.path = path, .environ = environ, .warn = warn}, &e);
+    if (c == NULL) {
+        fprintf(stderr, "pushd: %s\n", e.text);
+        return 1;
+    }
+    if (log_open(c->log.level, c->log.file, &e) != 0) {
+        fprintf(stderr, "pushd: %s\n", e.text);
+        conf_free(c);
+        return 1;
+    }
+    int status = server_run(c);
+    conf_free(c);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
+    };
+    const char *path = DEFAULT_CONFIG;
+    int opt;
+    while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (opt) {
+        case 'c':
+            path = optarg;
+            break;
+        case 'h':
+            usage(stdout);
+            return 0;
+        case 'V':
+            return pushd_print_version();
+        default:
+            usage(stderr);
+            return 2;
+        }
+    }
+    if (optind != argc) {
+        fprintf(stderr, "pushd: unexpected argument %s\n", argv[optind]);
+        usage(stderr);
+        return 2;
+    }
+    json_object_seed(0);
+    return run(path);
+}

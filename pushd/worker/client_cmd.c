@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands of clients: decoded, checked, handed to their handlers. */
+#include "pushd/worker/client_cmd.h"
+
+#include "common/base/err.h"
+#include "common/policy/channel.h"
+
+/* Waiting commands of one client; more means that it floods us faster than Redis answers. */
+#define BACKLOG_MAX_BYTES (1U << 20)
+
+typedef struct perr_result (*cmd_fn)(struct conn *c, uint32_t id, const void *request);
+
+/* By precedence: when a command carries several requests, the first of this list is executed. */
+static const struct client_cmd {
+    const char *name;
+    unsigned method;
+    size_t offset; /* of the request in struct command */
+    cmd_fn handle;
+} commands[] = {
+    {"connect", METRIC_METHOD_CONNECT, offsetof(struct command, connect), cmd_connect},
+    {"subscribe", METRIC_METHOD_SUBSCRIBE, offsetof(struct command, subscribe), cmd_subscribe},
+    {"unsubscribe", METRIC_METHOD_UNSUBSCRIBE, offsetof(struct command, unsubscribe), cmd_unsubscribe},
+    {"publish", METRIC_METHOD_PUBLISH, offsetof(struct command, publish), cmd_publish},
+    {"presence", METRIC_METHOD_PRESENCE, offsetof(struct command, presence), cmd_presence},
+    {"presence_stats", METRIC_METHOD_PRESENCE_STATS, offsetof(struct command, presence_stats), cmd_presence_stats},
+    {"history", METRIC_METHOD_HISTORY, offsetof(struct command, history), cmd_history},
+    {"rpc", METRIC_METHOD_RPC, offsetof(struct command, rpc), cmd_rpc},
+    {"send", METRIC_METHOD_SEND, offsetof(struct command, send), cmd_send},
+    {"refresh", METRIC_METHOD_REFRESH, offsetof(struct command, refresh), cmd_refresh},
+    {"sub_refresh", METRIC_METHOD_SUB_REFRESH, offsetof(struct command, sub_refresh), cmd_sub_refresh},
+};
+
+#define FIRST_FRAME "{\"id\":1,\"connect\":{\"token\":\"...\"}}"
+
+const char *client_cmd_name(unsigned method)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (commands[i].method == method) {
+            return commands[i].name;
+        }
+    }
+    return "unknown";
+}
+
+static const void *request_of(const struct client_cmd *cmd, const struct command *m)
+{
+    return *(void *const *)(const void *)((const char *)m + cmd->offset);
+}
+
+static const struct client_cmd *find_request(const struct command *m)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (request_of(&commands[i], m) != NULL) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static void bad_request(struct conn *c, const char *reason, const char *detail)
+{
+    conn_close_perr(c, &(struct perr_result){PERR_CLOSE_BAD_REQUEST, reason, detail});
+}
+
+static void take_pong(struct conn *c)
+{
+    if (!c->ping_outstanding) {
+        bad_request(c, "pong.unexpected", "a command needs an \"id\" above 0; without one it is a pong, and no ping is open");
+        return;
+    }
+    c->ping_outstanding = false;
+    c->pong_ms = 0;
+}
+
+/* The rules of client protocol 2.5 that need no handler. NULL: done with. */
+static const struct client_cmd *admit(struct conn *c, const struct command *m)
+{
+    const struct client_cmd *cmd = find_request(m);
+    if (c->state == CONN_NEW && m->connect == NULL) {
+        bad_request(c, "command.first",
+                    m->id == 0 ? "no \"id\", and the first command must be connect, such as " FIRST_FRAME
+                               : "the first command must be connect, such as " FIRST_FRAME);
+        return NULL;
+    }
+    if (m->id == 0 && m->send == NULL) {
+        if (m->connect != NULL) {
+            bad_request(c, "command.id", "connect without an \"id\" above 0; a first frame looks like " FIRST_FRAME);
+        } else {
+            take_pong(c);
+        }
+        return NULL;
+    }
+    if (m->connect != NULL && c->state != CONN_NEW) {
+        bad_request(c, "connect.twice", "connect on a connection that is connected already");
+        return NULL;
+    }
+    if (cmd == NULL || (m->ping != NULL && m->connect == NULL)) {
+        if (cmd != NULL) {
+            conn_fail(c, METRIC_METHOD_UNKNOWN, m->id, &(struct perr_result){PERR_NOT_AVAILABLE, "command.ping", NULL});
+        } else {
+            bad_request(c, "command.unknown", "no known command; known are connect, subscribe, unsubscribe, publish, ...");
+        }
+        return NULL;
+    }
+    return cmd;
+}
+
+static int decode(struct conn *c, struct span text, struct command *out)
+{
+    struct schema_error e = {0};
+    size_t consumed;
+    int rc = c->enc == ENC_JSON ? schema_json_decode(&command_schema, text, &c->w->arena, out, &consumed, &e)
+                                : schema_pb_decode(&command_schema, text, &c->w->arena, out, &e);
+    if (rc != 0) {
+        char detail[160];
+        struct buf b = {.p = detail, .cap = sizeof(detail), .max = sizeof(detail) - 1};
+        buf_add_str(&b, e.what);
+        if (e.field.n != 0) {
+            buf_add_str(&b, " in \"");
+            buf_add_span(&b, e.field);
+            buf_add_str(&b, "\"");
+        }
+        if (c->state == CONN_NEW) {
+            buf_add_str(&b, "; a first frame looks like " FIRST_FRAME);
+        }
+        detail[b.n] = '\0';
+        bad_request(c, "frame.malformed", detail);
+    }
+    return rc;
+}
+
+/* One command. */
+static void execute(struct conn *c, struct span text)
+{
+    struct command m;
+    arena_reset(&c->w->arena);
+    if (decode(c, text, &m) != 0) {
+        return;
+    }
+    const struct client_cmd *cmd = admit(c, &m);
+    if (cmd == NULL) {
+        return;
+    }
+    metrics_add(c->w->metrics, METRIC_COMMANDS, cmd->method, 1);
+    struct perr_result r = cmd->handle(c, m.id, request_of(cmd, &m));
+    if (r.code != PERR_OK) {
+        conn_fail(c, cmd->method, m.id, &r);
+    }
+}
+
+static void keep(struct conn *c, struct span rest)
+{
+    uint32_t n = (uint32_t)rest.n;
+    if (c->backlog.n + rest.n > BACKLOG_MAX_BYTES) {
+        conn_close_perr(c, &(struct perr_result){PERR_CLOSE_TOO_MANY_REQUESTS, "command.flood",
+                                                 "too many commands while an earlier one is not answered"});
+        return;
+    }
+    buf_add(&c->backlog, &n, sizeof(n));
+    buf_add_span(&c->backlog, rest);
+}
+
+/* Executes until the end of the message or until a command has to wait for Redis. */
+static void run(struct conn *c, struct span rest)
+{
+    struct span text;
+    int rc;
+    while (conn_is_open(c) && (rc = frame_next(c->enc, &rest, &text)) != 0) {
+        if (rc < 0) {
+            bad_request(c, "frame.empty", c->enc == ENC_JSON ? "an empty line between commands"
+                                                             : "a length prefix beyond the frame");
+            return;
+        }
+        execute(c, text);
+        if (c->is_busy) {
+            if (rest.n != 0 && conn_is_open(c)) {
+                keep(c, rest);
+            }
+            return;
+        }
+    }
+}
+
+void client_cmd_message(struct conn *c, struct span message)
+{
+    if (message.n == 0) {
+        bad_request(c, "frame.empty", "an empty frame");
+        return;
+    }
+    if (c->is_busy || c->backlog.n != 0) {
+        keep(c, message);
+        return;
+    }
+    run(c, message);
+}
+
+void client_cmd_resume(struct conn *c)
+{
+    while (conn_is_open(c) && !c->is_busy && c->backlog.n != 0) {
+        /* Taken out as a whole, so that what has to wait again is kept in order. */
+        struct buf waiting = c->backlog;
+        c->backlog = (struct buf){0};
+        size_t at = 0;
+        while (at < waiting.n && conn_is_open(c)) {
+            uint32_t n;
+            memcpy(&n, waiting.p + at, sizeof(n));
+            struct span message = span_of(waiting.p + at + sizeof(n), n);
+            at += sizeof(n) + n;
+            if (c->is_busy) {
+                keep(c, message);
+            } else {
+                run(c, message);
+            }
+        }
+        buf_free(&waiting);
+    }
+}
+
+struct perr_result cmd_check_channel(const struct conn *c, struct span channel, const struct chan_opts **opts)
+{
+    if (channel.n == 0) {
+        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.empty", "a command without a channel"};
+    }
+    *opts = channel_opts(c->w->conf, channel);
+    if (*opts == NULL) {
+        return (struct perr_result){PERR_UNKNOWN_CHANNEL, "channel.namespace",
+                                    "its namespace is not in channel.namespaces"};
+    }
+    if (!channel_name_is_valid(c->w->conf, *opts, channel)) {
+        return (struct perr_result){PERR_BAD_REQUEST, "channel.name",
+                                    "the name does not fit channel_regex, or is not ASCII"};
+    }
+    return CMD_OK;
+}

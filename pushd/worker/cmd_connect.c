@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The connect command: who is it, and what is it subscribed to from the start (client protocol, sections 3 and 9). */
+#include <stdlib.h>
+
+#include "common/base/clk.h"
+#include "common/base/mem.h"
+#include "common/policy/channel.h"
+#include "pushd/worker/client_cmd.h"
+#include "pushd/worker/sub.h"
+
+#define MAX_TTL_S (365 * 24 * 3600)
+
+/* A connect that waits for its server-side subscriptions. */
+struct connecting {
+    uint32_t id;
+    uint32_t waiting;
+    struct arena arena;
+    struct vec subs; /* of struct kv_msg -> struct subscribe_result */
+    struct perr_result outcome;
+};
+
+/* What the client proved to be. */
+struct identity {
+    struct span user;
+    struct span info;
+    int64_t expire_at;
+    const struct token_sub *subs;
+    size_t sub_count;
+    bool may_request_subs;
+};
+
+/* Client protocol 3.3. */
+static struct perr_result authenticate(struct conn *c, const struct connect_request *r, struct identity *out)
+{
+    const struct conf_client *o = &c->w->conf->client;
+    if (r->token.n != 0) {
+        struct token_connect *t = arena_zalloc(&c->w->arena, sizeof(*t));
+        struct perr_result p = token_read_connect(c->w->shared->connect_tokens, r->token, clk_wall_s(), &c->w->arena, t);
+        if (p.code != PERR_OK) {
+            return p;
+        }
+        if (t->user.n == 0 && o->disallow_anonymous_connection_tokens) {
+            return (struct perr_result){PERR_CLOSE_PERMISSION_DENIED, "token.anonymous",
+                                        "tokens without a user are refused (disallow_anonymous_connection_tokens)"};
+        }
+        *out = (struct identity){t->user, t->info, o->insecure ? 0 : t->expire_at, t->subs, t->sub_count, true};
+    } else if (o->allow_anonymous_connect_without_token || o->insecure) {
+        *out = (struct identity){.user = SPAN(""), .may_request_subs = true};
+    } else if (c->header_user != NULL) {
+        *out = (struct identity){.user = span_str(c->header_user)};
+    } else {
+        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "token.missing",
+                                    "connect without a token, and anonymous connections are not allowed"};
+    }
+    return CMD_OK;
+}
+
+static struct perr_result check_expiry(struct identity *who, int64_t now_s)
+{
+    if (who->expire_at > now_s + MAX_TTL_S) {
+        who->expire_at = now_s + MAX_TTL_S;
+    }
+    if (who->expire_at != 0 && who->expire_at <= now_s) {
+        return (struct perr_result){PERR_EXPIRED, "connection.expire_at", "the token's expire_at is in the past"};
+    }
+    return CMD_OK;
+}
+
+/* ---- server-side subscriptions ---- */
+
+static void answer(struct conn *c, struct connecting *k)
+{
+    struct connect_result result = {
+        .client = conn_id(c),
+        .version = span_str(c->w->shared->version),
+        .subs = k->subs,
+        .pong = c->wants_pong,
+    };
+    const struct conf_client *o = &c->w->conf->client;
+    if (o->ping_interval_ms > 0) {
+        result.ping = (uint32_t)(o->ping_interval_ms / 1000);
+    }
+    if (c->expire_at > 0) {
+        result.expires = true;
+        result.ttl = (uint32_t)(c->expire_at - clk_wall_s());
+    }
+    if (o->connect_include_server_time) {
+        result.time = clk_wall_ms();
+    }
+    conn_reply(c, &(struct reply){.id = k->id, .connect = &result});
+    log_info(LOG_CLIENT, "connect", LOG_TEXT("client", conn_id(c)), LOG_TEXT("user", conn_user(c)),
+             LOG_STR("address", c->address));
+    LIST_FOR_EACH_SAFE(e, &c->subs) {
+        struct sub *s = LIST_ENTRY(e, struct sub, link);
+        if (s->start != NULL) {
+            sub_release(s);
+        }
+        if (!conn_is_open(c)) {
+            return;
+        }
+    }
+}
+
+static void free_connecting(struct connecting *k)
+{
+    arena_fini(&k->arena);
+    free(k);
+}
+
+/* All subscriptions are done, one way or the other. */
+static void complete(struct conn *c, struct connecting *k)
+{
+    c->connecting = NULL;
+    if (k->outcome.code != PERR_OK) {
+        conn_fail(c, METRIC_METHOD_CONNECT, k->id, &k->outcome);
+    } else {
+        conn_established(c);
+        answer(c, k);
+    }
+    free_connecting(k);
+    conn_command_done(c);
+}
+
+void cmd_connect_cancel(struct conn *c)
+{
+    if (c->connecting != NULL) {
+        free_connecting(c->connecting);
+        c->connecting = NULL;
+    }
+}
+
+static void sub_established(struct conn *c, struct sub *s, void *ctx, const struct perr_result *outcome,
+                            const struct subscribe_result *result)
+{
+    (void)s;
+    struct connecting *k = c->connecting;
+    struct kv_msg *slot = ctx;
+    if (outcome->code != PERR_OK) {
+        if (k->outcome.code == PERR_OK) {
+            k->outcome = *outcome;
+        }
+    } else {
+        /* The result's parts live until the subscription is released, which is after the answer. */
+        *(struct subscribe_result *)slot->msg = *result;
+    }
+    if (--k->waiting == 0) {
+        complete(c, k);
+    }
+}
+
+static struct subscribe_request *requested(const struct connect_request *r, struct span channel)
+{
+    const struct kv_msg *items = r->subs.items;
+    for (size_t i = 0; i < r->subs.n; i++) {
+        if (span_eq(items[i].key, channel)) {
+            return items[i].msg;
+        }
+    }
+    return NULL;
+}
+
+static void begin_sub(struct conn *c, struct connecting *k, const struct connect_request *r,
+                      const struct token_sub *t, bool is_from_token)
+{
+    struct kv_msg *slot = &((struct kv_msg *)k->subs.items)[k->subs.n++];
+    slot->key = arena_dup(&k->arena, t->channel);
+    slot->msg = arena_zalloc(&k->arena, sizeof(struct subscribe_result));
+    const struct subscribe_request *wish = requested(r, t->channel);
+    struct sub_params p = {
+        .channel = t->channel,
+        .opts = channel_opts(c->w->conf, t->channel),
+        .is_server_side = true,
+        .is_from_token = is_from_token,
+        .token = t,
+        .done = sub_established,
+        .ctx = slot,
+    };
+    if (wish != NULL) {
+        p.recover = wish->recover;
+        p.since_offset = wish->offset;
+        p.since_epoch = wish->epoch;
+        p.wants_positioned = wish->positioned;
+        p.wants_recoverable = wish->recoverable;
+    }
+    k->waiting++;
+    sub_begin(c, &p);
+}
+
+/* Whether a channel that the client itself lists in connect.subs may be subscribed (client protocol 9.4). */
+static bool may_request(const struct conn *c, const struct chan_opts *o, struct span channel, struct span user)
+{
+    const struct conf *conf = c->w->conf;
+    return !channel_is_private(conf, channel) && channel_name_is_valid(conf, o, channel) &&
+           !channel_is_too_long(conf, channel) && channel_permits_subscribe(conf, o, channel, user);
+}
+
+struct sub_list {
+    struct token_sub *items;
+    size_t n;
+    size_t from_token; /* the first so many */
+};
+
+static bool list_has(const struct sub_list *l, struct span channel)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (span_eq(l->items[i].channel, channel)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void list_add(struct sub_list *l, const struct token_sub *t)
+{
+    if (!list_has(l, t->channel)) {
+        l->items[l->n++] = *t;
+    }
+}
+
+/* All channels the connection starts with: token, personal channel, the client's own wishes. */
+static struct perr_result collect_subs(struct conn *c, const struct connect_request *r, const struct identity *who,
+                                       struct sub_list *out)
+{
+    const struct conf_client *o = &c->w->conf->client;
+    struct arena *a = &c->w->arena;
+    out->items = arena_alloc(a, (who->sub_count + r->subs.n + 1) * sizeof(struct token_sub));
+    for (size_t i = 0; i < who->sub_count; i++) {
+        list_add(out, &who->subs[i]);
+    }
+    out->from_token = out->n;
+    if (o->subscribe_to_user_personal_channel.enabled && who->user.n != 0) {
+        struct buf name = {0};
+        const char *ns = o->subscribe_to_user_personal_channel.personal_channel_namespace;
+        buf_addf(&name, "%s%s%s", ns, *ns != '\0' ? c->w->conf->channel.namespace_boundary : "",
+                 c->w->conf->channel.user_boundary);
+        buf_add_span(&name, who->user);
+        struct token_sub personal = {.channel = arena_dup(a, buf_span(&name))};
+        buf_free(&name);
+        list_add(out, &personal);
+    }
+    const struct kv_msg *wishes = r->subs.items;
+    for (size_t i = 0; who->may_request_subs && i < r->subs.n; i++) {
+        const struct chan_opts *co = channel_opts(c->w->conf, wishes[i].key);
+        if (co == NULL) {
+            return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.namespace",
+                                        "connect.subs names a channel of an unknown namespace"};
+        }
+        if (may_request(c, co, wishes[i].key, who->user)) {
+            list_add(out, &(struct token_sub){.channel = wishes[i].key});
+        }
+    }
+    return CMD_OK;
+}
+
+static struct perr_result check_subs(const struct conn *c, const struct sub_list *subs)
+{
+    if ((int64_t)subs->n > c->w->conf->client.channel_limit) {
+        return (struct perr_result){PERR_CLOSE_CHANNEL_LIMIT, "channel.limit",
+                                    "more server-side subscriptions than client.channel_limit"};
+    }
+    for (size_t i = 0; i < subs->n; i++) {
+        if (channel_opts(c->w->conf, subs->items[i].channel) == NULL) {
+            return (struct perr_result){PERR_UNKNOWN_CHANNEL, "channel.namespace",
+                                        "a channel of the token has a namespace that is not configured"};
+        }
+    }
+    return CMD_OK;
+}
+
+static struct perr_result check_user_limit(const struct conn *c, struct span user)
+{
+    int64_t limit = c->w->conf->client.user_connection_limit;
+    const struct user *u = limit > 0 && user.n != 0 ? hub_find_user(&c->w->hub, user) : NULL;
+    if (u != NULL && u->count >= limit) {
+        return (struct perr_result){PERR_CLOSE_CONNECTION_LIMIT, "user.connection_limit",
+                                    "this user has client.user_connection_limit connections already"};
+    }
+    return CMD_OK;
+}
+
+struct perr_result cmd_connect(struct conn *c, uint32_t id, const void *request)
+{
+    const struct connect_request *r = request;
+    struct identity who = {0};
+    struct sub_list subs = {0};
+    struct perr_result p = authenticate(c, r, &who);
+    if (p.code == PERR_OK) {
+        p = collect_subs(c, r, &who, &subs);
+    }
+    if (p.code == PERR_OK) {
+        p = check_subs(c, &subs);
+    }
+    if (p.code == PERR_OK) {
+        p = check_user_limit(c, who.user);
+    }
+    if (p.code == PERR_OK) {
+        p = check_expiry(&who, clk_wall_s());
+    }
+    if (p.code != PERR_OK) {
+        return p;
+    }
+    c->state = CONN_CONNECTING;
+    c->is_busy = true;
+    buf_clear(&c->info);
+    buf_add_span(&c->info, who.info);
+    hub_add_user(&c->w->hub, c, who.user);
+    conn_set_expiry(c, who.expire_at);
+    struct connecting *k = mem_zalloc(sizeof(*k));
+    k->id = id;
+    k->subs.items = arena_alloc(&k->arena, subs.n * sizeof(struct kv_msg));
+    c->connecting = k;
+    k->waiting = 1; /* held until all have begun */
+    for (size_t i = 0; i < subs.n && conn_is_open(c); i++) {
+        begin_sub(c, k, r, &subs.items[i], i < subs.from_token);
+    }
+    if (c->connecting == k && --k->waiting == 0) {
+        complete(c, k);
+    }
+    return CMD_OK;
+}

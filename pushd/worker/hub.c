@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One worker's tables. */
+#include "pushd/worker/hub.h"
+
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "pushd/worker/conn.h"
+#include "pushd/worker/sub.h"
+
+void hub_init(struct hub *h, struct worker *w)
+{
+    *h = (struct hub){.w = w};
+}
+
+void hub_fini(struct hub *h)
+{
+    htab_fini(&h->chans);
+    htab_fini(&h->users);
+}
+
+struct chan *hub_find(const struct hub *h, struct span channel)
+{
+    struct htab_node *n = htab_get(&h->chans, channel);
+    return n != NULL ? CONTAINER_OF(n, struct chan, node) : NULL;
+}
+
+static void count(struct hub *h)
+{
+    struct bus_gauges *g = &h->w->shared->bus->ports[h->w->index].gauges;
+    atomic_store_explicit(&g->subscriptions, h->sub_count, memory_order_relaxed);
+    atomic_store_explicit(&g->channels, (uint32_t)h->chans.count, memory_order_relaxed);
+}
+
+static void free_chan(struct hub *h, struct chan *c)
+{
+    htab_remove(&h->chans, &c->node);
+    if (c->joining != NULL) {
+        c->joining->owner = NULL; /* comes back later, to nobody */
+    }
+    free(c->epoch);
+    free(c->subs);
+    free(c);
+}
+
+/* Control is told only by a message after the SUBSCRIBE request, so the order of both is kept. */
+static void give_up(struct hub *h, struct chan *c)
+{
+    struct bus_op *op = bus_op_new(BUS_UNSUBSCRIBE, chan_name(c));
+    op->worker = h->w->index;
+    bus_post_control(h->w->shared->bus, h->w->index, &op->item);
+    free_chan(h, c);
+}
+
+static void joined(struct bus_op *op)
+{
+    struct chan *c = op->context;
+    c->joining = NULL;
+    if (op->error == 0) {
+        c->state = CHAN_READY;
+    }
+    c->busy++;
+    for (uint32_t i = c->sub_count; i-- > 0;) {
+        if (i < c->sub_count && c->subs[i]->start != NULL) {
+            sub_channel_ready(c->subs[i], op->error);
+        }
+    }
+    c->busy--;
+    struct hub *h = op->owner;
+    if (c->sub_count == 0) {
+        give_up(h, c);
+    }
+}
+
+static struct chan *add_chan(struct hub *h, struct span channel)
+{
+    struct chan *c = mem_zalloc(sizeof(*c) + channel.n);
+    memcpy(c->name, channel.p, channel.n);
+    struct span name = span_of(c->name, channel.n);
+    htab_add(&h->chans, &c->node, name, hash_span(name));
+    c->state = CHAN_JOINING;
+    struct bus_op *op = bus_op_new(BUS_SUBSCRIBE, name);
+    op->worker = h->w->index;
+    op->owner = h;
+    op->done = joined;
+    op->context = c;
+    c->joining = op;
+    bus_post_control(h->w->shared->bus, h->w->index, &op->item);
+    return c;
+}
+
+void hub_subscribe(struct hub *h, struct sub *s, struct span channel)
+{
+    struct chan *c = hub_find(h, channel);
+    if (c == NULL) {
+        c = add_chan(h, channel);
+    }
+    if (c->sub_count == c->sub_cap) {
+        c->sub_cap = c->sub_cap == 0 ? 1 : c->sub_cap * 2;
+        c->subs = mem_realloc(c->subs, c->sub_cap * sizeof(c->subs[0]));
+    }
+    s->chan = c;
+    s->index = c->sub_count;
+    c->subs[c->sub_count++] = s;
+    h->sub_count++;
+    count(h);
+}
+
+void hub_unsubscribe(struct hub *h, struct sub *s)
+{
+    struct chan *c = s->chan;
+    c->sub_count--;
+    c->subs[s->index] = c->subs[c->sub_count];
+    c->subs[s->index]->index = s->index;
+    s->chan = NULL;
+    h->sub_count--;
+    if (c->sub_count == 0 && c->busy == 0) {
+        give_up(h, c);
+    }
+    count(h);
+}
+
+uint32_t hub_epoch_id(struct chan *c, struct span epoch)
+{
+    if (c->epoch == NULL || !span_eq(hub_epoch(c), epoch)) {
+        free(c->epoch);
+        c->epoch = span_dup(epoch);
+        c->epoch_len = epoch.n;
+        c->epoch_id++;
+    }
+    return c->epoch_id;
+}
+
+void hub_dispatch(struct hub *h, struct msg *m)
+{
+    struct htab_node *n = htab_find(&h->chans, m->channel, m->channel_hash);
+    if (n == NULL) {
+        return;
+    }
+    struct chan *c = CONTAINER_OF(n, struct chan, node);
+    if (m->position.offset != 0) {
+        hub_epoch_id(c, m->position.epoch);
+    }
+    struct delivery *by_encoding[ENC_COUNT] = {0};
+    c->busy++;
+    /* Downwards: a subscription that ends itself is replaced by one that was served already. */
+    for (uint32_t i = c->sub_count; i-- > 0;) {
+        sub_deliver(c->subs[i], m, by_encoding);
+        if (i > c->sub_count) {
+            i = c->sub_count;
+        }
+    }
+    c->busy--;
+    for (size_t e = 0; e < ENC_COUNT; e++) {
+        if (by_encoding[e] != NULL) {
+            delivery_unref(&h->w->deliveries, by_encoding[e]);
+        }
+    }
+    if (c->sub_count == 0 && c->busy == 0) {
+        give_up(h, c);
+    }
+}
+
+static void tell_control(struct hub *h, enum bus_kind kind, struct span id)
+{
+    struct bus_op *op = bus_op_new(kind, SPAN(""));
+    op->worker = h->w->index;
+    op->info.user = arena_dup(&op->arena, id);
+    bus_post_control(h->w->shared->bus, h->w->index, &op->item);
+}
+
+struct user *hub_find_user(const struct hub *h, struct span id)
+{
+    struct htab_node *n = htab_get(&h->users, id);
+    return n != NULL ? CONTAINER_OF(n, struct user, node) : NULL;
+}
+
+void hub_add_user(struct hub *h, struct conn *c, struct span id)
+{
+    struct user *u = hub_find_user(h, id);
+    if (u == NULL) {
+        u = mem_zalloc(sizeof(*u) + id.n);
+        if (id.n != 0) {
+            memcpy(u->id, id.p, id.n);
+        }
+        struct span key = span_of(u->id, id.n);
+        htab_add(&h->users, &u->node, key, hash_span(key));
+        list_init(&u->conns);
+        tell_control(h, BUS_USER_ON, key);
+    }
+    list_append(&u->conns, &c->user_link);
+    u->count++;
+    c->user = u;
+}
+
+void hub_remove_user(struct hub *h, struct conn *c)
+{
+    struct user *u = c->user;
+    list_unlink(&c->user_link);
+    c->user = NULL;
+    if (--u->count == 0) {
+        tell_control(h, BUS_USER_OFF, u->node.key);
+        htab_remove(&h->users, &u->node);
+        free(u);
+    }
+}

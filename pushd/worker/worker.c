@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker's thread: its loop, its inbox, its turns. */
+#include "pushd/worker/worker.h"
+
+#include <stdlib.h>
+
+#include "common/base/clk.h"
+#include "common/base/mem.h"
+#include "pushd/worker/accept.h"
+#include "pushd/worker/command.h"
+#include "pushd/worker/conn.h"
+#include "pushd/worker/flush.h"
+#include "pushd/worker/ws.h"
+
+#define WS_OP_TEXT 1
+#define WS_OP_BINARY 2
+/* Items of the bus handled in one turn; more wait for the next, so that sockets are not starved. */
+#define INBOX_MAX 4096
+#define REFUSAL_LOG_BURST 50
+#define REFUSAL_LOG_PERIOD_MS 1000
+
+static struct bus_port *port(const struct worker *w)
+{
+    return &w->shared->bus->ports[w->index];
+}
+
+/* ---- the inbox ---- */
+
+static void on_answer(struct bus_op *op)
+{
+    if (op->owner != NULL) {
+        if (op->node.next != NULL) {
+            list_unlink(&op->node);
+        }
+        op->done(op);
+    }
+    bus_op_free(op);
+}
+
+static void begin_stop(struct worker *w)
+{
+    if (w->is_stopping) {
+        /* Asked a second time: nobody waits for the clients any more. */
+        LIST_FOR_EACH_SAFE(e, &w->conns) {
+            ws_doom(LIST_ENTRY(e, struct conn, link));
+        }
+        return;
+    }
+    w->is_stopping = true;
+    acceptor_stop(w->acceptor);
+    LIST_FOR_EACH_SAFE(e, &w->conns) {
+        conn_close_perr(LIST_ENTRY(e, struct conn, link),
+                        &(struct perr_result){PERR_CLOSE_SHUTDOWN, "shutdown", NULL});
+    }
+}
+
+static void on_item(struct worker *w, struct bus_item *item)
+{
+    switch (item->kind) {
+    case BUS_MESSAGE: {
+        struct msg *m = CONTAINER_OF(item, struct msg, item);
+        hub_dispatch(&w->hub, m);
+        msg_unref(m);
+        break;
+    }
+    case BUS_COMMAND: {
+        struct bus_command *b = CONTAINER_OF(item, struct bus_command, item);
+        command_apply(w, b->command);
+        arena_fini(&b->arena);
+        free(b);
+        break;
+    }
+    case BUS_CHANNELS:
+        command_channels(w, CONTAINER_OF(item, struct bus_channels, item));
+        bus_post_control(w->shared->bus, w->index, item);
+        break;
+    case BUS_STOP:
+        free(item);
+        begin_stop(w);
+        break;
+    default:
+        on_answer(CONTAINER_OF(item, struct bus_op, item));
+        break;
+    }
+}
+
+static void on_wake(struct ev_loop *loop, ev_async *a, int events)
+{
+    (void)events;
+    struct worker *w = a->data;
+    struct bus_item *item;
+    for (int i = 0; i < INBOX_MAX; i++) {
+        item = spsc_shift(&port(w)->to_worker);
+        if (item == NULL) {
+            return;
+        }
+        on_item(w, item);
+    }
+    ev_async_send(loop, a);
+}
+
+/* ---- turns of the loop ---- */
+
+static void now_is(struct worker *w)
+{
+    w->now_ms = clk_mono_ms();
+    atomic_store_explicit(&port(w)->gauges.heartbeat_ms, w->now_ms, memory_order_relaxed);
+}
+
+static void on_check(struct ev_loop *loop, ev_check *check, int events)
+{
+    (void)loop;
+    (void)events;
+    now_is(check->data);
+}
+
+static void finish_stop(struct worker *w)
+{
+    struct bus_item *item = mem_zalloc(sizeof(*item));
+    item->kind = BUS_STOPPED;
+    bus_post_control(w->shared->bus, w->index, item);
+    ev_break(w->loop, EVBREAK_ALL);
+}
+
+/* Before the loop waits: everything that this turn produced goes out, and what died is freed. */
+static void on_prepare(struct ev_loop *loop, ev_prepare *p, int events)
+{
+    (void)events;
+    struct worker *w = p->data;
+    bool more = flush_slice(w);
+    ws_reap(w);
+    if (more && !ev_is_active(&w->idle)) {
+        ev_idle_start(loop, &w->idle); /* do not sleep: the next slice follows at once */
+    } else if (!more && ev_is_active(&w->idle)) {
+        ev_idle_stop(loop, &w->idle);
+    }
+    if (w->is_stopping && w->conn_count == 0) {
+        finish_stop(w);
+    }
+}
+
+static void on_idle(struct ev_loop *loop, ev_idle *idle, int events)
+{
+    (void)loop;
+    (void)idle;
+    (void)events;
+}
+
+static void on_tick(struct ev_loop *loop, ev_timer *t, int events)
+{
+    (void)loop;
+    (void)events;
+    struct worker *w = t->data;
+    wheel_run(&w->wheel, w->now_ms);
+}
+
+/* ---- life ---- */
+
+static void start_watchers(struct worker *w)
+{
+    ev_async_init(&w->wake, on_wake);
+    w->wake.data = w;
+    ev_async_start(w->loop, &w->wake);
+    ev_prepare_init(&w->prepare, on_prepare);
+    w->prepare.data = w;
+    ev_prepare_start(w->loop, &w->prepare);
+    ev_check_init(&w->check, on_check);
+    ev_set_priority(&w->check, EV_MAXPRI);
+    w->check.data = w;
+    ev_check_start(w->loop, &w->check);
+    ev_idle_init(&w->idle, on_idle);
+    ev_timer_init(&w->tick, on_tick, WHEEL_TICK_MS / 1000.0, WHEEL_TICK_MS / 1000.0);
+    w->tick.data = w;
+    ev_timer_start(w->loop, &w->tick);
+    port(w)->worker_loop = w->loop;
+    port(w)->worker_wake = &w->wake;
+}
+
+struct worker *worker_new(const struct worker_opts *opts, struct err *e)
+{
+    struct worker *w = mem_zalloc(sizeof(*w));
+    w->shared = opts->shared;
+    w->conf = opts->shared->conf;
+    w->index = opts->index;
+    list_init(&w->dirty);
+    list_init(&w->doomed);
+    list_init(&w->conns);
+    hub_init(&w->hub, w);
+    w->refusals = (struct log_limit){.period_ms = REFUSAL_LOG_PERIOD_MS, .burst = REFUSAL_LOG_BURST};
+    w->metrics = metrics_new();
+    w->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+    if (w->loop == NULL) {
+        err_set(e, ERR_UNAVAILABLE, "libev cannot make an event loop");
+        worker_free(w);
+        return NULL;
+    }
+    now_is(w);
+    wheel_init(&w->wheel, w->now_ms);
+    start_watchers(w);
+    w->ping[ENC_JSON] = delivery_of_bytes(WS_OP_TEXT, SPAN("{}"));
+    w->ping[ENC_PROTOBUF] = delivery_of_bytes(WS_OP_BINARY, span_of("\0", 1));
+    w->ws = ws_new(w, e);
+    if (w->ws == NULL) {
+        worker_free(w);
+        return NULL;
+    }
+    w->acceptor = acceptor_new(w, opts->listen_fds, opts->listen_count);
+    return w;
+}
+
+void worker_run(struct worker *w)
+{
+    struct err e;
+    w->batch = batch_send_new(w->conf->pushd.batch_send, &e);
+    if (w->batch == NULL) {
+        log_warn(LOG_SERVER, "pushd.batch_send is io_uring but it cannot be used, sending with send()",
+                 LOG_STR("error", e.text));
+        w->batch = batch_send_new(BATCH_SEND_SEND, NULL);
+    }
+    atomic_store(&w->batch_name, batch_send_name(w->batch));
+    ev_run(w->loop, 0);
+    batch_send_free(w->batch);
+    w->batch = NULL;
+}
+
+/* Answers that arrived after the end, and messages that nobody is left for. */
+static void drain(struct worker *w)
+{
+    struct bus_item *item;
+    while ((item = spsc_shift(&port(w)->to_worker)) != NULL) {
+        if (item->kind == BUS_MESSAGE) {
+            msg_unref(CONTAINER_OF(item, struct msg, item));
+        } else if (item->kind == BUS_COMMAND || item->kind == BUS_STOP) {
+            on_item(w, item);
+        } else if (item->kind == BUS_CHANNELS) {
+            struct bus_channels *q = CONTAINER_OF(item, struct bus_channels, item);
+            arena_fini(&q->arena);
+            free(q);
+        } else {
+            bus_op_free(CONTAINER_OF(item, struct bus_op, item));
+        }
+    }
+}
+
+void worker_free(struct worker *w)
+{
+    if (w == NULL) {
+        return;
+    }
+    drain(w);
+    acceptor_free(w->acceptor);
+    ws_free(w->ws);
+    hub_fini(&w->hub);
+    for (size_t i = 0; i < ENC_COUNT; i++) {
+        if (w->ping[i] != NULL) {
+            delivery_unref(&w->deliveries, w->ping[i]);
+        }
+    }
+    delivery_pool_fini(&w->deliveries);
+    arena_fini(&w->arena);
+    buf_free(&w->scratch);
+    buf_free(&w->gather);
+    if (w->loop != NULL) {
+        ev_loop_destroy(w->loop);
+    }
+    free(w);
+}
+
+const char *worker_batch_name(const struct worker *w)
+{
+    const char *name = atomic_load(&w->batch_name);
+    return name != NULL ? name : "starting";
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All scenarios at their fixed sizes, and the table of limits they are held against. */
+#include "tests/bench/report.h"
+#include "tests/bench/scenario.h"
+#include "tests/bench/util.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum figure {
+    FIG_FANOUT_1K = 0,
+    FIG_FANOUT_10K,
+    FIG_FLAT_CPU,
+    FIG_FLAT_LOST,
+    FIG_MEMORY,
+    FIG_IDLE,
+    FIG_CONNECT,
+    FIG_PUBLISH_RATE,
+    FIG_PUBLISH_CPU,
+    FIG_COUNT,
+};
+
+struct limit {
+    const char *what, *unit;
+    double limit;
+    double limit_io_uring; /* 0: the same */
+    bool is_minimum;
+};
+
+static const struct limit limits[FIG_COUNT] = {
+    [FIG_FANOUT_1K] = {.what = "CPU per delivery, 1,000 subscribers, 50/s, 128 bytes",
+                       .unit = "x bare send()",
+                       .limit = 1.25,
+                       .limit_io_uring = 1.05},
+    [FIG_FANOUT_10K] = {.what = "the same, 10,000 subscribers, 5/s",
+                        .unit = "x bare send()",
+                        .limit = 1.25,
+                        .limit_io_uring = 1.05},
+    [FIG_FLAT_CPU] = {.what = "flat out to 1,000 subscribers, coalesced",
+                      .unit = "us CPU per delivery",
+                      .limit = 2},
+    [FIG_FLAT_LOST] = {.what = "  its publications lost and clients closed", .unit = "", .limit = 0},
+    [FIG_MEMORY] = {.what = "memory per idle subscribed client, 10,000", .unit = "KiB", .limit = 4},
+    [FIG_IDLE] = {.what = "CPU per idle client, ping every 25 s", .unit = "us/s", .limit = 0.8},
+    [FIG_CONNECT] = {.what = "connect with HS256 token and one subscribe",
+                     .unit = "us CPU",
+                     .limit = 60},
+    [FIG_PUBLISH_RATE] = {.what = "POST /api/publish through the web server",
+                          .unit = "requests/s",
+                          .limit = 25000,
+                          .is_minimum = true},
+    [FIG_PUBLISH_CPU] = {.what = "  its CPU per request, web server included",
+                         .unit = "us CPU",
+                         .limit = 40},
+};
+
+static void run_hold(struct bench *b, double *figure)
+{
+    struct hold_result r;
+    struct hold_spec spec = {.clients = b->o.quick ? 1000 : 10000,
+                             .rounds = b->o.rounds,
+                             .memory = true,
+                             .idle = true};
+    scenario_hold(b, &spec, &r);
+    figure[FIG_MEMORY] = r.memory_bytes / 1024;
+    figure[FIG_IDLE] = r.idle_us_per_sec;
+    figure[FIG_CONNECT] = r.connect_us;
+}
+
+static void run_fanout_1k(struct bench *b, double *figure)
+{
+    struct fanout_result r;
+    struct fanout_spec spec = {
+        .name = "fanout-1000", .subscribers = b->o.quick ? 100 : 1000, .rate = 50};
+    scenario_fanout(b, &spec, &r);
+    figure[FIG_FANOUT_1K] = r.ratio;
+}
+
+static void run_fanout_10k(struct bench *b, double *figure)
+{
+    struct fanout_result r;
+    struct fanout_spec spec = {
+        .name = "fanout-10000", .subscribers = b->o.quick ? 1000 : 10000, .rate = 5};
+    scenario_fanout(b, &spec, &r);
+    figure[FIG_FANOUT_10K] = r.ratio;
+}
+
+static void run_flat(struct bench *b, double *figure)
+{
+    struct flat_result r;
+    scenario_flat(b, b->o.quick ? 100 : 1000, &r);
+    figure[FIG_FLAT_CPU] = r.us_per_delivery;
+    figure[FIG_FLAT_LOST] = r.lost + r.closed;
+}
+
+static void run_publish(struct bench *b, double *figure)
+{
+    struct publish_result r;
+    scenario_publish(b, &r);
+    figure[FIG_PUBLISH_RATE] = r.per_sec;
+    figure[FIG_PUBLISH_CPU] = r.cpu_us;
+}
+
+/* In this order: memory is read on a server that has not served yet. */
+static const struct {
+    const char *name;
+    void (*run)(struct bench *b, double *figure);
+} scenarios[] = {
+    {"hold",         run_hold      },
+    {"fanout-1000",  run_fanout_1k },
+    {"fanout-10000", run_fanout_10k},
+    {"flat",         run_flat      },
+    {"publish",      run_publish   },
+};
+
+static bool is_chosen(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = list; p; p = strchr(p, ',')) {
+        p += *p == ',';
+        if (!strncmp(p, name, n) && (!p[n] || p[n] == ','))
+            return true;
+    }
+    return !list;
+}
+
+static void print_row(const struct bench *b, enum figure f, double figure)
+{
+    struct jline j;
+    const struct limit *l = &limits[f];
+    bool io_uring = !strcmp(b->o.batches, "io_uring");
+    double limit = io_uring && l->limit_io_uring > 0 ? l->limit_io_uring : l->limit;
+    bool is_met = l->is_minimum ? figure >= limit : figure <= limit;
+    const char *verdict = b->o.quick || b->o.self ? "-" : is_met ? "ok" : "MISS";
+    printf("%-54s %s %8.6g  %10.5g  %-5s %s\n", l->what, l->is_minimum ? ">=" : "<=", limit, figure,
+           verdict, l->unit);
+    jline_open(&j, b->o.json, "limit");
+    jline_text(&j, "what", l->what);
+    jline_text(&j, "unit", l->unit);
+    jline_text(&j, "batches", b->o.batches);
+    jline_number(&j, "limit", limit);
+    jline_number(&j, "figure", figure);
+    jline_text(&j, "verdict", verdict);
+    jline_close(&j);
+}
+
+void scenario_all(struct bench *b)
+{
+    double figure[FIG_COUNT];
+    for (int i = 0; i < FIG_COUNT; i++)
+        figure[i] = NAN;
+    if (b->o.quick) {
+        b->o.pairs = 1;
+        b->o.rounds = 1;
+        b->o.seconds = 1;
+        b->o.idle_seconds = 1;
+    }
+    for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+        if (is_chosen(b->o.rows, scenarios[i].name))
+            scenarios[i].run(b, figure);
+    }
+    printf("\n%-54s    %8s  %10s\n", "what", "limit", "figure");
+    for (enum figure f = 0; f < FIG_COUNT; f++)
+        if (!isnan(figure[f]))
+            print_row(b, f, figure[f]);
+}

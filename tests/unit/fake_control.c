@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The functions of control.h that the operators' port calls. */
+#include "tests/unit/fake_control.h"
+
+enum control_redis_state control_redis_state(const struct control *c)
+{
+    return c->redis;
+}
+
+const char *control_redis_error(const struct control *c)
+{
+    return c->redis_error;
+}
+
+void control_each_node(struct control *c, control_node_fn fn, void *arg)
+{
+    for (size_t i = 0; i < c->node_count && fn(&c->nodes[i], arg); i++) {
+    }
+}
+
+void control_self(const struct control *c, struct control_node *out)
+{
+    for (size_t i = 0; i < c->node_count; i++) {
+        if (c->nodes[i].is_self) {
+            *out = c->nodes[i];
+        }
+    }
+}
+
+uint32_t control_channel_count(const struct control *c)
+{
+    struct control_node self = {0};
+    control_self(c, &self);
+    return self.num_channels;
+}
+
+uint32_t control_user_count(const struct control *c)
+{
+    struct control_node self = {0};
+    control_self(c, &self);
+    return self.num_users;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A struct control that holds what a test put into it, in place of the real one. */
+#pragma once
+
+#include "pushd/control/control.h"
+
+struct control {
+    enum control_redis_state redis;
+    const char *redis_error;
+    const struct control_node *nodes; /* the one with is_self is this node */
+    size_t node_count;
+};

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The opening handshake: what is accepted, and with which HTTP status the rest is refused. */
+#include "pushd/worker/upgrade.h"
+
+#include <stdlib.h>
+
+#include "tests/unit/unit.h"
+
+#define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define BASE "Host: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n" KEY
+#define GET "GET /connection/websocket HTTP/1.1\r\n"
+
+static struct conf *conf;
+
+static int setup(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"client\":{\"allowed_origins\":[\"https://*.example.com\"],\"user_id_http_header\":\"X-User\","
+                               "\"token\":{\"hmac_secret_key\":\"s\"}}}";
+    struct err e;
+    conf = conf_load(&(struct conf_load_opts){.text = text, .text_len = sizeof(text) - 1}, &e);
+    return conf != NULL ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    conf_free(conf);
+    return 0;
+}
+
+static struct upgrade read_head(const char *head)
+{
+    struct upgrade u;
+    struct span text = span_str(head);
+    /* No prefix of a request is taken for a request. */
+    for (size_t n = 0; n + 1 < text.n; n++) {
+        if (upgrade_read(conf, span_of(text.p, n), &u) != 0) {
+            break;
+        }
+        assert_true(n + 1 < text.n);
+    }
+    assert_int_equal(upgrade_read(conf, text, &u), 1);
+    return u;
+}
+
+static void refusals_have_their_status(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head;
+        unsigned status;
+    } rows[] = {
+        {GET BASE "\r\n", 101},
+        {"GET /connection/websocket?x=1 HTTP/1.1\r\n" BASE "\r\n", 101},
+        {GET BASE "Origin: https://a.example.com\r\n\r\n", 101},
+        {GET BASE "Origin: https://evil.test\r\n\r\n", 403},
+        {"GET /other HTTP/1.1\r\n" BASE "\r\n", 404},
+        {"POST /connection/websocket HTTP/1.1\r\n" BASE "\r\n", 405},
+        {GET "Host: x\r\n\r\n", 400},
+        {GET "Connection: upgrade\r\nUpgrade: h2c\r\nSec-WebSocket-Version: 13\r\n" KEY "\r\n", 400},
+        {GET "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n" KEY "\r\n", 400},
+        {GET "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n", 400},
+        {GET "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n", 400},
+        {"GET /connection/websocket HTTP/2.0\r\n" BASE "\r\n", 400},
+        {"\x16\x03\x01\x02\r\n\r\n", 400},
+        {GET BASE "Bad Header: x\r\n\r\n", 400},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct upgrade u = read_head(rows[i].head);
+        if (u.status != rows[i].status) {
+            print_error("row %zu: %s", i, rows[i].head);
+        }
+        assert_int_equal(u.status, rows[i].status);
+    }
+}
+
+static void the_first_known_subprotocol_is_echoed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        const char *echo;
+        enum proto_encoding enc;
+    } rows[] = {
+        {"", "", ENC_JSON},
+        {"Sec-WebSocket-Protocol:\r\n", "", ENC_JSON},
+        {"Sec-WebSocket-Protocol: x, y\r\n", "", ENC_JSON},
+        {"Sec-WebSocket-Protocol: x, centrifuge-protobuf, centrifuge-json\r\n", "centrifuge-protobuf", ENC_PROTOBUF},
+        {"Sec-WebSocket-Protocol: centrifuge-json\r\n", "centrifuge-json", ENC_JSON},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf head = {0};
+        buf_addf(&head, "%s%s%s\r\n", GET, BASE, rows[i].header);
+        struct upgrade u = read_head(buf_cstr(&head));
+        assert_int_equal(u.status, 101);
+        assert_int_equal(u.encoding, rows[i].enc);
+        assert_true(span_eq_str(u.subprotocol, rows[i].echo));
+        buf_free(&head);
+    }
+    assert_int_equal(read_head("GET /connection/websocket?format=protobuf HTTP/1.1\r\n" BASE "\r\n").encoding, ENC_PROTOBUF);
+}
+
+static void the_answer_carries_the_key_of_rfc_6455(void **state)
+{
+    (void)state;
+    struct upgrade u = read_head(GET BASE "X-User: 42\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n");
+    assert_true(span_eq_str(u.user, "42"));
+    assert_true(span_eq_str(u.forwarded_for, "10.0.0.1"));
+    struct buf out = {0};
+    upgrade_answer(&u, &out);
+    assert_non_null(strstr(buf_cstr(&out), "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+    assert_null(strstr(out.p, "Sec-WebSocket-Protocol"));
+    buf_free(&out);
+}
+
+static void an_endless_head_is_refused(void **state)
+{
+    (void)state;
+    struct buf head = {0};
+    buf_add_str(&head, GET "X-Long: ");
+    while (head.n < UPGRADE_MAX_HEAD_BYTES + 10) {
+        buf_add_char(&head, 'a');
+    }
+    struct upgrade u;
+    assert_int_equal(upgrade_read(conf, buf_span(&head), &u), 1);
+    assert_int_equal(u.status, 431);
+    buf_free(&head);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refusals_have_their_status),
+        cmocka_unit_test(the_first_known_subprotocol_is_echoed),
+        cmocka_unit_test(the_answer_carries_the_key_of_rfc_6455),
+        cmocka_unit_test(an_endless_head_is_refused),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Makes tokens for tests. */
+#include "tests/unit/token_make.h"
+
+#include <stdlib.h>
+
+#include "common/format/b64.h"
+
+#include <openssl/ec.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
+
+#include "tests/unit/unit.h"
+
+static char none[] = "";
+
+struct conf_token make_conf(void)
+{
+    return (struct conf_token){
+        .hmac_secret_key = none,
+        .hmac_previous_secret_key = none,
+        .rsa_public_key = none,
+        .ecdsa_public_key = none,
+        .jwks_public_endpoint = none,
+        .audience = none,
+        .audience_regex = none,
+        .issuer = none,
+        .issuer_regex = none,
+        .user_id_claim = none,
+    };
+}
+
+void make_part(struct buf *out, struct span text)
+{
+    b64url_encode(out, text);
+}
+
+static const EVP_MD *digest_of(unsigned bits)
+{
+    return bits == 256 ? EVP_sha256() : bits == 384 ? EVP_sha384() : EVP_sha512();
+}
+
+static void add_signed_part(struct buf *out, struct span header, struct span claims)
+{
+    make_part(out, header);
+    buf_add_char(out, '.');
+    make_part(out, claims);
+}
+
+void make_hmac(struct buf *out, struct span header, struct span claims, struct span key, unsigned bits)
+{
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    buf_clear(out);
+    add_signed_part(out, header, claims);
+    assert_non_null(HMAC(digest_of(bits), key.p, (int)key.n, (const unsigned char *)out->p, out->n, mac, &n));
+    buf_add_char(out, '.');
+    make_part(out, span_of(mac, n));
+}
+
+/* DER to r and s one after the other. */
+static size_t to_raw(unsigned char *sig, size_t n, int half)
+{
+    const unsigned char *der = sig;
+    ECDSA_SIG *s = d2i_ECDSA_SIG(NULL, &der, (long)n);
+    assert_non_null(s);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(s), sig, half), half);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(s), sig + half, half), half);
+    ECDSA_SIG_free(s);
+    return 2 * (size_t)half;
+}
+
+void make_signed(struct buf *out, struct span header, struct span claims, EVP_PKEY *key, unsigned bits)
+{
+    unsigned char sig[1024];
+    size_t n = sizeof(sig);
+    buf_clear(out);
+    add_signed_part(out, header, claims);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit(ctx, NULL, digest_of(bits), NULL, key), 1);
+    assert_int_equal(EVP_DigestSign(ctx, sig, &n, (const unsigned char *)out->p, out->n), 1);
+    EVP_MD_CTX_free(ctx);
+    if (EVP_PKEY_is_a(key, "EC")) {
+        n = to_raw(sig, n, (EVP_PKEY_get_bits(key) + 7) / 8);
+    }
+    buf_add_char(out, '.');
+    make_part(out, span_of(sig, n));
+}
+
+char *make_public_pem(EVP_PKEY *key)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    assert_int_equal(PEM_write_bio_PUBKEY(bio, key), 1);
+    char *text = NULL;
+    long n = BIO_get_mem_data(bio, &text);
+    char *copy = span_dup(span_of(text, (size_t)n));
+    BIO_free(bio);
+    return copy;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Makes tokens for tests, good ones and such as nobody should make: any header, any claims, any key. */
+#pragma once
+
+#include "common/policy/token.h"
+
+#include <openssl/evp.h>
+
+#define MAKE_NOW    INT64_C(1750000000)
+#define MAKE_SECRET "a secret that only this test knows"
+
+/* A conf_token without any key: strings are "", never NULL. */
+struct conf_token make_conf(void);
+
+/* base64url of text. */
+void make_part(struct buf *out, struct span text);
+
+/* header.claims.HMAC; bits are those of the digest, whatever the header says. */
+void make_hmac(struct buf *out, struct span header, struct span claims, struct span key, unsigned bits);
+
+/* header.claims.signature of an RSA or EC key. */
+void make_signed(struct buf *out, struct span header, struct span claims, EVP_PKEY *key, unsigned bits);
+
+/* The public half as PEM, to be freed with free(). */
+char *make_public_pem(EVP_PKEY *key);
