@@ -21,7 +21,7 @@ dist_nginxexamples_DATA = %D%/nginx/pushd.conf %D%/nginx/pushd-fastcgi.conf
 dist_lighttpdexamples_DATA = %D%/lighttpd/pushd.conf
 dist_apacheexamples_DATA = %D%/apache/pushd.conf
 
-dist_man_MANS += fcgi/push-api.8 pushctl/pushctl.1 pushd/pushd.8
+dist_man_MANS += pushctl/pushctl.1 pushd/pushd.8
 
 EXTRA_DIST += \
 	%D%/build.sh \

@@ -220,46 +220,61 @@ static bool check_method(const struct route *route, const struct request *r, str
     return false;
 }
 
-void api_handle(struct api_ctx *c, const struct request *r, struct response *out)
+bool api_admit(struct api_ctx *c, const struct request *r, struct route *route, struct response *out)
 {
+    *route = (struct route){0};
     if (r->method.n == 0 || r->path.p == NULL) {
         log_error(LOG_API, "the web server sends no REQUEST_METHOD or REQUEST_URI: \"include fastcgi_params\" (or "
                            "pushd-fastcgi.conf) is missing in the location that passes requests to us");
         response_text(out, 500, "Internal Server Error\n");
         out->reason = "fastcgi.no_variables";
-        return;
+        return false;
     }
-    struct route route = route_find(c->api->conf, r->path);
-    if (route.kind == ROUTE_NONE) {
+    *route = route_find(c->api->conf, r->path);
+    if (route->kind == ROUTE_NONE) {
         response_text(out, 404, "404 page not found\n");
-        return;
+        return false;
     }
-    if (!check_method(&route, r, out)) {
-        return;
+    if (!check_method(route, r, out)) {
+        return false;
     }
-    if (route.kind == ROUTE_PING) {
-        handle_ping(r, out);
-        return;
-    }
-    if (route.kind == ROUTE_TOKEN) {
-        api__token(c, r, out);
-        return;
-    }
-    if (route.kind == ROUTE_SUBSCRIPTION_TOKEN) {
-        api__subscription_token(c, r, out);
-        return;
+    if (route->kind == ROUTE_PING || route->kind == ROUTE_TOKEN || route->kind == ROUTE_SUBSCRIPTION_TOKEN) {
+        return true;
     }
     enum auth_result auth = auth_check(c->api->conf, r, &c->arena);
-    if (UNLIKELY(auth != AUTH_OK)) {
-        log_refusal(c, r, auth_reason(auth), auth == AUTH_NO_CREDENTIAL
-                    ? SPAN("no key reached push-api; Apache needs \"CGIPassAuth On\"") : SPAN("see http_api.key"));
-        response_empty(out, 401);
-        out->reason = auth_reason(auth);
-        return;
+    if (LIKELY(auth == AUTH_OK)) {
+        return true;
     }
-    if (route.kind == ROUTE_METHOD) {
-        handle_method(c, route.method, r, out);
-    } else {
-        handle_many(c, route.kind == ROUTE_BATCH ? api__batch : api__legacy, r, out);
+    log_refusal(c, r, auth_reason(auth), auth == AUTH_NO_CREDENTIAL
+                ? SPAN("no key reached push-api; Apache needs \"CGIPassAuth On\"") : SPAN("see http_api.key"));
+    response_empty(out, 401);
+    out->reason = auth_reason(auth);
+    return false;
+}
+
+void api_execute(struct api_ctx *c, const struct request *r, const struct route *route, struct response *out)
+{
+    switch (route->kind) {
+    case ROUTE_METHOD:
+        handle_method(c, route->method, r, out);
+        break;
+    case ROUTE_BATCH:
+        handle_many(c, api__batch, r, out);
+        break;
+    case ROUTE_LEGACY:
+        handle_many(c, api__legacy, r, out);
+        break;
+    case ROUTE_PING:
+        handle_ping(r, out);
+        break;
+    case ROUTE_TOKEN:
+        api__token(c, r, out);
+        break;
+    case ROUTE_SUBSCRIPTION_TOKEN:
+        api__subscription_token(c, r, out);
+        break;
+    case ROUTE_NONE:
+        response_text(out, 404, "404 page not found\n");
+        break;
     }
 }

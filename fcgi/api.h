@@ -14,6 +14,22 @@
 struct control_command;
 struct registry;
 
+enum route_kind {
+    ROUTE_NONE,
+    ROUTE_METHOD, /* PREFIX/NAME */
+    ROUTE_BATCH,
+    ROUTE_LEGACY, /* PREFIX */
+    ROUTE_PING,
+    ROUTE_TOKEN,
+    ROUTE_SUBSCRIPTION_TOKEN,
+};
+
+/* Which part of us a path belongs to. */
+struct route {
+    enum route_kind kind;
+    const struct api_method *method; /* ROUTE_METHOD only */
+};
+
 /* What all threads share; immutable after the start. Everything is borrowed. */
 struct api {
     const struct conf *conf;
@@ -61,9 +77,11 @@ const struct api_method *api_method_find(struct span name);
 
 /* Forgets the previous request and its arena; to be called before request_init. */
 void api_begin(struct api_ctx *c);
-/* Answers any request: routing, authentication, execution. Never fails; an answer always stands in `out`, which was cleared
- * before. */
-void api_handle(struct api_ctx *c, const struct request *r, struct response *out);
+/* The checks that need no body: path, method, API key. False: the answer stands in `out`, which was cleared before, and the body is
+ * of no interest. */
+bool api_admit(struct api_ctx *c, const struct request *r, struct route *route, struct response *out);
+/* Answers an admitted request. Never fails; an answer always stands in `out`. */
+void api_execute(struct api_ctx *c, const struct request *r, const struct route *route, struct response *out);
 
 /* ---- for the files of the API ---- */
 

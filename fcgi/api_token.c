@@ -25,6 +25,9 @@ static const struct refusal not_authenticated = {401, "token refused: not authen
 static const struct refusal no_organization = {403, "token refused: no organization access", "no organization access"};
 static const struct refusal not_permitted = {403, "token refused: channel not permitted", "channel not permitted"};
 static const struct refusal bad_channel = {400, "token refused: no channel given", "channel is required"};
+static const struct refusal too_many_channels = {
+    500, "token refused: too many channels", "too many channels for one token",
+};
 static const struct refusal no_sessions = {503, "token refused: sessions not reachable", "sessions are not reachable"};
 
 struct token_call {
@@ -87,20 +90,31 @@ static bool identify(struct token_call *t)
     return true;
 }
 
-static void write_token(struct token_call *t, struct token_mint *m, const char *key, bool with_channels)
+static void write_token(struct token_call *t, struct token_mint *m, const struct conf_token *own, bool with_channels)
 {
     const struct conf *k = t->c->api->conf;
-    struct err e;
+    struct err e = {0};
     m->user = t->session.user;
+    m->user_claim = span_str(own->user_id_claim);
+    m->audience = span_str(own->audience);
+    m->issuer = span_str(own->issuer);
     m->iat = clk_wall_s();
     m->exp = m->iat + k->pushd.token.ttl_ms / 1000;
     response_json(t->out, 200);
     t->out->no_store = true;
     struct buf *b = &t->out->body;
     buf_add_str(b, "{\"token\":\"");
-    if (token_mint(m, span_str(key), b, &e) != 0) {
+    size_t mark = b->n;
+    int rc = token_mint(m, span_str(own->hmac_secret_key), b, &e);
+    if (rc != 0) {
         buf_clear(b);
-        refuse(t, &not_configured, "token.no_key", e.text);
+        refuse(t, rc == ERR_MISSING ? &not_configured : &not_authenticated, rc == ERR_MISSING ? "token.no_key" : "token.mint",
+               e.text);
+        return;
+    }
+    if (b->n - mark > TOKEN_MAX_BYTES) { /* no server would take it */
+        buf_clear(b);
+        refuse(t, &too_many_channels, "token.too_long", "set pushd.token.channels_as to \"permission\"");
         return;
     }
     buf_add_str(b, "\",\"expires_in\":");
@@ -120,12 +134,12 @@ void api__token(struct api_ctx *c, const struct request *r, struct response *out
     if (!identify(&t)) {
         return;
     }
-    struct token_mint m = {.audience = span_str(k->client.token.audience), .issuer = span_str(k->client.token.issuer)};
+    struct token_mint m = {0};
     if (!k->pushd.token.channels_as_permission) {
         m.channels = t.channels.items;
         m.channel_count = t.channels.n;
     }
-    write_token(&t, &m, k->client.token.hmac_secret_key, true);
+    write_token(&t, &m, &k->client.token, true);
 }
 
 /* The channel asked for: ?channel=.. or {"channel":".."}. */
@@ -163,8 +177,6 @@ void api__subscription_token(struct api_ctx *c, const struct request *r, struct 
         return;
     }
     const struct conf_token *own = k->client.subscription_token.enabled ? &k->client.subscription_token : &k->client.token;
-    struct token_mint m = {
-        .channel = channel, .audience = span_str(own->audience), .issuer = span_str(own->issuer),
-    };
-    write_token(&t, &m, own->hmac_secret_key, false);
+    struct token_mint m = {.channel = channel};
+    write_token(&t, &m, own, false);
 }

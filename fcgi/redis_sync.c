@@ -72,6 +72,24 @@ void rsync_reply_free(struct redisReply *reply)
     }
 }
 
+struct span rsync_reply_text(const struct redisReply *reply)
+{
+    if (reply == NULL || (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS)) {
+        return (struct span){0};
+    }
+    return span_of(reply->str, reply->len);
+}
+
+const char *rsync_reply_error(const struct redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ERROR ? reply->str : NULL;
+}
+
+const struct redisReply *rsync_reply_item(const struct redisReply *reply, size_t n, size_t i)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements == n && i < n ? reply->element[i] : NULL;
+}
+
 /* Waits until the descriptor is ready. */
 static int wait_for(int fd, short events, int64_t deadline_ms)
 {

@@ -68,6 +68,13 @@ void rsync_free(struct rsync *r);
 /* Gets the reply of command number `index`. The reply is freed after the call. */
 typedef void (*rsync_reply_fn)(const struct redisReply *reply, size_t index, void *arg);
 
+/* The text of a bulk string or status, absent for any other reply; borrowed. */
+struct span rsync_reply_text(const struct redisReply *reply);
+/* The text of an error reply, else NULL; borrowed. */
+const char *rsync_reply_error(const struct redisReply *reply);
+/* Element i of an array of exactly n elements, else NULL; borrowed. */
+const struct redisReply *rsync_reply_item(const struct redisReply *reply, size_t n, size_t i);
+
 /* Sends `count` commands in one piece and gives each reply to fn, in order. Error replies of Redis are replies. When it fails, fn was
  * called for the first replies only, and the connection is closed. ERR_UNAVAILABLE (not connected, nothing was sent),
  * ERR_TIMEOUT or ERR_CLOSED (may have run). Takes target->timeout_ms at most. */

@@ -5,8 +5,6 @@
 #include "common/base/clk.h"
 #include "common/base/log.h"
 
-#include <hiredis/hiredis.h>
-
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -50,10 +48,11 @@ static int subscribe(struct listener *l, int64_t deadline_ms, struct err *e)
     add_command(&b, "SUBSCRIBE", names, ARRAY_LEN(names));
     int rc = rsync_send(l->subscriber, buf_span(&b), deadline_ms, e);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(names); i++) {
-        redisReply *reply = NULL;
+        struct redisReply *reply = NULL;
         rc = rsync_receive(l->subscriber, deadline_ms, &reply, e);
-        if (rc == 0 && reply->type == REDIS_REPLY_ERROR) {
-            rc = err_set(e, ERR_DENIED, "SUBSCRIBE %s: %.200s", buf_cstr(&names[0]), reply->str);
+        const char *error = rc == 0 ? rsync_reply_error(reply) : NULL;
+        if (error != NULL) {
+            rc = err_set(e, ERR_DENIED, "SUBSCRIBE %s: %.200s", buf_cstr(&names[0]), error);
         }
         rsync_reply_free(reply);
     }
@@ -63,11 +62,12 @@ static int subscribe(struct listener *l, int64_t deadline_ms, struct err *e)
     return rc;
 }
 
-static void ignore_reply(const struct redisReply *reply, size_t index, void *arg)
+static void on_published(const struct redisReply *reply, size_t index, void *arg)
 {
+    const char *error = rsync_reply_error(reply);
     (void)index;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        err_set(arg, ERR_DENIED, "PUBLISH: %.200s", reply->str);
+    if (error != NULL) {
+        err_set(arg, ERR_DENIED, "PUBLISH: %.200s", error);
     }
 }
 
@@ -84,7 +84,7 @@ static int say_hello(struct listener *l, struct err *e)
     engine_control_name(r->engine, &name);
     engine_raw_publish_build(buf_span(&name), buf_span(&payload), &b);
     e->code = 0;
-    int rc = rsync_run(l->publisher, buf_span(&b), 1, ignore_reply, e, e);
+    int rc = rsync_run(l->publisher, buf_span(&b), 1, on_published, e, e);
     buf_free(&b);
     buf_free(&name);
     buf_free(&payload);
@@ -153,23 +153,24 @@ static bool come_up(struct listener *l)
     return true;
 }
 
-static void on_message(struct listener *l, const redisReply *reply)
+static void on_message(struct listener *l, const struct redisReply *reply)
 {
     l->heard_at_ms = clk_mono_ms();
     l->pinged_at_ms = 0;
     if (rsync_target_is_down(l->r->target)) { /* somebody else's connection failed, but Redis is well */
         rsync_target_reset(l->r->target);
     }
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 3 && reply->element[0]->type == REDIS_REPLY_STRING &&
-        strcmp(reply->element[0]->str, "message") == 0 && reply->element[2]->type == REDIS_REPLY_STRING) {
-        registry_handle(l->r, span_of(reply->element[2]->str, reply->element[2]->len));
+    const struct redisReply *kind = rsync_reply_item(reply, 3, 0);
+    struct span payload = rsync_reply_text(rsync_reply_item(reply, 3, 2));
+    if (kind != NULL && span_eq_str(rsync_reply_text(kind), "message") && payload.p != NULL) {
+        registry_handle(l->r, payload);
     }
 }
 
 static int read_all(struct listener *l, struct err *e)
 {
     for (;;) {
-        redisReply *reply = NULL;
+        struct redisReply *reply = NULL;
         int rc = rsync_receive(l->subscriber, 0, &reply, e);
         if (rc != 0) {
             return rc == ERR_TIMEOUT ? 0 : rc;

@@ -10,8 +10,6 @@
 #include "fcgi/api.h"
 #include "fcgi/query.h"
 
-#include <hiredis/hiredis.h>
-
 bool session_cookie_is_safe(struct span value)
 {
     for (size_t i = 0; i < value.n; i++) {
@@ -179,11 +177,13 @@ static void on_reply(const struct redisReply *reply, size_t index, void *arg)
 {
     struct lookup *l = arg;
     (void)index;
-    if (reply->type == REDIS_REPLY_STRING) {
-        l->value = arena_dup(&l->c->arena, span_of(reply->str, reply->len));
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-        api__log_redis(l->c, reply->str);
+    const char *error = rsync_reply_error(reply);
+    struct span text = rsync_reply_text(reply);
+    if (error != NULL) {
+        api__log_redis(l->c, error);
         l->is_error = true;
+    } else if (text.p != NULL) {
+        l->value = arena_dup(&l->c->arena, text);
     }
 }
 

@@ -5,7 +5,6 @@
 struct expansion {
     const struct conf *conf;
     struct span user;
-    const struct vec *orgs;
     struct arena *arena;
     struct vec *channels;
 };
@@ -104,7 +103,7 @@ const char *template_expand(const struct conf *c, struct span user, const struct
 {
     const struct conf_strings *templates = &c->pushd.token.channels;
     const struct span *org = orgs->items;
-    struct expansion x = {.conf = c, .user = user, .orgs = orgs, .arena = a, .channels = channels};
+    struct expansion x = {.conf = c, .user = user, .arena = a, .channels = channels};
     *channels = (struct vec){0};
     if (templates->n == 0) {
         return NULL;

@@ -44,6 +44,7 @@ void bus_item_free(struct bus_item *item)
     }
     case BUS_STOP:
     case BUS_STOPPED:
+        free(item);
         break;
     default:
         bus_op_free(CONTAINER_OF(item, struct bus_op, item));
@@ -109,4 +110,9 @@ void bus_post_control(struct bus *b, uint16_t worker, struct bus_item *item)
     if (b->control_wake != NULL) {
         ev_async_send(b->control_loop, b->control_wake);
     }
+}
+
+void bus_post_control_quietly(struct bus *b, uint16_t worker, struct bus_item *item)
+{
+    spsc_push(&b->ports[worker].to_control, item);
 }

@@ -34,8 +34,8 @@ struct bus_item {
         BUS_COMMAND,        /* struct bus_command: subscribe, unsubscribe, disconnect, refresh for a user's connections; the
                              * worker frees it */
         BUS_CHANNELS,       /* struct bus_channels: count subscribers; comes back to control as its answer */
-        BUS_STOP,           /* struct bus_item: close all clients with 3001 and end; control keeps owning it */
-        BUS_STOPPED,        /* struct bus_item, worker to control: all closed; the object of BUS_STOP with its kind changed */
+        BUS_STOP,           /* struct bus_item: close all clients with 3001 and end; the worker frees it */
+        BUS_STOPPED,        /* struct bus_item, worker to control: all closed; control frees it */
     } kind;
 };
 
@@ -119,7 +119,7 @@ void bus_init(struct bus *b, uint16_t workers);
 /* All threads must have ended. Frees what is still queued. */
 void bus_fini(struct bus *b);
 
-/* Frees an item by its kind: drops a reference to a message, leaves BUS_STOP and BUS_STOPPED to control. */
+/* Frees an item by its kind; of a message, one reference. */
 void bus_item_free(struct bus_item *item);
 
 /* Control thread: queue for one worker, then wake once for all that was queued (call at the end of the loop turn). */
@@ -127,3 +127,6 @@ void bus_post_worker(struct bus *b, uint16_t worker, struct bus_item *item);
 void bus_wake_workers(struct bus *b);
 /* Worker thread: queue for control and wake it (cheap when it is awake already). */
 void bus_post_control(struct bus *b, uint16_t worker, struct bus_item *item);
+/* Worker thread: the same without a wake, for news that can wait until control looks anyway (at the latest with its next node
+ * ping). */
+void bus_post_control_quietly(struct bus *b, uint16_t worker, struct bus_item *item);

@@ -9,7 +9,6 @@
 
 #include "common/base/version.h"
 #include "pushd/admin/http.h"
-#include "pushd/control/redis_conn.h"
 #include "pushd/server.h"
 #include "pushd/worker/ws.h"
 
@@ -32,6 +31,28 @@ static void warn(const char *text, void *arg)
 {
     (void)arg;
     log_warn(LOG_CONFIG, "configuration", LOG_STR("text", text));
+}
+
+static const char *libev_version(void)
+{
+    static char text[16];
+    snprintf(text, sizeof(text), "%d.%d", ev_version_major(), ev_version_minor());
+    return text;
+}
+
+static const char *hiredis_version(void)
+{
+    return HIREDIS_VERSION_TEXT;
+}
+
+static const char *libjwt_version(void)
+{
+    return JWT_VERSION_TEXT;
+}
+
+static const char *liburing_version(void)
+{
+    return URING_VERSION_TEXT;
 }
 
 static int run(const char *path)
@@ -60,6 +81,16 @@ int main(int argc, char **argv)
         {"version", no_argument, NULL, 'V'},
         {0},
     };
+    static const struct version_row libraries[] = {
+        {"libwebsockets", ws_library_version},
+        {"libev", libev_version},
+        {"hiredis", hiredis_version},
+        {"libmicrohttpd", admin_http_library_version},
+        {"libjwt", libjwt_version},
+        {"jansson", jansson_version_str},
+        {"liburing", liburing_version},
+        {0},
+    };
     const char *path = DEFAULT_CONFIG;
     int opt;
     while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -71,7 +102,8 @@ int main(int argc, char **argv)
             usage(stdout);
             return 0;
         case 'V':
-            return pushd_print_version();
+            version_print("pushd", libraries);
+            return 0;
         default:
             usage(stderr);
             return 2;

@@ -20,8 +20,9 @@
 #include "pushd/sockets.h"
 #include "pushd/worker/worker.h"
 
-/* libwebsockets zeroes a table of 16 bytes a possible descriptor in each worker, so the limit is not simply the largest. */
-#define FD_LIMIT 262144
+/* libwebsockets, as Debian builds it, keeps 16 bytes a possible descriptor in each worker and walks over that table whenever a
+ * connection ends, so the limit is no larger than the configuration asks for. */
+#define FD_LIMIT 65536
 #define HEARTBEAT_MAX_MS 5000
 #define MAX_WORKERS 256
 

@@ -3,7 +3,10 @@
 #include "pushd/sockets.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/listen.h"
@@ -91,7 +94,9 @@ static int open_all(struct sockets *s, const struct conf *c, const struct sd_fd 
     }
     for (size_t i = 0, at = 0; inherited != 0 && i < n; i++) {
         if (strcmp(fds[i].name, "websocket") == 0) {
+            int on = 1;
             fcntl(fds[i].fd, F_SETFL, fcntl(fds[i].fd, F_GETFL) | O_NONBLOCK);
+            setsockopt(fds[i].fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on a Unix socket, harmlessly */
             share(s, at++, fds[i].fd);
         }
     }

@@ -83,6 +83,7 @@ static int open_address(const struct addrinfo *ai, unsigned flags)
     int on = 1;
     int seconds = DEFER_SECONDS;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted sockets inherit it */
     if ((flags & LISTEN_REUSEPORT) != 0) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     }

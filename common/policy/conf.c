@@ -89,7 +89,9 @@ static int apply_table(struct conf_loader *ld, struct conf_scope *s)
 {
     for (size_t i = 0; i < s->table->n; i++) {
         const struct conf_row *row = &s->table->rows[i];
-        bool is_set = row->kind == CONF_BOOL ? s->from[i] != 0 : !conf_value_is_zero(row, s->base);
+        /* false and the first word of a list are values, too; elsewhere zero means default. */
+        bool has_zero = row->kind == CONF_BOOL || row->kind == CONF_ENUM;
+        bool is_set = has_zero ? s->from[i] != 0 : !conf_value_is_zero(row, s->base);
         struct err e;
         if (row->def != NULL && !is_set) {
             struct conf_value v = conf_value_of_text(span_str(row->def));

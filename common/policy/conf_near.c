@@ -72,20 +72,26 @@ static void consider(struct nearest *best, const char *path, struct span shown, 
     }
 }
 
-/* The same last part in another place ("allowed_origins", "clients.allowed_origins"), if only one option has it. */
+/* The same last part in another place: below the object where it was written ("client.hmac_secret_key"), or anywhere
+ * ("allowed_origins") if only one option has it. */
 static const char *same_leaf(const struct conf_table *t, struct span name)
 {
     struct span leaf = last_part(name);
+    struct span object = span_of(name.p, name.n - leaf.n);
     const char *found = NULL;
+    unsigned count = 0;
     for (size_t i = 0; i < t->n; i++) {
-        if (span_eq_nocase(last_part(span_str(t->rows[i].path)), leaf)) {
-            if (found != NULL) {
-                return NULL;
-            }
-            found = t->rows[i].path;
+        struct span path = span_str(t->rows[i].path);
+        if (!span_eq_nocase(last_part(path), leaf)) {
+            continue;
         }
+        if (object.n > 0 && path.n > object.n && span_eq_nocase(span_of(path.p, object.n), object)) {
+            return t->rows[i].path;
+        }
+        found = t->rows[i].path;
+        count++;
     }
-    return found;
+    return count == 1 ? found : NULL;
 }
 
 const char *conf_nearest(struct conf_loader *ld, const struct conf_table *t, struct span name)
@@ -93,8 +99,8 @@ const char *conf_nearest(struct conf_loader *ld, const struct conf_table *t, str
     if (name.n == 0 || name.n > NAME_MAX_BYTES) {
         return NULL;
     }
-    /* Two mistakes, or one in three letters of a short name. */
-    struct nearest best = {.distance = name.n < 9 ? (unsigned)(name.n / 3) + 1 : 4};
+    /* One mistake in a short name, four in a long one. */
+    struct nearest best = {.distance = name.n >= 24 ? 5 : 2 + (unsigned)name.n / 8};
     for (size_t i = 0; i < t->n; i++) {
         struct span path = span_str(t->rows[i].path);
         consider(&best, t->rows[i].path, path, name);

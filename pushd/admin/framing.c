@@ -28,11 +28,19 @@ void admin_framing_add(struct admin_framing *f, struct span name, struct span va
 {
     bool is_good = is_token(name) && !has_control(value);
     if (span_eq_nocase(name, SPAN("Content-Length"))) {
-        f->headers++;
+        f->bodies++;
         is_good = is_good && span_to_u64(value, &f->length) == 0;
     } else if (span_eq_nocase(name, SPAN("Transfer-Encoding"))) {
-        f->headers++;
+        f->bodies++;
         is_good = is_good && span_eq_nocase(value, SPAN("chunked"));
+    } else if (span_eq_nocase(name, SPAN("Host"))) {
+        f->hosts++;
     }
-    f->is_bad = f->is_bad || !is_good || f->headers > 1;
+    f->is_malformed = f->is_malformed || !is_good;
+}
+
+bool admin_framing_is_bad(const struct admin_framing *f, struct span version)
+{
+    bool needs_host = !span_eq(version, SPAN("HTTP/1.0"));
+    return f->is_malformed || f->bodies > 1 || f->hosts > 1 || (needs_host && f->hosts == 0);
 }

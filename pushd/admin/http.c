@@ -216,13 +216,13 @@ static RESULT check_header(void *arg, enum MHD_ValueKind kind, const char *name,
     return MHD_YES;
 }
 
-static RESULT start_exchange(struct MHD_Connection *connection, void **context)
+static RESULT start_exchange(struct MHD_Connection *connection, const char *version, void **context)
 {
     struct admin_framing f = {0};
     MHD_get_connection_values(connection, MHD_HEADER_KIND, check_header, &f);
-    if (f.is_bad) {
+    if (admin_framing_is_bad(&f, span_str(version))) {
         return send_text(connection, 400,
-                         SPAN("400 Bad Request: ambiguous length or malformed header\n"));
+                         SPAN("400 Bad Request: ambiguous length, malformed header or no Host\n"));
     }
     if (f.length > ADMIN_HTTP_MAX_BODY) {
         return send_text(connection, 413, SPAN("413 Content Too Large\n"));
@@ -266,10 +266,9 @@ static RESULT on_request(void *arg, struct MHD_Connection *connection, const cha
                          const char *method, const char *version, const char *data, size_t *data_n,
                          void **context)
 {
-    (void)version;
     struct exchange *x = *context;
     if (x == NULL) {
-        return start_exchange(connection, context);
+        return start_exchange(connection, version, context);
     }
     if (*data_n != 0) {
         buf_add(&x->body, data, *data_n);
@@ -320,6 +319,8 @@ static void on_listen_ready(struct ev_loop *loop, ev_io *w, int events)
 {
     (void)events;
     struct admin_http *h = w->data;
+    MHD_run(
+        h->daemon); /* first: connections that ended in the meantime make room under the limit */
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         struct sockaddr_storage peer;
         socklen_t peer_n;
@@ -364,20 +365,21 @@ static void log_library(void *arg, const char *fmt, va_list ap)
 static struct MHD_Daemon *start_daemon(struct admin_http *h)
 {
     int64_t idle_s = h->request_timeout_ms / 1000 + 1;
+    const struct MHD_OptionItem options[] = {
+        {MHD_OPTION_CONNECTION_LIMIT,        MAX_CONNECTIONS,           NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, MAX_CONNECTIONS_PER_IP,    NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_PER_CONNECTION,     NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT,
+         (intptr_t)(idle_s < IDLE_TIMEOUT_S ? idle_s : IDLE_TIMEOUT_S), NULL},
+#if MHD_VERSION >= 0x00097701
+        {MHD_OPTION_CLIENT_DISCIPLINE_LVL,   1,                         NULL},
+#endif
+        {MHD_OPTION_END,                     0,                         NULL},
+    };
     unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
     return MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER,
                             log_library, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
-                            MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS_PER_IP,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
-                            MHD_OPTION_CONNECTION_TIMEOUT,
-                            (unsigned)(idle_s < IDLE_TIMEOUT_S ? idle_s : IDLE_TIMEOUT_S),
-#if MHD_VERSION >= 0x00097701
-                            MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
-#else
-                            MHD_OPTION_STRICT_FOR_CLIENT, 1,
-#endif
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_ARRAY, options,
                             MHD_OPTION_END);
 }
 
@@ -439,4 +441,9 @@ void admin_http_free(struct admin_http *h)
     ev_timer_stop(h->loop, &h->pause_timer);
     admin_acceptor_fini(&h->acceptor);
     free(h);
+}
+
+const char *admin_http_library_version(void)
+{
+    return MHD_get_version();
 }

@@ -51,3 +51,6 @@ struct admin_http_opts {
 struct admin_http *admin_http_new(const struct admin_http_opts *opts, struct err *e);
 /* Closes all connections. Not from inside a handler. */
 void admin_http_free(struct admin_http *h);
+
+/* Version of the library that is running. */
+const char *admin_http_library_version(void);

@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -243,10 +242,6 @@ static void add_peer(struct acceptor *a, int fd, const struct sockaddr_storage *
     struct peer *p = mem_zalloc(sizeof(*p));
     p->a = a;
     describe(sa, p->address);
-    if (sa->ss_family != AF_UNIX) {
-        int on = 1;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    }
     list_init(&p->link);
     list_append(&a->peers, &p->link);
     timer_init(&p->timer, on_handshake_timeout);

@@ -157,6 +157,10 @@ bool flush_slice(struct worker *w)
         if (c->out.count == 0 || c->state == CONN_DEAD || !ws_can_send(c)) {
             continue; /* ws_can_send: the writable callback comes by itself */
         }
+        if (!w->conf->pushd.direct_write) {
+            ws_request_writable(c);
+            continue;
+        }
         size_t bytes;
         uint32_t n = count_run(c, &bytes);
         const void *data = gather(&s, c, n, bytes);
@@ -171,9 +175,33 @@ bool flush_slice(struct worker *w)
     return !list_is_empty(&w->dirty);
 }
 
+/* pushd.direct_write is off: the library writes, from its own callback, one gathered run at a time. */
+static void write_run(struct conn *c)
+{
+    struct slice s;
+    s.run_of = NULL;
+    size_t bytes;
+    uint32_t n = count_run(c, &bytes);
+    const void *data = gather(&s, c, n, bytes);
+    if (data == NULL || ws_write(c, data, bytes) != 0) {
+        ws_doom(c);
+        return;
+    }
+    c->w->gather.n = 0;
+    took(c, bytes);
+    if (c->out.count != 0 && c->state != CONN_DEAD) {
+        ws_request_writable(c);
+    }
+}
+
 void flush_one(struct conn *c)
 {
-    if (c->out.count != 0 && c->state != CONN_DEAD && ws_can_send(c)) {
+    if (c->out.count == 0 || c->state == CONN_DEAD || !ws_can_send(c)) {
+        return;
+    }
+    if (c->w->conf->pushd.direct_write) {
         flush_mark(c);
+    } else {
+        write_run(c);
     }
 }

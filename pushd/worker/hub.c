@@ -166,7 +166,7 @@ static void tell_control(struct hub *h, enum bus_kind kind, struct span id)
     struct bus_op *op = bus_op_new(kind, SPAN(""));
     op->worker = h->w->index;
     op->info.user = arena_dup(&op->arena, id);
-    bus_post_control(h->w->shared->bus, h->w->index, &op->item);
+    bus_post_control_quietly(h->w->shared->bus, h->w->index, &op->item);
 }
 
 struct user *hub_find_user(const struct hub *h, struct span id)

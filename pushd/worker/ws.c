@@ -141,6 +141,11 @@ bool ws_can_send(const struct conn *c)
     return c->wsi != NULL && lws_partial_buffered(c->wsi) == 0;
 }
 
+void ws_request_writable(struct conn *c)
+{
+    lws_callback_on_writable(c->wsi);
+}
+
 int ws_write(struct conn *c, const char *p, size_t n)
 {
     /* RAW only reads the bytes; the prototype lacks the const. */

@@ -14,6 +14,8 @@ bool ws_adopt(struct ws *s, struct conn *c);
 
 /* Whether our own send() may write now: nothing of an earlier write is buffered, and the transport is alive. */
 bool ws_can_send(const struct conn *c);
+/* Asks for conn_writable as soon as the socket takes bytes. */
+void ws_request_writable(struct conn *c);
 /* Writes through libwebsockets, which keeps what the socket does not take. 0, or ERR_CLOSED. */
 int ws_write(struct conn *c, const char *p, size_t n);
 

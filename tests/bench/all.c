@@ -28,40 +28,29 @@ struct limit {
     bool is_minimum;
 };
 
+#define LIMIT(FIGURE, WHAT, UNIT, ...) [FIGURE] = {.what = WHAT, .unit = UNIT, __VA_ARGS__}
+
 static const struct limit limits[FIG_COUNT] = {
-    [FIG_FANOUT_1K] = {.what = "CPU per delivery, 1,000 subscribers, 50/s, 128 bytes",
-                       .unit = "x bare send()",
-                       .limit = 1.25,
-                       .limit_io_uring = 1.05},
-    [FIG_FANOUT_10K] = {.what = "the same, 10,000 subscribers, 5/s",
-                        .unit = "x bare send()",
-                        .limit = 1.25,
-                        .limit_io_uring = 1.05},
-    [FIG_FLAT_CPU] = {.what = "flat out to 1,000 subscribers, coalesced",
-                      .unit = "us CPU per delivery",
-                      .limit = 2},
-    [FIG_FLAT_LOST] = {.what = "  its publications lost and clients closed", .unit = "", .limit = 0},
-    [FIG_MEMORY] = {.what = "memory per idle subscribed client, 10,000", .unit = "KiB", .limit = 4},
-    [FIG_IDLE] = {.what = "CPU per idle client, ping every 25 s", .unit = "us/s", .limit = 0.8},
-    [FIG_CONNECT] = {.what = "connect with HS256 token and one subscribe",
-                     .unit = "us CPU",
-                     .limit = 60},
-    [FIG_PUBLISH_RATE] = {.what = "POST /api/publish through the web server",
-                          .unit = "requests/s",
-                          .limit = 25000,
-                          .is_minimum = true},
-    [FIG_PUBLISH_CPU] = {.what = "  its CPU per request, web server included",
-                         .unit = "us CPU",
-                         .limit = 40},
+    LIMIT(FIG_FANOUT_1K, "CPU per delivery, 1,000 subscribers, 50/s, 128 bytes", "x bare send()",
+          .limit = 1.25, .limit_io_uring = 1.05),
+    LIMIT(FIG_FANOUT_10K, "the same, 10,000 subscribers, 5/s", "x bare send()", .limit = 1.25,
+          .limit_io_uring = 1.05),
+    LIMIT(FIG_FLAT_CPU, "flat out to 1,000 subscribers, coalesced", "us CPU per delivery",
+          .limit = 2),
+    LIMIT(FIG_FLAT_LOST, "  its publications lost and clients closed", "", .limit = 0),
+    LIMIT(FIG_MEMORY, "memory per idle subscribed client, 10,000", "KiB", .limit = 4),
+    LIMIT(FIG_IDLE, "CPU per idle client, ping every 25 s", "us/s", .limit = 0.8),
+    LIMIT(FIG_CONNECT, "connect with HS256 token and one subscribe", "us CPU", .limit = 60),
+    LIMIT(FIG_PUBLISH_RATE, "POST /api/publish through the web server", "requests/s",
+          .limit = 25000, .is_minimum = true),
+    LIMIT(FIG_PUBLISH_CPU, "  its CPU per request, web server included", "us CPU", .limit = 40),
 };
 
 static void run_hold(struct bench *b, double *figure)
 {
     struct hold_result r;
-    struct hold_spec spec = {.clients = b->o.quick ? 1000 : 10000,
-                             .rounds = b->o.rounds,
-                             .memory = true,
-                             .idle = true};
+    struct hold_spec spec = {
+        .clients = b->o.quick ? 1000 : 10000, .rounds = b->o.rounds, .memory = true, .idle = true};
     scenario_hold(b, &spec, &r);
     figure[FIG_MEMORY] = r.memory_bytes / 1024;
     figure[FIG_IDLE] = r.idle_us_per_sec;

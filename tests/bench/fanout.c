@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* TCP acknowledges the first 16 segments after a pause at once, in the sender's time; and caches are
-   cold. A phase is measured after that. */
+/* TCP acknowledges the first 16 segments after a pause at once, in the sender's time; and caches
+   are cold. A phase is measured after that. */
 #define LEAD_SECONDS 0.6
 
 struct contest {
@@ -53,8 +53,7 @@ static void start_floor_side(struct contest *c, struct side *s, const struct flo
 static void start_sides(struct contest *c)
 {
     struct bench *b = c->bench;
-    struct open_task task = {
-        .bench = b, .side = &c->server, .connections = c->spec->subscribers};
+    struct open_task task = {.bench = b, .side = &c->server, .connections = c->spec->subscribers};
     c->server.name = b->o.self ? "second floor" : "server";
     c->yardstick.name = "floor";
     struct floor_opts floor = {.cpu = bench_server_cpu(b),
@@ -127,11 +126,16 @@ static void report(struct contest *c, struct fanout_result *r)
     struct spread server = spread_of(c->server_us, o->pairs);
     struct spread floor = spread_of(c->floor_us, o->pairs);
     struct spread ratio = spread_of(c->ratio, o->pairs);
-    *r = (struct fanout_result){
-        .ratio = ratio.median, .server_us = server.median, .floor_us = floor.median};
+    *r = (struct fanout_result){.ratio = ratio.median,
+                                .pooled = phase_us_per_delivery(&c->server_sum) /
+                                          phase_us_per_delivery(&c->floor_sum),
+                                .server_us = server.median,
+                                .floor_us = floor.median};
     print_spread(c->server.name, &server, " us per delivery");
     print_spread("bare send()", &floor, " us per delivery");
     print_spread("RATIO", &ratio, "");
+    printf("  pooled ratio %.3f (all phases of a side as one)\n", r->pooled);
+    c->server_sum.closed = c->server.fleet.count.closed; /* those of the warm-up, too */
     report_phase(&c->server_sum, o->threads);
     printf("  floor        deliveries %llu  latency us p50 %.0f p99 %.0f\n",
            (unsigned long long)c->floor_sum.delivered,
@@ -145,6 +149,7 @@ static void report(struct contest *c, struct fanout_result *r)
     jline_number(&j, "payload_bytes", o->payload);
     jline_number(&j, "frame_bytes", (double)c->server.fleet.sample.frame_bytes);
     jline_spread(&j, "ratio", &ratio);
+    jline_number(&j, "pooled_ratio", r->pooled);
     jline_spread(&j, "server_us", &server);
     jline_spread(&j, "floor_us", &floor);
     report_phase_json(&j, &c->server_sum);
@@ -163,9 +168,10 @@ void scenario_fanout(struct bench *b, const struct fanout_spec *spec, struct fan
     c->floor_us = xcalloc(b->o.pairs, sizeof(double));
     c->ratio = xcalloc(b->o.pairs, sizeof(double));
     bench_need_descriptors(spec->subscribers + 64);
-    printf("%s: %u subscribers, %g publications/s, %u bytes, via %s, batches %s, %u pairs of %g s\n",
-           spec->name, spec->subscribers, spec->rate, b->o.payload, b->o.self ? "floor" : b->o.via,
-           b->o.batches, b->o.pairs, b->o.seconds);
+    printf(
+        "%s: %u subscribers, %g publications/s, %u bytes, via %s, batches %s, %u pairs of %g s\n",
+        spec->name, spec->subscribers, spec->rate, b->o.payload, b->o.self ? "floor" : b->o.via,
+        b->o.batches, b->o.pairs, b->o.seconds);
     start_sides(c);
     warm_up(c, p);
     for (unsigned i = 0; i < b->o.pairs; i++)

@@ -33,7 +33,8 @@ void scenario_flat(struct bench *b, unsigned subscribers, struct flat_result *r)
     struct open_task task = {.bench = b, .side = s, .connections = subscribers};
     struct load load = {.window = b->o.window, .burst = b->o.burst, .seconds = 1};
     bench_need_descriptors(subscribers + 64);
-    printf("flat: %u subscribers, bursts of %u in a window of %u, %u bytes, via %s, %u rounds of %g s\n",
+    printf("flat: %u subscribers, bursts of %u in a window of %u, %u bytes, via %s, %u rounds of "
+           "%g s\n",
            subscribers, load.burst, load.window, b->o.payload, b->o.via, rounds, b->o.seconds);
     s->name = "server";
     s->procs = b->server;
@@ -49,6 +50,7 @@ void scenario_flat(struct bench *b, unsigned subscribers, struct flat_result *r)
         rate[i] = (double)p->delivered / p->seconds;
         phase_add(sum, p);
     }
+    sum->closed = s->fleet.count.closed; /* those of the warm-up, too */
     struct spread us_spread = spread_of(us, rounds), rate_spread = spread_of(rate, rounds);
     report(b, sum, &us_spread, &rate_spread);
     *r = (struct flat_result){

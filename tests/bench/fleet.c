@@ -19,8 +19,9 @@
 static void expand(char *out, size_t size, const char *name_template, unsigned n)
 {
     const char *at = strstr(name_template, "{n}");
-    int len = at ? snprintf(out, size, "%.*s%u%s", (int)(at - name_template), name_template, n, at + 3)
-                 : snprintf(out, size, "%s", name_template);
+    int len =
+        at ? snprintf(out, size, "%.*s%u%s", (int)(at - name_template), name_template, n, at + 3)
+           : snprintf(out, size, "%s", name_template);
     if (len < 0 || (size_t)len >= size)
         die("name is too long: %s", name_template);
 }
@@ -37,6 +38,14 @@ void channels_make(struct channels *ch, const char *name_template, unsigned coun
     }
 }
 
+void channels_free(struct channels *ch)
+{
+    for (unsigned i = 0; i < ch->count; i++)
+        free(ch->name[i]);
+    free(ch->name);
+    *ch = (struct channels){0};
+}
+
 void fleet_init(struct fleet *f, struct poller *p, const struct fleet_opts *opts, unsigned size)
 {
     memset(f, 0, sizeof(*f));
@@ -47,8 +56,8 @@ void fleet_init(struct fleet *f, struct poller *p, const struct fleet_opts *opts
     f->subscribers = xcalloc(opts->channels->count, sizeof(*f->subscribers));
     f->seq = xcalloc(opts->channels->count, sizeof(*f->seq));
     f->buffer = xcalloc(1, BUFFER_BYTES);
-    f->pong_bytes = opts->is_protobuf ? ws_masked_put(f->pong, 2, "\0", 1)
-                                      : ws_masked_put(f->pong, 1, "{}", 2);
+    f->pong_bytes =
+        opts->is_protobuf ? ws_masked_put(f->pong, 2, "\0", 1) : ws_masked_put(f->pong, 1, "{}", 2);
     accept_put(f->accept, FLEET_WS_KEY);
 }
 
@@ -77,7 +86,7 @@ void fleet__send_upgrade(struct conn *c)
 /* Command {1: id, FIELD: request {1: text}}, with its length before it. */
 static size_t command_pb_put(uint8_t *out, uint8_t id, uint8_t field, const char *text)
 {
-    uint8_t request[TOKEN_MAX + 16], command[TOKEN_MAX + 32];
+    uint8_t request[TOKEN_MAX + 16] = {0}, command[TOKEN_MAX + 32];
     size_t text_len = strlen(text), r = 0, n = 0, o = 0;
     if (text_len) {
         request[r++] = 1 << 3 | 2;

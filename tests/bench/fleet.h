@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* N client connections to one server, and the check of what they receive. One thread owns a fleet. */
+/* N client connections to one server, and the check of what they receive. One thread owns a fleet.
+ */
 #pragma once
 
 #include "tests/bench/hist.h"
@@ -21,6 +22,7 @@ struct channels {
 
 /* `{n}` of the template becomes 0 .. count - 1; needed when there is more than one. */
 void channels_make(struct channels *ch, const char *name_template, unsigned count);
+void channels_free(struct channels *ch);
 
 struct fleet_opts {
     const struct target *target;
@@ -72,8 +74,8 @@ struct fleet {
     struct poller *poller;
     struct conn *conns;
     unsigned size, started, pending, open;
-    uint64_t opened_ns; /* when the last connection became open */
-    uint64_t expected;  /* deliveries that the publications so far have to cause */
+    uint64_t opened_ns;    /* when the last connection became open */
+    uint64_t expected;     /* deliveries that the publications so far have to cause */
     uint32_t *subscribers; /* per channel */
     uint64_t *seq;         /* per channel: number of the last publication */
     struct fleet_count count;

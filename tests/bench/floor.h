@@ -18,7 +18,8 @@ struct floor_opts {
     bool waits_for_connect;
 };
 
-/* One datagram on the control socket: this, and the bytes to send to the connections of a channel. */
+/* One datagram on the control socket: this, and the bytes to send to the connections of a channel.
+ */
 struct floor_order {
     uint32_t channel, channels;
     char frame[];

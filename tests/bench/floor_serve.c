@@ -17,14 +17,14 @@
 #include <unistd.h>
 
 #define ORDER_MAX (128 * 1024)
-#define CONTROL 0xffffffffu
-#define LISTENER 0xfffffffeu
+#define CONTROL   0xffffffffu
+#define LISTENER  0xfffffffeu
 
 struct yard {
     const struct floor_opts *opts;
     int epoll_fd, listener, control;
-    int *fd;        /* in the order of accept; -1 when gone */
-    uint8_t *step;  /* of the handshake: how many messages were answered */
+    int *fd;       /* in the order of accept; -1 when gone */
+    uint8_t *step; /* of the handshake: how many messages were answered */
     uint32_t count, cap;
     char upgrade[256];
     uint8_t reply[2][256]; /* frames: with --wait-connect one each, else both in the first */

@@ -7,7 +7,8 @@ static unsigned bucket_of(uint64_t ns)
     if (ns < HIST_SUB)
         return (unsigned)ns;
     unsigned power = 63u - (unsigned)__builtin_clzll(ns);
-    unsigned i = (power - HIST_SUB_BITS + 1) * HIST_SUB + (unsigned)(ns >> (power - HIST_SUB_BITS) & (HIST_SUB - 1));
+    unsigned i = (power - HIST_SUB_BITS + 1) * HIST_SUB +
+                 (unsigned)(ns >> (power - HIST_SUB_BITS) & (HIST_SUB - 1));
     return i < HIST_BUCKETS ? i : HIST_BUCKETS - 1;
 }
 

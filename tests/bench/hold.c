@@ -153,10 +153,11 @@ static void report(struct hold *h, struct hold_result *r)
                               .connect_per_sec = rate.median,
                               .memory_bytes = memory,
                               .idle_us_per_sec = h->idle_us};
-    printf("  CONNECT      %.1f (%.1f to %.1f) us CPU, %.0f/s; from connect() to subscribed p50 %.0f "
-           "p99 %.0f us\n",
-           us.median, us.min, us.max, rate.median, hist_percentile_us(lat, 50),
-           hist_percentile_us(lat, 99));
+    printf(
+        "  CONNECT      %.1f (%.1f to %.1f) us CPU, %.0f/s; from connect() to subscribed p50 %.0f "
+        "p99 %.0f us\n",
+        us.median, us.min, us.max, rate.median, hist_percentile_us(lat, 50),
+        hist_percentile_us(lat, 99));
     jline_open(&j, h->bench->o.json, "hold");
     jline_number(&j, "clients", h->spec->clients);
     jline_spread(&j, "connect_us", &us);

@@ -66,10 +66,11 @@ void http_post(struct http_conn *c, const char *method, const void *body, size_t
             die("cannot connect to the API at %s: %s", p->target->name, strerror(errno));
         poller_add(p->poller, c->fd, &c->src, EPOLLIN);
     }
-    obuf_addf(&c->out,
-              "POST %s/%s HTTP/1.1\r\nHost: %s\r\nX-API-Key: %s\r\nContent-Type: application/json\r\n"
-              "Content-Length: %zu\r\n\r\n",
-              p->target->path, method, p->target->host, p->key, n);
+    obuf_addf(
+        &c->out,
+        "POST %s/%s HTTP/1.1\r\nHost: %s\r\nX-API-Key: %s\r\nContent-Type: application/json\r\n"
+        "Content-Length: %zu\r\n\r\n",
+        p->target->path, method, p->target->host, p->key, n);
     obuf_add(&c->out, body, n);
     c->is_busy = true;
     c->asked_ns = now_ns();
@@ -147,5 +148,6 @@ static void conn_ready(struct source *s, uint32_t events)
     if (c->is_busy && is_complete(c, &body))
         on_answer(c, body);
     else if (c->in_len == sizeof(c->in) - 1)
-        die("an answer of the API at %s is longer than %zu bytes", c->pool->target->name, c->in_len);
+        die("an answer of the API at %s is longer than %zu bytes", c->pool->target->name,
+            c->in_len);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A few kept HTTP/1.1 connections that POST JSON to the server API; one request at a time on each. */
+/* A few kept HTTP/1.1 connections that POST JSON to the server API; one request at a time on each.
+ */
 #pragma once
 
 #include "tests/bench/hist.h"
@@ -39,8 +40,8 @@ struct http_pool {
     char first_failure[200];
 };
 
-/* poller, target, key, done and arg are set before. Connections are made at their first request, and
-   again when the server has closed them. */
+/* poller, target, key, done and arg are set before. Connections are made at their first request,
+   and again when the server has closed them. */
 void http_pool_init(struct http_pool *p, unsigned count);
 void http_pool_fini(struct http_pool *p);
 /* POST prefix/method with this body. The connection must be idle. */

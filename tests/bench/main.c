@@ -5,11 +5,13 @@
 #include "tests/bench/util.h"
 
 #include <arpa/inet.h>
+#include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static unsigned subscribers_or(const struct bench *b, unsigned otherwise)
@@ -34,10 +36,8 @@ static void run_flat(struct bench *b)
 static void hold(struct bench *b, unsigned rounds, bool memory, bool idle)
 {
     struct hold_result r;
-    struct hold_spec spec = {.clients = subscribers_or(b, 10000),
-                             .rounds = rounds,
-                             .memory = memory,
-                             .idle = idle};
+    struct hold_spec spec = {
+        .clients = subscribers_or(b, 10000), .rounds = rounds, .memory = memory, .idle = idle};
     scenario_hold(b, &spec, &r);
 }
 
@@ -68,6 +68,17 @@ static void run_wait_redis(struct bench *b)
         die("Redis at %s does not answer", b->o.redis ? b->o.redis : "(no --redis)");
 }
 
+/* The kernel or the sandbox may forbid it. */
+static void run_has_io_uring(struct bench *b)
+{
+    struct io_uring_params params = {0};
+    long fd = syscall(SYS_io_uring_setup, 1, &params);
+    (void)b;
+    if (fd < 0)
+        exit(1);
+    close((int)fd);
+}
+
 static void run_free_port(struct bench *b)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -81,16 +92,22 @@ static void run_free_port(struct bench *b)
     close(fd);
 }
 
+#define COMMAND(NAME, RUN, NEEDS_SERVER, HELP)                               \
+    {                                                                        \
+        .name = NAME, .run = RUN, .needs_server = NEEDS_SERVER, .help = HELP \
+    }
+
 const struct command commands[] = {
-    {"all", "the scenarios below at fixed sizes, and the table of limits", scenario_all, true},
-    {"fanout", "CPU per delivery and latency at a fixed rate, against the floor", run_fanout, true},
-    {"flat", "as many publications as the server takes", run_flat, true},
-    {"memory", "memory per connected and subscribed client; on a fresh server", run_memory, true},
-    {"idle", "CPU of clients that only answer pings", run_idle, true},
-    {"connect", "CPU of connect, token and one subscribe", run_connect, true},
-    {"publish", "POST publish on kept connections", run_publish, true},
-    {"wait-redis", "return when --redis answers, for scripts", run_wait_redis, false},
-    {"free-port", "print a TCP port nobody uses, for scripts", run_free_port, false},
+    COMMAND("all", scenario_all, true, "the scenarios below at fixed sizes, and their limits"),
+    COMMAND("fanout", run_fanout, true, "CPU per delivery and latency, against the floor"),
+    COMMAND("flat", run_flat, true, "as many publications as the server takes"),
+    COMMAND("memory", run_memory, true, "memory per subscribed client; on a fresh server"),
+    COMMAND("idle", run_idle, true, "CPU of clients that only answer pings"),
+    COMMAND("connect", run_connect, true, "CPU of connect, token and one subscribe"),
+    COMMAND("publish", run_publish, true, "POST publish on kept connections"),
+    COMMAND("wait-redis", run_wait_redis, false, "for scripts: return when --redis answers"),
+    COMMAND("free-port", run_free_port, false, "for scripts: print an unused TCP port"),
+    COMMAND("has-io-uring", run_has_io_uring, false, "for scripts: status 1 when it is forbidden"),
     {0},
 };
 
@@ -148,5 +165,7 @@ int main(int argc, char **argv)
     if (c->needs_server)
         watch_processes(b);
     c->run(b);
+    channels_free(&b->channels);
+    free(b);
     return 0;
 }

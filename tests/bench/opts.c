@@ -11,7 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_TEXT, KIND_COUNT, KIND_CPU, KIND_NUMBER, KIND_FLAG };
+enum kind {
+    KIND_TEXT,
+    KIND_COUNT,
+    KIND_CPU,
+    KIND_NUMBER,
+    KIND_FLAG
+};
 
 struct option_row {
     const char *name;
@@ -20,9 +26,9 @@ struct option_row {
     const char *help;
 };
 
-#define ROW(NAME, KIND, FIELD, HELP)                                                               \
-    {                                                                                              \
-        .name = NAME, .kind = KIND, .offset = offsetof(struct opts, FIELD), .help = HELP           \
+#define ROW(NAME, KIND, FIELD, HELP)                                                     \
+    {                                                                                    \
+        .name = NAME, .kind = KIND, .offset = offsetof(struct opts, FIELD), .help = HELP \
     }
 
 static const struct option_row rows[] = {
@@ -41,13 +47,14 @@ static const struct option_row rows[] = {
     ROW("channels", KIND_COUNT, channels, "N   spread the connections over N channels (1)"),
     ROW("rate", KIND_NUMBER, rate, "R   publications per second"),
     ROW("payload", KIND_COUNT, payload, "BYTES   size of a publication's data (128)"),
-    ROW("seconds", KIND_NUMBER, seconds, "S   length of one phase (5)"),
-    ROW("pairs", KIND_COUNT, pairs, "N   phases of server and floor, alternating (5)"),
+    ROW("seconds", KIND_NUMBER, seconds, "S   length of one phase (3)"),
+    ROW("pairs", KIND_COUNT, pairs, "N   phases of server and floor, alternating (10)"),
     ROW("rounds", KIND_COUNT, rounds, "N   repetitions of flat, connect, publish (3)"),
     ROW("window", KIND_COUNT, window, "N   flat: publications under way (96)"),
     ROW("burst", KIND_COUNT, burst, "N   flat: publications handed over at once (32)"),
     ROW("clients", KIND_COUNT, clients, "N   publish: kept connections (32)"),
-    ROW("idle-seconds", KIND_NUMBER, idle_seconds, "S   idle: a multiple of the ping interval (50)"),
+    ROW("idle-seconds", KIND_NUMBER, idle_seconds,
+        "S   idle: a multiple of the ping interval (50)"),
     ROW("opening", KIND_COUNT, opening, "N   connections being made at a time (128)"),
     ROW("protobuf", KIND_FLAG, protobuf, "speak centrifuge-protobuf"),
     ROW("wait-connect", KIND_FLAG, wait_connect, "subscribe only after the connect reply"),
@@ -55,7 +62,8 @@ static const struct option_row rows[] = {
     ROW("client-cpu", KIND_CPU, client_cpu, "N   core of this program (1)"),
     ROW("redis-cpu", KIND_CPU, redis_cpu, "N   core of Redis (1)"),
     ROW("no-pin", KIND_FLAG, no_pin, "leave all processes on all cores"),
-    ROW("batches", KIND_TEXT, batches, "NAME   how the server sends; `io_uring` has its own limits"),
+    ROW("batches", KIND_TEXT, batches,
+        "NAME   how the server sends; `io_uring` has its own limits"),
     ROW("rows", KIND_TEXT, rows, "NAME,NAME   all: only these scenarios"),
     ROW("quick", KIND_FLAG, quick, "all: a tenth of the clients and short phases, no verdicts"),
     ROW("self", KIND_FLAG, self, "measure a second floor in the server's place: a ratio of 1"),
@@ -63,7 +71,9 @@ static const struct option_row rows[] = {
     ROW("json", KIND_FLAG, json, "print a line of JSON for each result, too"),
 };
 
-enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
+enum {
+    ROW_COUNT = sizeof(rows) / sizeof(rows[0])
+};
 
 static _Noreturn void help(int status)
 {
@@ -119,8 +129,8 @@ static void defaults(struct opts *o)
         .batches = "none",
         .channels = 1,
         .payload = 128,
-        .seconds = 5,
-        .pairs = 5,
+        .seconds = 3,
+        .pairs = 10,
         .rounds = 3,
         .window = 96,
         .burst = 32,

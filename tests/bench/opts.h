@@ -17,6 +17,6 @@ struct opts {
     bool no_pin, protobuf, wait_connect, self, json, threads, quick;
 };
 
-/* Fills the structure; prints help or an explanation and ends the program when the command line asks
-   for it or is wrong. */
+/* Fills the structure; prints help or an explanation and ends the program when the command line
+   asks for it or is wrong. */
 void opts_parse(struct opts *o, int argc, char **argv);

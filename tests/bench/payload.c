@@ -7,10 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-#define HEAD "{\"bench\":\""
-#define AT "\",\"at\":\""
-#define PAD "\",\"pad\":\""
-#define TAIL "\"}"
+#define HEAD   "{\"bench\":\""
+#define AT     "\",\"at\":\""
+#define PAD    "\",\"pad\":\""
+#define TAIL   "\"}"
 #define LEN(s) (sizeof(s) - 1)
 
 enum {
@@ -38,7 +38,8 @@ void payload_patch(char *p, uint64_t seq, uint64_t at_ns)
 
 bool payload_get(const char *p, size_t n, uint64_t *seq, uint64_t *at_ns)
 {
-    return n >= PAYLOAD_MIN && !memcmp(p, HEAD, LEN(HEAD)) && hex16_get(p + SEQ_PLACE, seq) && hex16_get(p + AT_PLACE, at_ns);
+    return n >= PAYLOAD_MIN && !memcmp(p, HEAD, LEN(HEAD)) && hex16_get(p + SEQ_PLACE, seq) &&
+           hex16_get(p + AT_PLACE, at_ns);
 }
 
 const char *payload_find(const char *message, size_t n, size_t hint)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A timed phase: publish by the clock or flat out, read everything, and take the counters around it. */
+/* A timed phase: publish by the clock or flat out, read everything, and take the counters around
+ * it. */
 #include "tests/bench/payload.h"
 #include "tests/bench/side.h"
 #include "tests/bench/util.h"
@@ -11,7 +12,8 @@
 
 /* After this long without a delivery the rest counts as lost. */
 #define GIVE_UP_NS (3 * NS_PER_SEC)
-/* The server's work after its last send (closing the batch, going back to sleep) belongs to the phase. */
+/* The server's work after its last send (closing the batch, going back to sleep) belongs to the
+ * phase. */
 #define TAIL_NS (20 * NS_PER_MS)
 
 static double own_cpu_sec(void)
@@ -36,8 +38,8 @@ static uint64_t outstanding(const struct fleet *f)
     return f->expected > f->count.unique ? f->expected - f->count.unique : 0;
 }
 
-/* Reads until everything has arrived, or nothing more comes. */
-static void drain(struct side *s)
+/* Reads until everything has arrived, or nothing more comes; returns when the last one came. */
+static uint64_t drain(struct side *s)
 {
     uint64_t seen = s->fleet.count.unique, since = now_ns();
     while (outstanding(&s->fleet)) {
@@ -47,9 +49,10 @@ static void drain(struct side *s)
             seen = s->fleet.count.unique;
             since = now;
         } else if (now - since > GIVE_UP_NS) {
-            return;
+            break;
         }
     }
+    return since;
 }
 
 static void linger(struct side *s)
@@ -59,8 +62,8 @@ static void linger(struct side *s)
         poller_run(&s->poller, until);
 }
 
-/* Open loop: publication k leaves at k intervals, give or take a tenth, whatever happened to the ones
-   before. The jitter keeps the load from running in step with the kernel's tick. */
+/* Open loop: publication k leaves at k intervals, give or take a tenth, whatever happened to the
+   ones before. The jitter keeps the load from running in step with the kernel's tick. */
 static void run_paced(struct side *s, const struct load *load, struct phase *out)
 {
     uint64_t rng = load->seed * 2 + 1;
@@ -134,9 +137,8 @@ static void run_phase(void *arg)
         run_paced(s, t->load, t->out);
     else
         run_flat_out(s, t->load, t->out);
-    drain(s);
     /* Without the tail: it would dilute the rate of short phases. */
-    t->out->seconds = (double)now_ns() / 1e9 - t->out->seconds;
+    t->out->seconds = (double)drain(s) / 1e9 - t->out->seconds;
     linger(s);
     count_difference(t->out, &before, &s->fleet);
     t->out->expected = s->fleet.expected - expected;

@@ -6,12 +6,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-/* Small enough that a publication which falls due in the middle of a fan-out is not kept waiting for long. */
+/* Small enough that a publication which falls due in the middle of a fan-out is not kept waiting
+ * for long. */
 #define BATCH 64
 
 static void timer_ready(struct source *s, uint32_t events)
@@ -57,8 +57,10 @@ static void arm(struct poller *p, uint64_t until_ns)
     if (p->armed_ns == until_ns)
         return;
     p->armed_ns = until_ns;
-    struct itimerspec its = {.it_value = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
-                                          .tv_nsec = (long)(until_ns % NS_PER_SEC)}};
+    struct itimerspec its = {
+        .it_value = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
+                     .tv_nsec = (long)(until_ns % NS_PER_SEC)}
+    };
     if (timerfd_settime(p->timer_fd, TFD_TIMER_ABSTIME, &its, NULL) < 0)
         die("timerfd_settime: %s", strerror(errno));
 }
@@ -67,15 +69,7 @@ void poller_run(struct poller *p, uint64_t until_ns)
 {
     struct epoll_event ev[BATCH];
     arm(p, until_ns);
-    int n = 0;
-    static __thread uint64_t last;
-    static int spin=-1, nap; if (spin<0) { spin = getenv("SPIN")?atoi(getenv("SPIN")):0; nap=getenv("NAP")?atoi(getenv("NAP")):0; }
-    if (spin && now_ns() - last < (uint64_t)spin * 1000) {
-        while ((n = epoll_wait(p->epoll_fd, ev, BATCH, 0)) == 0 && now_ns() - last < (uint64_t)spin * 1000) {}
-    }
-    if (nap) { n = epoll_wait(p->epoll_fd, ev, BATCH, 0); if (n<BATCH && now_ns()-last < 1000000) { for(int i=0;i<n;i++){struct source *s = ev[i].data.ptr; s->ready(s, ev[i].events);} if(n) last=now_ns(); sleep_until_ns(now_ns()+(uint64_t)nap*1000); n = epoll_wait(p->epoll_fd, ev, BATCH, 0); }}
-    if (n == 0) n = epoll_wait(p->epoll_fd, ev, BATCH, -1);
-    last = now_ns();
+    int n = epoll_wait(p->epoll_fd, ev, BATCH, -1);
     if (n < 0 && errno != EINTR)
         die("epoll_wait: %s", strerror(errno));
     for (int i = 0; i < n; i++) {

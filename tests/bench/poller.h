@@ -21,6 +21,7 @@ void poller_fini(struct poller *p);
 /* Closing the descriptor removes it. */
 void poller_add(struct poller *p, int fd, struct source *s, uint32_t events);
 void poller_change(struct poller *p, int fd, struct source *s, uint32_t events);
-/* Waits for events or the absolute time, whichever is first, and calls one batch of sources. A timerfd is the clock, because the
-   timeout of epoll_wait has whole milliseconds and a slack that would be charged to the server as latency. */
+/* Waits for events or the absolute time, whichever is first, and calls one batch of sources. A
+   timerfd is the clock, because the timeout of epoll_wait has whole milliseconds and a slack that
+   would be charged to the server as latency. */
 void poller_run(struct poller *p, uint64_t until_ns);

@@ -42,8 +42,10 @@ static bool read_stat(pid_t pid, pid_t *parent, uint64_t *user_ticks, uint64_t *
         return false;
     const char *end = strrchr(text, ')');
     int ppid = 0;
-    return end && sscanf(end + 2, "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &ppid, user_ticks,
-                         sys_ticks) == 3 && (*parent = ppid, true);
+    return end &&
+           sscanf(end + 2, "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &ppid,
+                  user_ticks, sys_ticks) == 3 &&
+           (*parent = ppid, true);
 }
 
 static bool has_pid(const struct procs *ps, pid_t pid)
@@ -78,7 +80,8 @@ void procs_add(struct procs *ps, pid_t pid)
         for (struct dirent *e; d && (e = readdir(d));) {
             pid_t child = atoi(e->d_name), parent = 0;
             uint64_t user, sys;
-            if (child > 0 && !has_pid(ps, child) && read_stat(child, &parent, &user, &sys) && has_pid(ps, parent)) {
+            if (child > 0 && !has_pid(ps, child) && read_stat(child, &parent, &user, &sys) &&
+                has_pid(ps, parent)) {
                 add_one(ps, child);
                 grew = true;
             }
@@ -179,7 +182,8 @@ static uint64_t thread_before(const struct cpu_reading *r, pid_t tid)
     return 0;
 }
 
-void procs_cpu_diff(const struct procs *ps, const struct cpu_reading *from, const struct cpu_reading *to, struct cpu_use *use)
+void procs_cpu_diff(const struct procs *ps, const struct cpu_reading *from,
+                    const struct cpu_reading *to, struct cpu_use *use)
 {
     memset(use, 0, sizeof(*use));
     for (int i = 0; i < ps->count; i++) {
@@ -257,8 +261,10 @@ void machine_time_read(struct machine_time *t)
     uint64_t user = 0, nice = 0, sys = 0, idle = 0, wait = 0, irq = 0, soft = 0, steal = 0;
     memset(t, 0, sizeof(*t));
     slurp("/proc/stat", text, sizeof(text));
-    sscanf(text, "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &user, &nice,
-           &sys, &idle, &wait, &irq, &soft, &steal);
+    sscanf(text,
+           "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+           " %" SCNu64,
+           &user, &nice, &sys, &idle, &wait, &irq, &soft, &steal);
     t->busy_ticks = user + nice + sys + irq + soft + steal;
     t->all_ticks = t->busy_ticks + idle + wait;
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a set of foreign processes costs: processor time, memory; and where they may run. Linux /proc. */
+/* What a set of foreign processes costs: processor time, memory; and where they may run. Linux
+ * /proc. */
 #pragma once
 
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROCS_MAX 64
+#define PROCS_MAX   64
 #define THREADS_MAX 512
-#define GROUPS_MAX 32
-#define COMM_SIZE 40
+#define GROUPS_MAX  32
+#define COMM_SIZE   40
 
 struct procs {
     int count;
@@ -44,17 +45,21 @@ struct mem_use {
     uint64_t rss_bytes, pss_bytes;
 };
 
-/* Adds the process and all its descendants (a web server's workers); ends the program when it does not exist. */
+/* Adds the process and all its descendants (a web server's workers); ends the program when it does
+ * not exist. */
 void procs_add(struct procs *ps, pid_t pid);
-/* The total is exact (the scheduler's nanoseconds, threads that have ended included); only the split into user and system is
-   sampled by the kernel at its clock tick, so it needs seconds to mean something. Ends the program when a process is gone. */
+/* The total is exact (the scheduler's nanoseconds, threads that have ended included); only the
+   split into user and system is sampled by the kernel at its clock tick, so it needs seconds to
+   mean something. Ends the program when a process is gone. */
 void procs_cpu_read(const struct procs *ps, struct cpu_reading *r);
-void procs_cpu_diff(const struct procs *ps, const struct cpu_reading *from, const struct cpu_reading *to, struct cpu_use *use);
+void procs_cpu_diff(const struct procs *ps, const struct cpu_reading *from,
+                    const struct cpu_reading *to, struct cpu_use *use);
 /* The exact total alone; cheap. */
 uint64_t procs_cpu_ns(const struct procs *ps);
 /* Sums /proc/PID/smaps_rollup, which is exact, unlike statm. */
 void procs_mem_read(const struct procs *ps, struct mem_use *m);
-/* Binds every thread of the processes to one core, or to all cores the bench itself was started with when `cpu` is negative. */
+/* Binds every thread of the processes to one core, or to all cores the bench itself was started
+ * with when `cpu` is negative. */
 void procs_pin(const struct procs *ps, int cpu);
 /* The same for the calling thread. */
 void self_pin(int cpu);

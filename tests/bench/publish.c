@@ -130,8 +130,9 @@ void scenario_publish(struct bench *b, struct publish_result *r)
                            .cpu_us = xcalloc(b->o.rounds, sizeof(double))};
     if (!b->o.api)
         die("publish needs --api");
-    printf("publish: POST %s/publish, %u kept connections, %u bytes, %u rounds of %g s, all cores\n",
-           b->api.path, b->o.clients, b->o.payload, b->o.rounds, b->o.seconds);
+    printf(
+        "publish: POST %s/publish, %u kept connections, %u bytes, %u rounds of %g s, all cores\n",
+        b->api.path, b->o.clients, b->o.payload, b->o.rounds, b->o.seconds);
     bench_pin(b, true);
     press_init(pr, b);
     press_for(pr, 1); /* warm-up */

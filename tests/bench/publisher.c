@@ -23,8 +23,9 @@ struct floor_publisher {
 static size_t own_frame_put(struct floor_publisher *fp, const char *data, size_t n)
 {
     char body[PAYLOAD_MAX + 512];
-    int len = snprintf(body, sizeof(body), "{\"push\":{\"channel\":\"%s\",\"pub\":{\"data\":%.*s}}}",
-                       fp->channels->name[0], (int)n, data);
+    int len =
+        snprintf(body, sizeof(body), "{\"push\":{\"channel\":\"%s\",\"pub\":{\"data\":%.*s}}}",
+                 fp->channels->name[0], (int)n, data);
     size_t header = ws_header_put((uint8_t *)fp->order->frame, 1, (size_t)len);
     memcpy(fp->order->frame + header, body, (size_t)len);
     return header + (size_t)len;

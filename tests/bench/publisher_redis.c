@@ -81,7 +81,8 @@ static void redis_ready(struct source *s, uint32_t events)
         die("Redis closed the connection");
     rp->in_len += (size_t)n;
     size_t off = 0;
-    for (char *end; (end = memchr(rp->in + off, '\n', rp->in_len - off)); off = (size_t)(end + 1 - rp->in)) {
+    for (char *end; (end = memchr(rp->in + off, '\n', rp->in_len - off));
+         off = (size_t)(end + 1 - rp->in)) {
         *end = 0;
         read_line(rp, rp->in + off);
     }

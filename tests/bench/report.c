@@ -111,8 +111,8 @@ void report_phase(const struct phase *p, bool with_threads)
            hist_percentile_us(&p->latency, 50), hist_percentile_us(&p->latency, 90),
            hist_percentile_us(&p->latency, 99), hist_percentile_us(&p->latency, 99.9),
            hist_max_us(&p->latency));
-    printf("  client       %.2f us per delivery, busy %.0f %% of a core", p->client_cpu_sec * 1e6 / n,
-           p->client_cpu_sec * 100 / p->seconds);
+    printf("  client       %.2f us per delivery, busy %.0f %% of a core",
+           p->client_cpu_sec * 1e6 / n, p->client_cpu_sec * 100 / p->seconds);
     if (p->late.count)
         printf(", publishes late by p50 %.0f p99 %.0f us", hist_percentile_us(&p->late, 50),
                hist_percentile_us(&p->late, 99));
@@ -124,7 +124,12 @@ void report_phase_json(struct jline *j, const struct phase *p)
     static const struct {
         const char *name;
         double percent;
-    } points[] = {{"p50_us", 50}, {"p90_us", 90}, {"p99_us", 99}, {"p999_us", 99.9}};
+    } points[] = {
+        {"p50_us",  50  },
+        {"p90_us",  90  },
+        {"p99_us",  99  },
+        {"p999_us", 99.9}
+    };
     double n = p->delivered ? (double)p->delivered : 1;
     jline_number(j, "published", (double)p->published);
     jline_number(j, "deliveries", (double)p->delivered);

@@ -23,6 +23,7 @@ void jline_text(struct jline *j, const char *name, const char *value);
 void jline_spread(struct jline *j, const char *name, const struct spread *s);
 void jline_close(struct jline *j);
 
-/* The lines and members that all phases have in common: counts, cost by process, latency, client. */
+/* The lines and members that all phases have in common: counts, cost by process, latency, client.
+ */
 void report_phase(const struct phase *p, bool with_threads);
 void report_phase_json(struct jline *j, const struct phase *p);

@@ -26,6 +26,7 @@ struct fanout_spec {
 
 struct fanout_result {
     double ratio, server_us, floor_us; /* medians */
+    double pooled;                     /* ratio of the sums */
 };
 
 /* Server and floor in turns, the same load for both. */

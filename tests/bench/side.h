@@ -45,10 +45,10 @@ void side_stop(struct side *s);
 struct load {
     double seconds;
     double lead_seconds; /* at a fixed schedule: as much of the same before, not measured */
-    double rate;     /* per second at a fixed schedule; 0: flat out */
-    unsigned window; /* flat out: publications under way */
-    unsigned burst;  /* flat out: publications handed over at a time */
-    uint64_t seed;   /* of the schedule's jitter; the same seed is the same schedule */
+    double rate;         /* per second at a fixed schedule; 0: flat out */
+    unsigned window;     /* flat out: publications under way */
+    unsigned burst;      /* flat out: publications handed over at a time */
+    uint64_t seed;       /* of the schedule's jitter; the same seed is the same schedule */
 };
 
 struct phase {
@@ -59,8 +59,8 @@ struct phase {
     struct hist late;    /* how late the publisher itself was */
 };
 
-/* Runs one phase to its end: until everything has arrived, or nothing more does for 3 s. Call it from
-   any thread but the side's. */
+/* Runs one phase to its end: until everything has arrived, or nothing more does for 3 s. Call it
+   from any thread but the side's. */
 void side_phase(struct side *s, const struct load *load, struct phase *out);
 /* Adds the figures of one phase to another. */
 void phase_add(struct phase *into, const struct phase *from);

@@ -24,7 +24,8 @@ static void copy(char *out, size_t size, const char *from, size_t n, const char 
     out[n] = 0;
 }
 
-static void parse_unix(struct target *t, const char *rest, const char *default_path, const char *url)
+static void parse_unix(struct target *t, const char *rest, const char *default_path,
+                       const char *url)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&t->addr;
     const char *colon = strstr(rest, ":/");
@@ -52,7 +53,8 @@ static void resolve(struct target *t, const char *host, const char *port, const 
     t->is_loopback = in->sin_family == AF_INET && ntohl(in->sin_addr.s_addr) >> 24 == 127;
 }
 
-static void parse_inet(struct target *t, const char *rest, const char *default_path, const char *url)
+static void parse_inet(struct target *t, const char *rest, const char *default_path,
+                       const char *url)
 {
     char host[128], port[8] = "80";
     const char *slash = strchr(rest, '/');
@@ -82,7 +84,8 @@ void target_parse(struct target *t, const char *url, const char *default_path)
     memset(t, 0, sizeof(*t));
     copy(t->name, sizeof(t->name), url, strlen(url), url);
     const char *scheme_end = strstr(url, "://");
-    bool is_unix = !strncmp(url, "unix:", 5) || (scheme_end && scheme_end - url > 5 && !memcmp(scheme_end - 5, "+unix", 5));
+    bool is_unix = !strncmp(url, "unix:", 5) ||
+                   (scheme_end && scheme_end - url > 5 && !memcmp(scheme_end - 5, "+unix", 5));
     const char *rest = scheme_end ? scheme_end + 3 : is_unix ? url + 5 : url;
     if (is_unix)
         parse_unix(t, rest, default_path, url);

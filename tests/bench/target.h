@@ -15,9 +15,11 @@ struct target {
     char name[320];     /* for messages */
 };
 
-/* SCHEME://HOST:PORT/PATH, or SCHEME+unix:///SOCKET:/PATH, unix:/SOCKET:/PATH; the path is optional and falls back to
-   `default_path`. Ends the program with an explanation when the text is no address. */
+/* SCHEME://HOST:PORT/PATH, or SCHEME+unix:///SOCKET:/PATH, unix:/SOCKET:/PATH; the path is optional
+   and falls back to `default_path`. Ends the program with an explanation when the text is no
+   address. */
 void target_parse(struct target *t, const char *url, const char *default_path);
-/* A non-blocking socket whose connection is made or under way, -1 with errno otherwise. `index` counts the connections of one
-   kind: on loopback every 2,000 get a source address of their own, because the search for a free port gets slow and ends at 28,000. */
+/* A non-blocking socket whose connection is made or under way, -1 with errno otherwise. `index`
+   counts the connections of one kind: on loopback every 2,000 get a source address of their own,
+   because the search for a free port gets slow and ends at 28,000. */
 int target_connect(const struct target *t, unsigned index);

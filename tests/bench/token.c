@@ -17,7 +17,8 @@ size_t token_put(char out[TOKEN_MAX], const char *secret, const char *user)
     char claims[256];
     uint8_t mac[EVP_MAX_MD_SIZE];
     unsigned mac_len = 0;
-    int len = snprintf(claims, sizeof(claims), "{\"sub\":\"%s\",\"exp\":%lld}", user, (long long)time(NULL) + 86400);
+    int len = snprintf(claims, sizeof(claims), "{\"sub\":\"%s\",\"exp\":%lld}", user,
+                       (long long)time(NULL) + 86400);
     if (len < 0 || (size_t)len >= sizeof(claims))
         die("user name is too long: %s", user);
     size_t n = base64_put(out, header, sizeof(header) - 1, true);

@@ -44,7 +44,8 @@ uint64_t now_ns(void)
 
 void sleep_until_ns(uint64_t when_ns)
 {
-    struct timespec ts = {.tv_sec = (time_t)(when_ns / NS_PER_SEC), .tv_nsec = (long)(when_ns % NS_PER_SEC)};
+    struct timespec ts = {.tv_sec = (time_t)(when_ns / NS_PER_SEC),
+                          .tv_nsec = (long)(when_ns % NS_PER_SEC)};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR) {
     }
 }

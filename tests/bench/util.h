@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small helpers of the bench: time, memory, text, output buffers. It stands alone, so that it measures any server. */
+/* Small helpers of the bench: time, memory, text, output buffers. It stands alone, so that it
+ * measures any server. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +8,7 @@
 #include <stdint.h>
 
 #define NS_PER_SEC 1000000000ull
-#define NS_PER_MS 1000000ull
+#define NS_PER_MS  1000000ull
 
 /* Prints "push-bench: TEXT" and ends the program with status 2. */
 _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -31,7 +32,8 @@ bool hex16_get(const char *in, uint64_t *value);
 /* xorshift64*; a state of 0 is not allowed. */
 uint64_t rng_next(uint64_t *state);
 
-/* Standard alphabet with padding, or the URL alphabet without; returns the length written, `out` holds 4 * (n / 3 + 1). */
+/* Standard alphabet with padding, or the URL alphabet without; returns the length written, `out`
+ * holds 4 * (n / 3 + 1). */
 size_t base64_put(char *out, const void *in, size_t n, bool url);
 
 /* Unsigned LEB128, 1 to 10 bytes; returns the length. */

@@ -69,8 +69,9 @@ static int read_comment(struct reader *r, struct span line)
     struct span keyword;
     struct span name;
     span_split(&rest, ' ', &hash);
-    if (!span_eq(hash, SPAN("#")) || !span_split(&rest, ' ', &keyword) || !span_split(&rest, ' ', &name) ||
-        name.n == 0 || name_length(name) != name.n || rest.n == 0) {
+    if (!span_eq(hash, SPAN("#")) || !span_split(&rest, ' ', &keyword) ||
+        !span_split(&rest, ' ', &name) || name.n == 0 || name_length(name) != name.n ||
+        rest.n == 0) {
         return ERR_SYNTAX;
     }
     if (span_eq(keyword, SPAN("HELP"))) {
@@ -107,7 +108,8 @@ static int read_sample(struct reader *r, struct span line)
     }
     struct span series = span_of(line.p, n);
     struct span number = span_from(line, n + 1);
-    if (n >= line.n || line.p[n] != ' ' || number.n == 0 || number.n > 40 || r->out->n == PROM_MAX_SERIES) {
+    if (n >= line.n || line.p[n] != ' ' || number.n == 0 || number.n > 40 ||
+        r->out->n == PROM_MAX_SERIES) {
         return ERR_SYNTAX;
     }
     char text[48];
@@ -115,7 +117,8 @@ static int read_sample(struct reader *r, struct span line)
     memcpy(text, number.p, number.n);
     text[number.n] = '\0';
     double value = strtod(text, &end);
-    if (*end != '\0' || strchr(text, ' ') != NULL || (r->is_counter && !(value >= 0 && isfinite(value)))) {
+    if (*end != '\0' || strchr(text, ' ') != NULL ||
+        (r->is_counter && !(value >= 0 && isfinite(value)))) {
         return ERR_SYNTAX;
     }
     for (size_t i = 0; i < r->out->n; i++) {
@@ -135,7 +138,8 @@ int prom_parse(struct prom *p, struct span text, struct err *e)
     struct reader r = {.out = p};
     p->n = 0;
     if (text.n == 0 || text.p[text.n - 1] != '\n' || !span_is_utf8(text)) {
-        return err_set(e, ERR_SYNTAX, "the text is empty, has no newline at its end or is not UTF-8");
+        return err_set(e, ERR_SYNTAX,
+                       "the text is empty, has no newline at its end or is not UTF-8");
     }
     struct span rest = span_of(text.p, text.n - 1);
     struct span line;

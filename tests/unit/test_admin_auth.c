@@ -6,10 +6,14 @@
 #include "common/format/b64.h"
 #include "pushd/admin/auth.h"
 
+#include <stdio.h>
+
 #define NOW_S 1700000000
-/* Made with another implementation of HMAC from the description of the format: secret "admin_secret", time NOW_S. */
-#define VECTOR                                                                                                        \
-    SPAN("MTcwMDAwMDAwMHxEUXdBQ21GMWRHaHZjbWw2WldRPXyPfp0l8_yeUKrn9nD9pjq1GRPx0EmHiCU0OvkKSO66Ow==")
+/* Made with another implementation of HMAC from the description of the format: secret
+ * "admin_secret", time NOW_S. */
+#define VECTOR                                                                                     \
+    SPAN("MTcwMDAwMDAwMHxEUXdBQ21GMWRHaHZjbWw2WldRPXyPfp0l8_yeUKrn9nD9pjq1GRPx0EmHiCU0OvkKSO66Ow=" \
+         "=")
 
 static struct conf conf;
 static struct admin_auth auth;
@@ -19,7 +23,9 @@ static void start(const char *password, const char *secret)
     static char texts[2][64];
     snprintf(texts[0], sizeof(texts[0]), "%s", password);
     snprintf(texts[1], sizeof(texts[1]), "%s", secret);
-    conf = (struct conf){.admin = {.password = texts[0], .secret = texts[1]}};
+    conf = (struct conf){
+        .admin = {.password = texts[0], .secret = texts[1]}
+    };
     clk_fake(1000, (int64_t)NOW_S * 1000);
     admin_auth_init(&auth, &conf);
 }
@@ -98,10 +104,12 @@ static void tokens_are_those_of_the_reference(void **state)
     admin_auth_token(&auth, &token);
     assert_true(span_eq(buf_span(&token), VECTOR));
     assert_true(admin_auth_token_is_valid(&auth, VECTOR));
-    assert_int_equal(admin_auth_check(&auth, SPAN("TOKEN "
-                                                  "MTcwMDAwMDAwMHxEUXdBQ21GMWRHaHZjbWw2WldRPXyPfp0l8_yeUKrn9nD9pjq1GRPx"
-                                                  "0EmHiCU0OvkKSO66Ow==")),
-                     ADMIN_ACCESS_GRANTED);
+    assert_int_equal(
+        admin_auth_check(&auth,
+                         SPAN("TOKEN "
+                              "MTcwMDAwMDAwMHxEUXdBQ21GMWRHaHZjbWw2WldRPXyPfp0l8_yeUKrn9nD9pjq1GRPx"
+                              "0EmHiCU0OvkKSO66Ow==")),
+        ADMIN_ACCESS_GRANTED);
     buf_free(&token);
 }
 
@@ -172,14 +180,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(basic_takes_the_password_of_any_user, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(headers_without_credentials_are_told_apart_from_wrong_ones, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(headers_without_credentials_are_told_apart_from_wrong_ones,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_a_password_nobody_comes_in, set_up, tear_down),
         cmocka_unit_test_setup_teardown(insecure_mode_lets_everybody_in, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tokens_are_those_of_the_reference, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tokens_expire_after_thirty_days, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tokens_of_another_secret_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(changed_tokens_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(wrong_passwords_are_throttled_and_forgiven, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(wrong_passwords_are_throttled_and_forgiven, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,8 @@ static struct conf default_conf(void)
     };
 }
 
-static enum admin_route find(const struct conf *conf, const char *method, const char *path, const char **allow)
+static enum admin_route find(const struct conf *conf, const char *method, const char *path,
+                             const char **allow)
 {
     struct admin_routes routes;
     struct admin_request rq = {.method = span_str(method), .path = span_str(path)};
@@ -47,24 +48,24 @@ static void default_paths_are_the_references(void **state)
         const char *path;
         enum admin_route route;
     } rows[] = {
-        {"GET", "/api/ping", ADMIN_ROUTE_PING},
-        {"POST", "/api/ping", ADMIN_ROUTE_PING},
-        {"OPTIONS", "/health", ADMIN_ROUTE_HEALTH},
-        {"GET", "/health/", ADMIN_ROUTE_NO_PATH},
-        {"GET", "/Health", ADMIN_ROUTE_NO_PATH},
-        {"GET", "/ready", ADMIN_ROUTE_READY},
-        {"GET", "/metrics", ADMIN_ROUTE_METRICS},
-        {"GET", "/admin", ADMIN_ROUTE_STATUS},
-        {"HEAD", "/admin", ADMIN_ROUTE_STATUS},
-        {"PUT", "/admin", ADMIN_ROUTE_NO_METHOD},
-        {"GET", "/admin/", ADMIN_ROUTE_SLASH},
-        {"GET", "/admin/init", ADMIN_ROUTE_INIT},
-        {"POST", "/admin/auth", ADMIN_ROUTE_AUTH},
-        {"GET", "/admin/auth", ADMIN_ROUTE_NO_METHOD},
-        {"POST", "/admin/api", ADMIN_ROUTE_API},
-        {"GET", "/", ADMIN_ROUTE_ROOT},
-        {"GET", "", ADMIN_ROUTE_NO_PATH},
-        {"GET", "/api/publish", ADMIN_ROUTE_NO_PATH},
+        {"GET",     "/api/ping",    ADMIN_ROUTE_PING     },
+        {"POST",    "/api/ping",    ADMIN_ROUTE_PING     },
+        {"OPTIONS", "/health",      ADMIN_ROUTE_HEALTH   },
+        {"GET",     "/health/",     ADMIN_ROUTE_NO_PATH  },
+        {"GET",     "/Health",      ADMIN_ROUTE_NO_PATH  },
+        {"GET",     "/ready",       ADMIN_ROUTE_READY    },
+        {"GET",     "/metrics",     ADMIN_ROUTE_METRICS  },
+        {"GET",     "/admin",       ADMIN_ROUTE_STATUS   },
+        {"HEAD",    "/admin",       ADMIN_ROUTE_STATUS   },
+        {"PUT",     "/admin",       ADMIN_ROUTE_NO_METHOD},
+        {"GET",     "/admin/",      ADMIN_ROUTE_SLASH    },
+        {"GET",     "/admin/init",  ADMIN_ROUTE_INIT     },
+        {"POST",    "/admin/auth",  ADMIN_ROUTE_AUTH     },
+        {"GET",     "/admin/auth",  ADMIN_ROUTE_NO_METHOD},
+        {"POST",    "/admin/api",   ADMIN_ROUTE_API      },
+        {"GET",     "/",            ADMIN_ROUTE_ROOT     },
+        {"GET",     "",             ADMIN_ROUTE_NO_PATH  },
+        {"GET",     "/api/publish", ADMIN_ROUTE_NO_PATH  },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const char *allow = NULL;
@@ -126,7 +127,8 @@ static void urlencoded_fields_are_decoded(void **state)
 {
     (void)state;
     assert_int_equal(field(URLENCODED, SPAN("password=a+b%20c%2Bd%C3%a4"), "a b c+d\xc3\xa4"), 0);
-    assert_int_equal(field(URLENCODED "; charset=utf-8", SPAN("user=x&password=p&password=q"), "p"), 0);
+    assert_int_equal(field(URLENCODED "; charset=utf-8", SPAN("user=x&password=p&password=q"), "p"),
+                     0);
     assert_int_equal(field(URLENCODED, SPAN("password="), ""), 0);
     assert_int_equal(field(URLENCODED, SPAN("password"), ""), 0);
     assert_int_equal(field(URLENCODED, SPAN("xpassword=p"), NULL), ERR_MISSING);
@@ -139,18 +141,23 @@ static void multipart_fields_are_found(void **state)
 {
     (void)state;
     assert_int_equal(field(MULTIPART,
-                           SPAN("--XX\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nsecret\r\n--XX--\r\n"),
+                           SPAN("--XX\r\nContent-Disposition: form-data; "
+                                "name=\"password\"\r\n\r\nsecret\r\n--XX--\r\n"),
                            "secret"),
                      0);
-    assert_int_equal(field("Multipart/Form-Data; charset=utf-8; boundary=\"X X\"",
-                           SPAN("preamble\r\n--X X\r\ncontent-disposition: form-data; name=user\r\n\r\nx\r\n--X X\r\n"
-                                "Content-Type: text/plain\r\nContent-Disposition:form-data; filename=\"a;b\"; "
-                                "name=password\r\n\r\na\r\nb\r\n--X X--"),
-                           "a\r\nb"),
-                     0);
-    assert_int_equal(field(MULTIPART,
-                           SPAN("--XX\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n\r\n--XX--"), ""),
-                     0);
+    assert_int_equal(
+        field("Multipart/Form-Data; charset=utf-8; boundary=\"X X\"",
+              SPAN("preamble\r\n--X X\r\ncontent-disposition: form-data; name=user\r\n\r\nx\r\n--X "
+                   "X\r\n"
+                   "Content-Type: text/plain\r\nContent-Disposition:form-data; filename=\"a;b\"; "
+                   "name=password\r\n\r\na\r\nb\r\n--X X--"),
+              "a\r\nb"),
+        0);
+    assert_int_equal(
+        field(MULTIPART,
+              SPAN("--XX\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n\r\n--XX--"),
+              ""),
+        0);
 }
 
 static void broken_multipart_is_refused(void **state)
@@ -169,21 +176,27 @@ static void broken_multipart_is_refused(void **state)
     assert_int_equal(field(MULTIPART, SPAN(""), NULL), ERR_MISSING);
     assert_int_equal(field("multipart/form-data", SPAN("--\r\n"), NULL), ERR_SYNTAX);
     assert_int_equal(field("multipart/form-data; boundary=", SPAN("--\r\n"), NULL), ERR_SYNTAX);
-    assert_int_equal(field("multipart/form-data; boundary=\"XX", SPAN("--XX\r\n"), NULL), ERR_SYNTAX);
-    assert_int_equal(field("multipart/form-data; boundary="
-                           "12345678901234567890123456789012345678901234567890123456789012345678901",
-                           SPAN("--X\r\n"), NULL),
+    assert_int_equal(field("multipart/form-data; boundary=\"XX", SPAN("--XX\r\n"), NULL),
                      ERR_SYNTAX);
+    assert_int_equal(
+        field("multipart/form-data; boundary="
+              "12345678901234567890123456789012345678901234567890123456789012345678901",
+              SPAN("--X\r\n"), NULL),
+        ERR_SYNTAX);
     assert_int_equal(field("application/json", SPAN("{}"), NULL), ERR_TYPE);
-    assert_int_equal(admin_form_field((struct span){0}, SPAN("password=x"), "password", NULL), ERR_TYPE);
+    assert_int_equal(admin_form_field((struct span){0}, SPAN("password=x"), "password", NULL),
+                     ERR_TYPE);
 }
 
-/* Any change of a good form leads to an answer, under a sanitizer to one without reading beyond the end. */
+/* Any change of a good form leads to an answer, under a sanitizer to one without reading beyond the
+ * end. */
 static void no_form_makes_the_reader_fall(void **state)
 {
     (void)state;
-    static const char good[] = "a=%41&--XX\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nsecret\r\n--XX--";
-    static const char *const types[] = {URLENCODED, MULTIPART, "multipart/form-data; x=\"; boundary=XX; boundary=XX"};
+    static const char good[] =
+        "a=%41&--XX\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nsecret\r\n--XX--";
+    static const char *const types[] = {URLENCODED, MULTIPART,
+                                        "multipart/form-data; x=\"; boundary=XX; boundary=XX"};
     uint32_t seed = 1;
     for (int round = 0; round < 20000; round++) {
         char *body = test_malloc(sizeof(good));
@@ -203,30 +216,46 @@ static void no_form_makes_the_reader_fall(void **state)
 
 /* ---- framing ---- */
 
+/* The request has a Host besides these. */
 static bool is_bad(const char *const headers[][2], size_t n)
 {
     struct admin_framing f = {0};
+    admin_framing_add(&f, SPAN("Host"), SPAN("a"));
     for (size_t i = 0; i < n; i++) {
         admin_framing_add(&f, span_str(headers[i][0]), span_str(headers[i][1]));
     }
-    return f.is_bad;
+    return admin_framing_is_bad(&f, SPAN("HTTP/1.1"));
 }
+
+#define HEADERS(...)                       \
+    (const char *const[][2]){__VA_ARGS__}, \
+        sizeof((const char *const[][2]){__VA_ARGS__}) / sizeof(char *[2])
 
 static void ambiguous_lengths_are_refused(void **state)
 {
     (void)state;
-    assert_false(is_bad((const char *const[][2]){{"Host", "a"}, {"Content-Length", "5"}}, 2));
-    assert_false(is_bad((const char *const[][2]){{"Transfer-Encoding", "Chunked"}}, 1));
-    assert_true(is_bad((const char *const[][2]){{"Content-Length", "5"}, {"content-length", "5"}}, 2));
-    assert_true(is_bad((const char *const[][2]){{"Content-Length", "5"}, {"Transfer-Encoding", "chunked"}}, 2));
-    assert_true(is_bad((const char *const[][2]){{"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}}, 2));
-    assert_true(is_bad((const char *const[][2]){{"Transfer-Encoding", "gzip, chunked"}}, 1));
-    assert_true(is_bad((const char *const[][2]){{"Content-Length", "+5"}}, 1));
-    assert_true(is_bad((const char *const[][2]){{"Content-Length", "5, 5"}}, 1));
-    assert_true(is_bad((const char *const[][2]){{"Content-Length", ""}}, 1));
-    assert_true(is_bad((const char *const[][2]){{"Content-Length ", "5"}}, 1));
-    assert_true(is_bad((const char *const[][2]){{"X-Key", "a\x01"}}, 1));
-    assert_true(is_bad((const char *const[][2]){{"", "a"}}, 1));
+    assert_false(is_bad(HEADERS({"X-Key", "a\tb \xc3\xa4"}, {"Content-Length", "5"})));
+    assert_false(is_bad(HEADERS({"Transfer-Encoding", "Chunked"})));
+    assert_true(is_bad(HEADERS({"Content-Length", "5"}, {"content-length", "5"})));
+    assert_true(is_bad(HEADERS({"Content-Length", "5"}, {"Transfer-Encoding", "chunked"})));
+    assert_true(
+        is_bad(HEADERS({"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"})));
+    assert_true(is_bad(HEADERS({"Transfer-Encoding", "gzip, chunked"})));
+    assert_true(is_bad(HEADERS({"Content-Length", "+5"})));
+    assert_true(is_bad(HEADERS({"Content-Length", "5, 5"})));
+    assert_true(is_bad(HEADERS({"Content-Length", ""})));
+    assert_true(is_bad(HEADERS({"Content-Length ", "5"})));
+    assert_true(is_bad(HEADERS({"X-Key", "a\x01"})));
+    assert_true(is_bad(HEADERS({"", "a"})));
+    assert_true(is_bad(HEADERS({"host", "b"})));
+}
+
+static void only_old_clients_may_leave_out_the_host(void **state)
+{
+    (void)state;
+    struct admin_framing f = {0};
+    assert_true(admin_framing_is_bad(&f, SPAN("HTTP/1.1")));
+    assert_false(admin_framing_is_bad(&f, SPAN("HTTP/1.0")));
 }
 
 /* ---- the page ---- */
@@ -278,6 +307,7 @@ int main(void)
         cmocka_unit_test(broken_multipart_is_refused),
         cmocka_unit_test(no_form_makes_the_reader_fall),
         cmocka_unit_test(ambiguous_lengths_are_refused),
+        cmocka_unit_test(only_old_clients_may_leave_out_the_host),
         cmocka_unit_test(the_page_is_whole_and_names_nothing_foreign),
         cmocka_unit_test(the_policy_lets_only_this_script_run),
     };

@@ -3,9 +3,10 @@
 from harness.check import Failure, Skip, check, equal, has, limit
 from harness.process import Process, find_program, last_lines
 from harness.system import API_KEY, SECRET, System
+from harness.tokens import claims_of, token
 from harness.wait import wait_for
 from harness.web import Response, http_request
 from harness.ws import Closed, WebSocket
 
 __all__ = ["API_KEY", "SECRET", "Closed", "Failure", "Process", "Response", "Skip", "System", "WebSocket", "check",
-           "equal", "find_program", "has", "http_request", "last_lines", "limit", "wait_for"]
+           "claims_of", "equal", "find_program", "has", "http_request", "last_lines", "limit", "token", "wait_for"]

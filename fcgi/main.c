@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* push-api: the HTTP server API and the token endpoint behind a FastCGI web server. */
+#include "common/base/clk.h"
+#include "common/base/listen.h"
+#include "common/base/log.h"
+#include "common/base/priv.h"
+#include "common/base/sd.h"
+#include "common/base/version.h"
+#include "fcgi/api.h"
+#include "fcgi/listener.h"
+#include "fcgi/registry.h"
+#include "fcgi/serve.h"
+
+#include <fcgiapp.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_MS 250
+/* How long the start waits for Redis before it serves without; and how long a thread may be busy before the watchdog is told
+ * nothing any more. */
+#define FIRST_MS 1500
+#define STUCK_MS 60000
+
+/* sysexits.h, as other daemons use them. */
+enum { EXIT_USAGE = 64, EXIT_OS = 71, EXIT_PERMISSION = 77, EXIT_CONFIG = 78 };
+
+extern char **environ;
+
+static const char usage[] =
+    "Usage: push-api [-c FILE]\n"
+    "Serves the HTTP API and the token endpoint of pushd behind a FastCGI web server.\n"
+    "\n"
+    "  -c, --config FILE   configuration, default " PUSHD_SYSCONFDIR "/pushd/config.json\n"
+    "      --help          this text\n"
+    "      --version       version and libraries\n"
+    "\n"
+    "The listening socket comes from systemd (a .socket unit), from spawn-fcgi (descriptor 0),\n"
+    "or is opened at pushd.api_listen. SIGTERM stops after the running requests, SIGHUP reopens\n"
+    "the log file. See push-api(8).\n";
+
+struct program {
+    struct conf *conf;
+    struct redis_url url;
+    struct listener listener;
+    struct rsync_target target;
+    struct api api;
+    struct server *server;
+    bool has_target;
+};
+
+static const char *hiredis_version(void)
+{
+    return HIREDIS_VERSION_TEXT;
+}
+
+static const char *libjwt_version(void)
+{
+    return JWT_VERSION_TEXT;
+}
+
+static const char *libcrypto_version(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
+}
+
+/* Returns an exit status, or -1 to go on. */
+static int read_arguments(int argc, char **argv, const char **config)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
+    };
+    static const struct version_row libraries[] = {
+        {"hiredis", hiredis_version},
+        {"libjwt", libjwt_version},
+        {"jansson", jansson_version_str},
+        {"libcrypto", libcrypto_version},
+        {0},
+    };
+    int o;
+    while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (o) {
+        case 'c':
+            *config = optarg;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        case 'V':
+            version_print("push-api", libraries);
+            return 0;
+        default:
+            fputs("Try push-api --help.\n", stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind != argc) {
+        fprintf(stderr, "push-api: unexpected argument \"%s\". Try push-api --help.\n", argv[optind]);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+static void warn(const char *text, void *arg)
+{
+    (void)arg;
+    log_warn(LOG_CONFIG, "configuration", LOG_STR("warning", text));
+}
+
+static int fail(int status, const struct err *e)
+{
+    log_fatal(LOG_SERVER, "push-api cannot start", LOG_STR("error", e->text));
+    return status;
+}
+
+/* Signals are taken by sigtimedwait in the main thread only; all threads inherit the mask. */
+static void block_signals(sigset_t *set)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
+    sigemptyset(set);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        sigaddset(set, numbers[i]);
+    }
+    sigprocmask(SIG_BLOCK, set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int load(struct program *p, const char *config, struct err *e)
+{
+    struct conf_load_opts opts = {.path = config, .environ = environ, .warn = warn};
+    p->conf = conf_load(&opts, e);
+    if (p->conf == NULL) {
+        return e->code;
+    }
+    int rc = log_open(p->conf->log.level, p->conf->log.file, e);
+    if (rc == 0 && p->conf->engine.redis.address.n > 1) {
+        rc = err_set(e, ERR_INVALID, "engine.redis.address names %zu Redis servers; this version serves one",
+                     p->conf->engine.redis.address.n);
+    }
+    if (rc == 0) {
+        rc = redis_url_parse(p->conf->engine.redis.address.items[0], &p->conf->engine.redis, &p->url, e);
+    }
+    return rc;
+}
+
+static int make_api(struct program *p, struct err *e)
+{
+    const struct conf *c = p->conf;
+    struct api *api = &p->api;
+    rsync_target_init(&p->target, &p->url, c->pushd.redis_timeout_ms);
+    p->target.client_name = c->engine.redis.client_name;
+    p->has_target = true;
+    api->conf = c;
+    api->target = &p->target;
+    engine_init(&api->engine, c);
+    rnd_uuid(api->uid);
+    if (*c->pushd.token.session.jwt_hmac_secret_key != '\0') {
+        /* Kept for the life of the process: the verifier borrows it. */
+        static char none[] = "";
+        static struct conf_token session = {
+            .hmac_previous_secret_key = none, .rsa_public_key = none, .ecdsa_public_key = none,
+            .jwks_public_endpoint = none, .audience = none, .audience_regex = none, .issuer = none, .issuer_regex = none,
+            .user_id_claim = none,
+        };
+        session.hmac_secret_key = c->pushd.token.session.jwt_hmac_secret_key;
+        api->session_verifier = token_verifier_new(&session, false, e);
+        if (api->session_verifier == NULL) {
+            return e->code;
+        }
+    }
+    struct registry_opts opts = {.target = &p->target, .engine = &api->engine, .uid = api->uid};
+    api->registry = registry_new(&opts);
+    return registry_start(api->registry, e);
+}
+
+static int start(struct program *p, struct err *e)
+{
+    /* Before libfcgi reads it: a close must not wait for the peer. */
+    setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 0);
+    if (FCGX_Init() != 0) {
+        return err_set(e, ERR_IO, "libfcgi cannot be initialised");
+    }
+    int rc = make_api(p, e);
+    if (rc != 0) {
+        return rc;
+    }
+    registry_wait_first(p->api.registry, FIRST_MS);
+    struct server_opts opts = {
+        .listener = p->listener.fd,
+        .threads = (size_t)p->conf->pushd.api_threads,
+        .state_new = serve_state_new,
+        .state_free = serve_state_free,
+        .serve = serve_request,
+        .arg = &p->api,
+    };
+    p->server = server_new(&opts, e);
+    return p->server != NULL ? 0 : e->code;
+}
+
+static void watchdog(struct program *p, int64_t interval_ms, int64_t *sent_ms)
+{
+    int64_t now = clk_mono_ms();
+    bool is_well = server_busy_ms(p->server) < STUCK_MS && now - registry_heartbeat_ms(p->api.registry) < STUCK_MS;
+    if (interval_ms != 0 && is_well && now - *sent_ms >= interval_ms) {
+        sd_notify("WATCHDOG=1");
+        *sent_ms = now;
+    }
+}
+
+/* Runs until a signal ends it. */
+static void run(struct program *p, const sigset_t *set)
+{
+    int64_t interval_ms = sd_watchdog_ms();
+    int64_t sent_ms = clk_mono_ms();
+    struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
+    for (;;) {
+        int number = sigtimedwait(set, NULL, &tick);
+        if (number == SIGHUP) {
+            log_reopen();
+        } else if (number > 0 && number != SIGUSR2) {
+            log_info(LOG_SERVER, "stopping", LOG_STR("signal", strsignal(number)));
+            return;
+        }
+        server_tick(p->server);
+        watchdog(p, interval_ms, &sent_ms);
+    }
+}
+
+static void stop(struct program *p)
+{
+    server_free(p->server);
+    registry_free(p->api.registry);
+    token_verifier_free(p->api.session_verifier);
+    listener_close(&p->listener);
+    if (p->has_target) {
+        rsync_target_fini(&p->target);
+    }
+    redis_url_fini(&p->url);
+    conf_free(p->conf);
+}
+
+/* A request that hangs must not keep us from ending for longer than the reference takes; a second signal ends at once. */
+static void limit_stop(const struct conf *c, const sigset_t *set)
+{
+    int64_t seconds = c->shutdown.timeout_ms / 1000;
+    alarm((unsigned)(seconds > 0 && seconds < 3600 ? seconds : 30));
+    sigprocmask(SIG_UNBLOCK, set, NULL);
+}
+
+static int serve(struct program *p, const sigset_t *set)
+{
+    struct err e = {0};
+    priv_raise_fd_limit();
+    if (listener_open(p->conf, &p->listener, &e) != 0) {
+        return fail(EXIT_OS, &e);
+    }
+    if (priv_drop(p->conf->pushd.user, p->conf->pushd.group, &e) != 0) {
+        return fail(EXIT_PERMISSION, &e);
+    }
+    if (start(p, &e) != 0) {
+        return fail(EXIT_OS, &e);
+    }
+    struct buf address = {0};
+    listen_describe(p->listener.fd, &address);
+    log_info(LOG_SERVER, "listening", LOG_STR("kind", "api"), LOG_TEXT("address", buf_span(&address)),
+             LOG_STR("source", p->listener.source), LOG_NUM("threads", p->conf->pushd.api_threads));
+    buf_free(&address);
+    sd_notify(registry_is_up(p->api.registry) ? "READY=1\nSTATUS=serving" : "READY=1\nSTATUS=serving; Redis is not reachable");
+    run(p, set);
+    sd_notify("STOPPING=1");
+    limit_stop(p->conf, set);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *config = PUSHD_SYSCONFDIR "/pushd/config.json";
+    struct program p = {.listener = {.fd = -1}};
+    struct err e = {0};
+    sigset_t set;
+    int status = read_arguments(argc, argv, &config);
+    if (status >= 0) {
+        return status;
+    }
+    block_signals(&set);
+    json_object_seed(0);
+    log_open(LOG_LEVEL_INFO, NULL, NULL);
+    status = load(&p, config, &e) != 0 ? fail(EXIT_CONFIG, &e) : serve(&p, &set);
+    stop(&p);
+    if (status == 0) {
+        log_info(LOG_SERVER, "stopped");
+    }
+    return status;
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The control thread: takes what the workers send, and owns the parts that serve them. */
+#include <stdlib.h>
+
+#include "common/base/clk.h"
+#include "common/base/mem.h"
+#include "pushd/control/control_private.h"
+#include "pushd/control/service.h"
+
+#define LINKS 3            /* commands, subscriptions of clients, control channels */
+#define ITEMS_PER_TURN 4096 /* of one worker, so that no worker keeps the loop */
+
+/* ---- items of the workers ---- */
+
+static struct bus_op *op_of(struct bus_item *item)
+{
+    return CONTAINER_OF(item, struct bus_op, item);
+}
+
+static void take_subscribe(struct control *c, struct bus_item *item)
+{
+    broker_subscribe(&c->broker, op_of(item));
+}
+
+static void take_unsubscribe(struct control *c, struct bus_item *item)
+{
+    broker_unsubscribe(&c->broker, op_of(item)->channel, op_of(item)->worker);
+    bus_op_free(op_of(item));
+}
+
+static void take_command(struct control *c, struct bus_item *item)
+{
+    service_take(c, op_of(item));
+}
+
+static void take_user_on(struct control *c, struct bus_item *item)
+{
+    users_on(&c->users, op_of(item)->info.user);
+    bus_op_free(op_of(item));
+}
+
+static void take_user_off(struct control *c, struct bus_item *item)
+{
+    users_off(&c->users, op_of(item)->info.user);
+    bus_op_free(op_of(item));
+}
+
+static void take_channels(struct control *c, struct bus_item *item)
+{
+    surveys_part_take(&c->node.surveys, CONTAINER_OF(item, struct bus_channels, item));
+}
+
+static void finish_stop(struct control *c)
+{
+    ev_timer_stop(c->loop, &c->patience);
+    control_stopped_fn stopped = c->stopped;
+    c->stopped = NULL;
+    if (stopped != NULL) {
+        stopped(c->stopped_arg);
+    }
+}
+
+static void take_stopped(struct control *c, struct bus_item *item)
+{
+    bus_item_free(item);
+    if (c->running > 0 && --c->running == 0) {
+        finish_stop(c);
+    }
+}
+
+static void (*const takers[])(struct control *c, struct bus_item *item) = {
+    [BUS_SUBSCRIBE] = take_subscribe,
+    [BUS_PUBLISH] = take_command,
+    [BUS_HISTORY] = take_command,
+    [BUS_PRESENCE_ADD] = take_command,
+    [BUS_PRESENCE_REMOVE] = take_command,
+    [BUS_PRESENCE_GET] = take_command,
+    [BUS_PRESENCE_STATS] = take_command,
+    [BUS_UNSUBSCRIBE] = take_unsubscribe,
+    [BUS_JOIN] = take_command,
+    [BUS_LEAVE] = take_command,
+    [BUS_USER_ON] = take_user_on,
+    [BUS_USER_OFF] = take_user_off,
+    [BUS_CHANNELS] = take_channels,
+    [BUS_STOPPED] = take_stopped,
+};
+
+/* True when there may be more. */
+static bool drain(struct control *c, uint16_t worker)
+{
+    struct spsc *q = &c->bus->ports[worker].to_control;
+    for (int i = 0; i < ITEMS_PER_TURN; i++) {
+        struct bus_item *item = spsc_shift(q);
+        if (item == NULL) {
+            return false;
+        }
+        takers[item->kind](c, item);
+    }
+    return true;
+}
+
+static void on_wake(struct ev_loop *loop, ev_async *w, int events)
+{
+    (void)events;
+    struct control *c = w->data;
+    bool more = false;
+    for (uint16_t i = 0; i < c->bus->workers; i++) {
+        more = drain(c, i) || more;
+    }
+    if (more) {
+        ev_async_send(loop, w);
+    }
+}
+
+static void on_prepare(struct ev_loop *loop, ev_prepare *p, int events)
+{
+    (void)loop;
+    (void)events;
+    struct control *c = p->data;
+    bus_wake_workers(c->bus);
+}
+
+/* ---- control commands ---- */
+
+static void on_published(void *arg, int error, const struct redisReply *reply)
+{
+    struct control *c = arg;
+    struct err e = {0};
+    if (error == 0 && engine_ok_read(reply, &e) != 0) {
+        redis_story_answer(&c->story, "publish to the cluster", e.text);
+    }
+}
+
+void control_publish(struct control *c, struct span name, struct span payload)
+{
+    buf_clear(&c->scratch);
+    engine_raw_publish_build(name, payload, &c->scratch);
+    if (redis_conn_submit(&c->commands, buf_span(&c->scratch), 0, on_published, c) == 0) {
+        metrics_add(c->metrics, METRIC_MESSAGES_SENT, METRIC_TYPE_CONTROL, 1);
+    }
+}
+
+/* ---- life ---- */
+
+static void on_commands_up(void *arg)
+{
+    struct control *c = arg;
+    node_say_hello(&c->node);
+}
+
+static void on_reported(void *arg)
+{
+    struct control *c = arg;
+    if (c->ready != NULL) {
+        c->ready(c->ready_arg);
+    }
+}
+
+static void start_watchers(struct control *c)
+{
+    ev_async_init(&c->wake, on_wake);
+    c->wake.data = c;
+    ev_async_start(c->loop, &c->wake);
+    c->bus->control_loop = c->loop;
+    c->bus->control_wake = &c->wake;
+    /* Last of all that prepares: what the others queue goes out in the same turn. */
+    ev_prepare_init(&c->prepare, on_prepare);
+    ev_set_priority(&c->prepare, EV_MINPRI);
+    c->prepare.data = c;
+    ev_prepare_start(c->loop, &c->prepare);
+}
+
+static void open_connections(struct control *c)
+{
+    struct redis_link_opts link = {
+        .loop = c->loop,
+        .url = &c->url,
+        .client_name = c->conf->engine.redis.client_name != NULL ? c->conf->engine.redis.client_name : "",
+        .role = "commands",
+        .story = &c->story,
+        .metrics = c->metrics,
+    };
+    redis_story_init(&c->story, c->url.path != NULL ? "unix" : "tcp", c->url.display, LINKS);
+    c->story.reported = on_reported;
+    c->story.arg = c;
+    redis_conn_open(&c->commands, &(struct redis_conn_opts){
+        .link = link,
+        .timeout_ms = c->conf->pushd.redis_timeout_ms,
+        .up = on_commands_up,
+        .arg = c,
+    });
+    link.role = "subscriptions";
+    broker_open(&c->broker, &(struct broker_opts){
+        .loop = c->loop,
+        .bus = c->bus,
+        .engine = &c->engine,
+        .metrics = c->metrics,
+        .sub.link = link,
+        .timeout_ms = c->conf->pushd.redis_timeout_ms,
+    });
+    link.role = "cluster";
+    node_open(&c->node, c, &link);
+}
+
+static void tell_choices(const struct control *c)
+{
+    if (!span_eq_str(span_str(c->conf->engine.type), "redis")) {
+        char line[256];
+        struct buf b = {.p = line, .cap = sizeof(line), .max = sizeof(line)};
+        buf_addf(&b, "engine.type memory is not available, using Redis at %s", c->url.display);
+        log_warn(LOG_REDIS, b.failed ? "engine.type memory is not available, using Redis" : buf_cstr(&b));
+    }
+    if (c->conf->engine.redis.address.n > 1) {
+        log_warn(LOG_REDIS, "engine.redis.address has several addresses, the first one is used for everything",
+                 LOG_STR("address", c->url.display), LOG_NUM("addresses", c->conf->engine.redis.address.n));
+    }
+}
+
+struct control *control_new(const struct control_opts *opts, struct err *e)
+{
+    const struct conf_redis *redis = &opts->conf->engine.redis;
+    struct control *c = mem_zalloc(sizeof(*c));
+    *c = (struct control){
+        .conf = opts->conf,
+        .bus = opts->bus,
+        .loop = opts->loop,
+        .metrics = opts->metrics,
+        .ready = opts->ready,
+        .ready_arg = opts->arg,
+    };
+    if (redis_url_parse(redis->address.n > 0 ? redis->address.items[0] : "127.0.0.1:6379", redis, &c->url, e) != 0) {
+        err_prefix(e, "engine.redis.address");
+        free(c);
+        return NULL;
+    }
+    engine_init(&c->engine, opts->conf);
+    tell_choices(c);
+    start_watchers(c);
+    open_connections(c);
+    return c;
+}
+
+static void on_patience_end(struct ev_loop *loop, ev_timer *t, int events)
+{
+    (void)loop;
+    (void)events;
+    struct control *c = t->data;
+    log_warn(LOG_SERVER, "clients are still there after shutdown.timeout, stopping without waiting for them",
+             LOG_NUM("workers", c->running));
+    finish_stop(c);
+}
+
+void control_stop(struct control *c, int64_t timeout_ms, control_stopped_fn done, void *arg)
+{
+    node_say_goodbye(&c->node);
+    c->stopped = done;
+    c->stopped_arg = arg;
+    c->running = c->bus->workers;
+    for (uint16_t i = 0; i < c->bus->workers; i++) {
+        struct bus_item *stop = mem_alloc(sizeof(*stop));
+        stop->kind = BUS_STOP;
+        bus_post_worker(c->bus, i, stop);
+    }
+    ev_timer_init(&c->patience, on_patience_end, (double)(timeout_ms > 0 ? timeout_ms : 0) / 1000., 0.);
+    c->patience.data = c;
+    ev_timer_start(c->loop, &c->patience);
+}
+
+void control_free(struct control *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    ev_timer_stop(c->loop, &c->patience);
+    c->story.reported = NULL;
+    redis_conn_close(&c->commands);
+    broker_close(&c->broker);
+    node_close(&c->node);
+    ev_prepare_stop(c->loop, &c->prepare);
+    ev_async_stop(c->loop, &c->wake);
+    c->bus->control_wake = NULL;
+    users_fini(&c->users);
+    redis_url_fini(&c->url);
+    buf_free(&c->scratch);
+    free(c);
+}
+
+/* ---- what others ask ---- */
+
+enum control_redis_state control_redis_state(const struct control *c)
+{
+    return redis_story_state(&c->story);
+}
+
+const char *control_redis_error(const struct control *c)
+{
+    return redis_story_state(&c->story) == CONTROL_REDIS_DOWN ? c->story.error : "";
+}
+
+void control_self(const struct control *c, struct control_node *out)
+{
+    *out = (struct control_node){
+        .uid = span_str(c->node.uid),
+        .name = span_str(c->conf->node.name),
+        .version = SPAN(PACKAGE_VERSION),
+        .num_users = control_user_count(c),
+        .num_channels = control_channel_count(c),
+        .uptime_s = (uint32_t)((clk_mono_ms() - c->node.started_ms) / 1000),
+        .is_self = true,
+    };
+    for (uint16_t i = 0; i < c->bus->workers; i++) {
+        const struct bus_gauges *g = &c->bus->ports[i].gauges;
+        out->num_clients += atomic_load_explicit(&g->clients, memory_order_relaxed);
+        out->num_subs += atomic_load_explicit(&g->subscriptions, memory_order_relaxed);
+    }
+}
+
+void control_each_node(struct control *c, control_node_fn fn, void *arg)
+{
+    struct control_node self;
+    control_self(c, &self);
+    if (fn(&self, arg)) {
+        registry_each(&c->node.registry, fn, arg);
+    }
+}
+
+uint32_t control_channel_count(const struct control *c)
+{
+    return broker_channel_count(&c->broker);
+}
+
+uint32_t control_user_count(const struct control *c)
+{
+    return users_count(&c->users);
+}

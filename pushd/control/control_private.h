@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of the control thread. Private to pushd/control. */
+#pragma once
+
+#include "pushd/control/broker.h"
+#include "pushd/control/control.h"
+#include "pushd/control/node.h"
+#include "pushd/control/redis_conn.h"
+#include "pushd/control/users.h"
+
+struct control {
+    const struct conf *conf;
+    struct bus *bus;
+    struct ev_loop *loop;
+    struct metrics *metrics;
+    struct engine engine;
+    struct redis_url url;
+    struct redis_story story;
+    struct redis_conn commands;
+    struct broker broker;
+    struct node node;
+    struct users users;
+    struct buf scratch; /* a command that is being built */
+    ev_async wake;
+    ev_prepare prepare;
+    control_ready_fn ready;
+    void *ready_arg;
+
+    /* While stopping. */
+    uint16_t running; /* workers that still have clients */
+    ev_timer patience;
+    control_stopped_fn stopped;
+    void *stopped_arg;
+};
+
+/* PUBLISH of a control command; an error answer goes to the log. */
+void control_publish(struct control *c, struct span name, struct span payload);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* This process as a member of the cluster: its pings, the registry of the others, and the commands that arrive. */
+#pragma once
+
+#include "common/base/rnd.h"
+#include "pushd/control/redis_sub.h"
+#include "pushd/control/registry.h"
+#include "pushd/control/survey.h"
+
+struct control;
+
+struct node {
+    struct control *control;
+    struct redis_sub sub;
+    struct registry registry;
+    struct surveys surveys;
+    struct arena arena; /* of the command at hand */
+    char uid[RND_UUID_LEN + 1];
+    struct buf control_name;
+    struct buf node_name;
+    struct buf probe_name;
+    int64_t started_ms;
+    ev_timer ping;
+};
+
+/* `link` is filled in but for ops and owner. */
+void node_open(struct node *n, struct control *c, const struct redis_link_opts *link);
+void node_close(struct node *n);
+
+/* The commands' connection came up: the cluster hears of us at once. */
+void node_say_hello(struct node *n);
+void node_say_goodbye(struct node *n);

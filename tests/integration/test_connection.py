@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WebSocket and the client protocol, in exact bytes."""
+import re
+import socket
+import time
+
+from harness import SECRET, Failure, System, check, equal, has, token
+from harness.ws import BINARY, CLOSE, PING, PONG, TEXT, WebSocket, frame
+
+INSECURE = {"client": {"insecure": True}}
+
+
+def test_handshake(test):
+    """The upgrade: subprotocols, origins, and refusals with their status."""
+    system = System(test, front=None)
+    equal(system.open().headers.get("sec-websocket-protocol"), None, "without a subprotocol")
+    equal(system.open(headers={"Sec-WebSocket-Protocol": "x, centrifuge-json"}).headers["sec-websocket-protocol"],
+          "centrifuge-json", "a known subprotocol")
+    equal(system.open(headers={"Sec-WebSocket-Protocol": "x"}).headers.get("sec-websocket-protocol"), None, "an unknown one")
+    system.open(headers={"Sec-WebSocket-Protocol": ""})
+    system.open(headers={"Origin": "http://app.example"})
+    system.open(headers={"Origin": "HTTP://APP.EXAMPLE"})
+    refused = [(403, {"Origin": "http://evil.example"}), (400, {"Sec-WebSocket-Version": "12"}),
+               (400, {"Sec-WebSocket-Key": "short"}), (400, {"Upgrade": "h2c"}), (400, {"Connection": "close"})]
+    for status, headers in refused:
+        try:
+            system.open(headers=headers)
+            raise AssertionError("the upgrade with %r was accepted" % headers)
+        except Failure as problem:
+            has(str(problem), " %d" % status, "%r" % headers)
+
+
+def test_connect_reply(test):
+    """The reply to connect, member by member."""
+    system = System(test, front=None)
+    client = system.open()
+    client.send_text('{"id":1,"connect":{"token":"%s","name":"js"}}' % token(SECRET, {"sub": "42"}))
+    got = client.recv_raw()
+    check(re.fullmatch(r'\{"id":1,"connect":\{"client":"[0-9a-f-]{36}","version":"[^"]+","expires":true,"ttl":3(600|599),'
+                       r'"ping":25,"pong":true\}\}', got), "the reply is " + got)
+
+
+def test_several_commands_in_a_frame(test):
+    """Commands of one frame are answered in their order, and replies may share a frame."""
+    system = System(test, INSECURE, front=None)
+    client = system.open()
+    client.send_text('{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"a"}}\n'
+                     '{"id":3,"publish":{"channel":"a","data":{}}}\n{"id":4,"unsubscribe":{"channel":"a"}}\n')
+    messages = [client.recv() for _ in range(5)]
+    equal([message.get("id") for message in messages if "push" not in message], [1, 2, 3, 4], "ids")
+    equal([message["push"]["channel"] for message in messages if "push" in message], ["a"], "pushes")
+
+
+def test_fragments_and_control_frames(test):
+    """A message in fragments with a ping in between; pings are answered with their payload."""
+    system = System(test, INSECURE, front=None)
+    client = system.open()
+    client.send_bytes(frame(TEXT, '{"id":1,', fin=False) + frame(PING, "abc") + frame(0, '"connect"', fin=False))
+    equal(client.recv_frame(), (PONG, b"abc"), "the pong")
+    client.send_frame(0, ":{}}")
+    equal(client.recv()["id"], 1, "the reply")
+    client.send_frame(PING, b"x" * 125)
+    equal(client.recv_frame(), (PONG, b"x" * 125), "the pong")
+    client.send_frame(CLOSE, b"\x03\xe8bye")
+    equal(client.recv_frame()[0], CLOSE, "the answer to a close frame")
+
+
+def test_one_byte_at_a_time(test):
+    """A handshake and a frame that come byte by byte are as good as any."""
+    system = System(test, INSECURE, front=None)
+    sock = socket.create_connection(("127.0.0.1", system.ws_port), 5)
+    test.on_end(sock.close)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    request = (b"GET /connection/websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+               b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+    for byte in request + frame(TEXT, '{"id":1,"connect":{}}'):
+        sock.sendall(bytes([byte]))
+    data = b""
+    while b'"pong":true}}' not in data:
+        got = sock.recv(4096)
+        check(got, "closed after %r" % data)
+        data += got
+    has(data, b"HTTP/1.1 101 ", "the answer")
+    has(data.lower(), b"sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=", "the accept key of the RFC")
+
+
+def test_frame_and_handshake_in_one_packet(test):
+    """What follows the handshake in the same packet is not lost."""
+    system = System(test, INSECURE, front=None)
+    sock = socket.create_connection(("127.0.0.1", system.ws_port), 5)
+    test.on_end(sock.close)
+    sock.sendall(b"GET /connection/websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+                 + frame(TEXT, '{"id":1,"connect":{}}'))
+    data = b""
+    while b'"connect"' not in data:
+        got = sock.recv(4096)
+        check(got, "closed after %r" % data)
+        data += got
+
+
+def test_protocol_pings(test):
+    """The server pings with {} and closes with 3012 when no pong comes; clients that answer stay."""
+    system = System(test, {"client": {"insecure": True, "ping_interval": "2s", "pong_timeout": "1s"}}, front=None)
+    silent, answering = system.open(), system.open()
+    for client in (silent, answering):
+        equal(client.connect()["ping"], 2, "ping in the reply")
+    try:
+        silent.sock.settimeout(6)
+        equal(silent.recv_payload(), b"{}", "the ping")
+        code_reason = silent.expect_close(4)
+    finally:
+        silent.close()
+    equal(code_reason[0], 3012, "close code %r" % (code_reason,))
+    check(code_reason[1].startswith("no pong"), "reason %r" % code_reason[1])
+    answering.sock.settimeout(6)
+    publisher = system.open()
+    publisher.connect()
+    answering.subscribe("a")
+    deadline = time.monotonic() + 5
+    while answering.pings < 2 and time.monotonic() < deadline:
+        publisher.call(publish={"channel": "a", "data": 1})
+        answering.publication()
+    check(answering.pings >= 2, "%d pings" % answering.pings)
+
+
+def test_stale_connections(test):
+    """Who upgrades and never connects is closed with 3502 `stale`."""
+    system = System(test, {"client": {"stale_close_delay": "1s"}}, front=None)
+    code, reason = system.open().expect_close(5)
+    equal(code, 3502, "close code")
+    check(reason.startswith("stale"), "reason %r" % reason)
+
+
+def test_unix_listener(test):
+    """pushd listens on a Unix socket when told to, beside a port."""
+    path = test.dir + "/ws.sock"
+    system = System(test, {"client": {"insecure": True}, "pushd": {"websocket_listen": ["127.0.0.1:0", "unix:" + path]}},
+                    front=None)
+    client = WebSocket(path)
+    test.on_end(client.close)
+    client.connect()
+    other = system.open()
+    other.connect()
+    client.subscribe("a")
+    other.call(publish={"channel": "a", "data": 1})
+    equal(client.publication()["data"], 1, "what arrives")
+
+
+def test_token_flows(test):
+    """Expired tokens get error 109, other users' refresh is refused, expiry closes with 3005."""
+    system = System(test, {"client": {"expired_close_delay": "1s"}}, front=None)
+    client = system.open()
+    client.send({"id": 1, "connect": {"token": token(SECRET, {"sub": "a"}, exp=int(time.time()) - 5)}})
+    equal(client.recv(), {"id": 1, "error": {"code": 109, "message": "token expired"}}, "an expired token")
+    client = system.open()
+    client.connect(token=token(SECRET, {"sub": "a"}, exp=int(time.time()) + 2))
+    other = system.open()
+    other.connect(token=token(SECRET, {"sub": "a"}, exp=int(time.time()) + 2))
+    reply = other.call(refresh={"token": token(SECRET, {"sub": "a"})})
+    check(reply["refresh"]["ttl"] > 3000, "refresh: %r" % reply)
+    code, reason = client.expect_close(8)
+    equal(code, 3005, "close code (%s)" % reason)
+    has(other.call(subscribe={"channel": "test"}), "subscribe", "the refreshed connection")
+
+
+def test_hmac_lengths(test):
+    """HS256, HS384 and HS512 are accepted, with a secret of 64 bytes and of 10."""
+    for secret in ("s" * 64, "s" * 10):
+        system = System(test, {"client": {"token": {"hmac_secret_key": secret}}}, front=None, node=str(len(secret)))
+        for alg in ("HS256", "HS384", "HS512"):
+            system.open().connect(token=token(secret, {"sub": "a"}, alg=alg))
+
+
+def test_refusals_explain_themselves(test):
+    """Every refusal of a first frame carries the protocol's words and, behind them, what was wrong."""
+    system = System(test, front=None)
+    for text, words in (('{"type":1,"subscribe":{"channel":"test"}}', "connect"), ("{}", "connect"),
+                        ('{"id":1,"subscribe":{"channel":"test"}}', "connect"), ("hello", "JSON"),
+                        ('{"id":"1","connect":{}}', "id"), ('{"id":1}', ""), ("", ""), ("\n", "")):
+        client = system.open()
+        client.send_text(text)
+        code, reason = client.expect_close()
+        equal(code, 3501, "%r: close code (%s)" % (text, reason))
+        check(reason.startswith("bad request: "), "%r: reason %r" % (text, reason))
+        check(words in reason, "%r: the reason %r does not speak of %s" % (text, reason, words))
+        check(len(reason.encode()) <= 123, "%r: the reason is too long" % text)
+    client = system.open()
+    client.send({"id": 1, "connect": {}})
+    code, reason = client.expect_close()
+    equal(code, 3501, "no token: close code")
+    has(reason, "token", "no token: reason")
+    client = system.client()
+    for channel, code in (("nope:a", 102), ("closed:a", 103), ("x" * 300, 107)):
+        error = client.call(subscribe={"channel": channel})["error"]
+        equal(error["code"], code, "%s: %r" % (channel[:20], error))
+
+
+def test_binary_frames_carry_json_too(test):
+    """The opcode of an incoming frame is not looked at."""
+    system = System(test, INSECURE, front=None)
+    client = system.open()
+    client.send_frame(BINARY, '{"id":1,"connect":{}}')
+    equal(client.recv()["id"], 1, "the reply")
+
+
+def test_workers_and_send_modes(test):
+    """One worker or four, io_uring or send(): a hundred subscribers get everything in order."""
+    for node, settings in (("one-send", {"workers": 1, "batch_send": "send"}), ("four-auto", {"workers": 4, "batch_send": "auto"})):
+        system = System(test, {"pushd": settings}, node=node)
+        clients = [system.client("u%d" % number) for number in range(100)]
+        for client in clients:
+            client.subscribe("org:1:messages")
+        publish = system.publisher()
+        for number in range(50):
+            equal(publish("org:1:messages", b"%d" % number).status, 200, "publish")
+        for client in clients:
+            equal([client.publication()["data"] for _ in range(50)], list(range(50)), "what arrives with " + node)
+            client.close()
+        for process in (system.front, system.api, system.pushd, system.redis):
+            equal(process.stop(), None, "the end")

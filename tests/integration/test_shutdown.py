@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the programs stop: clients hear why, nothing hangs, the status says that all went well."""
+import signal
+import time
+
+from harness import Closed, System, check, equal, has, wait_for
+
+
+def test_clients_hear_3001(test):
+    """SIGTERM: every client gets 3001 `shutdown`, pushd ends with status 0 and says so."""
+    system = System(test, front=None)
+    clients = [system.client("user%d" % i) for i in range(20)]
+    for client in clients[:10]:
+        client.subscribe("org:1:messages")
+    clients.append(system.open())  # upgraded, not connected
+    system.pushd.send_signal(signal.SIGTERM)
+    for client in clients:
+        equal(client.expect_close(), (3001, "shutdown"), "how a client's connection ends")
+    equal(system.pushd.wait_exit(), 0, "exit status")
+
+
+def test_what_was_published_before_arrives_first(test):
+    """Messages that were accepted before the signal reach the client before the close frame."""
+    system = System(test)
+    client = system.client()
+    client.subscribe("org:1:messages")
+    publish = system.publisher()
+    for number in range(50):
+        equal(publish("org:1:messages", b"%d" % number).status, 200, "publish")
+    last = system.client("other")
+    last.subscribe("org:1:messages")
+    equal(len(last.call(history={"channel": "org:1:messages", "limit": -1})["history"]["publications"]), 50, "history")
+    wait_for(lambda: b'"data":49' in client.sock.recv(1 << 20, 0x02), "the last one is there")  # MSG_PEEK
+    system.pushd.send_signal(signal.SIGTERM)
+    got = []
+    try:
+        while True:
+            got.append(client.publication()["data"])
+    except Closed as end:
+        equal((end.code, end.reason), (3001, "shutdown"), "the end")
+    equal(got, list(range(50)), "what arrived before")
+
+
+def test_a_client_that_does_not_answer_cannot_hold_it(test):
+    """Clients that never answer the close frame delay the end by a few seconds at most."""
+    system = System(test, front=None)
+    clients = [system.client() for _ in range(3)]
+    begun = time.monotonic()
+    system.pushd.send_signal(signal.SIGTERM)
+    equal(system.pushd.wait_exit(9), 0, "exit status")
+    check(time.monotonic() - begun < 8, "it took %.1f s" % (time.monotonic() - begun))
+    equal(clients[0].expect_close()[0], 3001, "close code")
+
+
+def test_interrupt_stops_as_well(test):
+    """SIGINT, as from Ctrl-C, is the same clean stop; both programs end with status 0."""
+    system = System(test)
+    client = system.client()
+    system.pushd.send_signal(signal.SIGINT)
+    equal(client.expect_close(), (3001, "shutdown"), "how the connection ends")
+    equal(system.pushd.wait_exit(), 0, "exit status of pushd")
+    system.api.send_signal(signal.SIGINT)
+    equal(system.api.wait_exit(), 0, "exit status of push-api")
+
+
+def test_push_api_finishes_what_it_began(test):
+    """SIGTERM to push-api: it ends with status 0, at once; the web server answers 5xx afterwards."""
+    system = System(test)
+    system.publish("test", 1)
+    begun = time.monotonic()
+    equal(system.api.stop(), None, "the end of push-api")
+    check(time.monotonic() - begun < 5, "it took %.1f s" % (time.monotonic() - begun))
+    reply = system.http("POST", "/api/publish", {"channel": "test", "data": 1}, {"X-API-Key": system.api_key})
+    check(reply.status in (502, 503), "no application behind the web server: %r" % reply)
+
+
+def test_the_node_leaves_the_cluster_at_once(test):
+    """After a clean stop, info on another node no longer lists the one that left."""
+    first = System(test)
+    second = System(test, front=None, node="second", redis_port=first.redis_port)
+    wait_for(lambda: len(first.result("info")["nodes"]) == 2, "two nodes in info")
+    second.stop_pushd()
+    wait_for(lambda: len(first.result("info")["nodes"]) == 1, "one node in info", 2)
+
+
+def test_hangup_changes_nothing_silently(test):
+    """SIGHUP does not end the programs; what they did about it stands in the log."""
+    system = System(test, front=None)
+    client = system.client()
+    mark = system.pushd.mark()
+    system.pushd.send_signal(signal.SIGHUP)
+    system.pushd.wait_log(r"(?i)sighup|reopen|reload", since=mark)
+    has(client.call(subscribe={"channel": "test"}), "subscribe", "the reply")
