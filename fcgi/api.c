@@ -54,7 +54,6 @@ void api_ctx_init(struct api_ctx *c, const struct api *api)
 {
     *c = (struct api_ctx){
         .api = api,
-        .redis = rsync_new(api->target),
         .refusal_limit = {.period_ms = 1000, .burst = 10},
         .redis_limit = {.period_ms = 1000, .burst = 2},
     };
@@ -62,7 +61,6 @@ void api_ctx_init(struct api_ctx *c, const struct api *api)
 
 void api_ctx_fini(struct api_ctx *c)
 {
-    rsync_free(c->redis);
     arena_fini(&c->arena);
     buf_free(&c->command);
     buf_free(&c->control);
@@ -153,6 +151,35 @@ static void fail_unencodable(struct response *out)
     out->reason = "result.not_json";
 }
 
+/* Closes the envelope that begin_answer opened, or replaces it by the error. */
+static void end_answer(struct api_ctx *c, const struct request *r, const struct perr_result *result, struct response *out)
+{
+    if (c->is_unencodable) {
+        fail_unencodable(out);
+        return;
+    }
+    if (LIKELY(result->code == PERR_OK)) {
+        buf_add_char(&out->body, '}');
+        return;
+    }
+    buf_clear(&out->body);
+    out->reason = result->reason;
+    if (c->api->conf->http_api.is_error_mode_transport || span_eq_str(r->error_mode, "transport")) {
+        out->status = transport_status(result->code);
+        api__write_error(result, &out->body);
+        return;
+    }
+    buf_add_str(&out->body, "{\"error\":");
+    api__write_error(result, &out->body);
+    buf_add_char(&out->body, '}');
+}
+
+static void begin_answer(struct response *out)
+{
+    response_json(out, 200);
+    buf_add_str(&out->body, "{\"result\":");
+}
+
 static void handle_method(struct api_ctx *c, const struct api_method *m, const struct request *r, struct response *out)
 {
     _Alignas(max_align_t) char request[REQUEST_MAX_BYTES];
@@ -161,27 +188,37 @@ static void handle_method(struct api_ctx *c, const struct api_method *m, const s
         api__malformed(c, r, &e, out);
         return;
     }
-    response_json(out, 200);
-    buf_add_str(&out->body, "{\"result\":");
+    begin_answer(out);
     struct perr_result result = m->run(c, request, &out->body);
-    if (c->is_unencodable) {
-        fail_unencodable(out);
-        return;
+    end_answer(c, r, &result, out);
+}
+
+enum api_step api_publish_begin(struct api_ctx *c, const struct request *r, const struct route *route,
+                                struct response *out)
+{
+    struct schema_error e = {0};
+    if (route->kind != ROUTE_METHOD || route->method->run != api__publish) {
+        return API_OTHER;
     }
-    if (LIKELY(result.code == PERR_OK)) {
-        buf_add_char(&out->body, '}');
-        return;
+    if (decode(c, route->method, r, &c->publish, &e) != 0) {
+        api__malformed(c, r, &e, out);
+        return API_ANSWERED;
     }
-    buf_clear(&out->body);
-    out->reason = result.reason;
-    if (c->api->conf->http_api.is_error_mode_transport || span_eq_str(r->error_mode, "transport")) {
-        out->status = transport_status(result.code);
-        api__write_error(&result, &out->body);
-        return;
+    begin_answer(out);
+    struct perr_result result = api__publish_prepare(c, &c->publish, false, &c->publication);
+    if (result.code != 0) {
+        end_answer(c, r, &result, out);
+        return API_ANSWERED;
     }
-    buf_add_str(&out->body, "{\"error\":");
-    api__write_error(&result, &out->body);
-    buf_add_char(&out->body, '}');
+    return API_PREPARED;
+}
+
+void api_publish_end(struct api_ctx *c, const struct request *r, struct response *out)
+{
+    if (c->publication.error.code == 0) {
+        api__publish_write(&c->publication, &out->body);
+    }
+    end_answer(c, r, &c->publication.error, out);
 }
 
 typedef int (*many_fn)(struct api_ctx *c, struct span body, struct buf *out, struct schema_error *e);

@@ -40,14 +40,25 @@ struct api {
     char uid[RND_UUID_LEN + 1];              /* of this process, as sender of control commands */
 };
 
-/* What one thread works with. */
+/* A prepared publication, and how it went. */
+struct api_publication_item {
+    struct engine_publish request;
+    struct engine_publish_result result;
+    struct perr_result error;
+    bool is_done;
+    struct arena *arena; /* for the result's epoch */
+};
+
+/* What one request is worked on with; used again for the next one. */
 struct api_ctx {
     const struct api *api;
-    struct rsync *redis;
-    struct arena arena; /* of one request */
+    struct rsync *redis; /* of the thread that works on it, borrowed; NULL until one executes it */
+    struct arena arena;  /* of one request */
     struct buf command; /* bytes for Redis */
     struct buf control; /* a control command being encoded */
     bool is_unencodable; /* a payload that is not JSON stands in the way of a JSON answer */
+    struct api_publish publish; /* see api_publish_begin */
+    struct api_publication_item publication;
     struct log_limit refusal_limit;
     struct log_limit redis_limit;
 };
@@ -83,6 +94,19 @@ bool api_admit(struct api_ctx *c, const struct request *r, struct route *route, 
 /* Answers an admitted request. Never fails; an answer always stands in `out`. */
 void api_execute(struct api_ctx *c, const struct request *r, const struct route *route, struct response *out);
 
+/* A publish request can also be executed in three steps, of which the middle one takes several at a time. First: reads the request. */
+enum api_step {
+    API_OTHER,    /* not publish, or not by POST: nothing was done */
+    API_PREPARED, /* the other two steps follow */
+    API_ANSWERED, /* refused */
+};
+enum api_step api_publish_begin(struct api_ctx *c, const struct request *r, const struct route *route,
+                                struct response *out);
+/* Second: publishes what `n` contexts have prepared, over the connection of the first. */
+void api_publish_group(struct api_ctx *const *contexts, size_t n);
+/* Third. */
+void api_publish_end(struct api_ctx *c, const struct request *r, struct response *out);
+
 /* ---- for the files of the API ---- */
 
 static inline struct perr_result api__ok(void)
@@ -114,13 +138,7 @@ struct perr_result api__control(struct api_ctx *c, struct control_command *comma
 /* A payload given plainly or in base64; the latter wins when it is not empty. */
 struct perr_result api__payload(struct api_ctx *c, struct span plain, struct span b64, struct span *out);
 
-/* Prepared publications, run in pipelines. */
-struct api_publication_item {
-    struct engine_publish request;
-    struct engine_publish_result result;
-    struct perr_result error;
-    bool is_done;
-};
+/* Publications run in pipelines. */
 struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publish *p, bool is_broadcast,
                                         struct api_publication_item *item);
 void api__publish_run(struct api_ctx *c, struct api_publication_item *items, size_t n);

@@ -11,6 +11,9 @@
  * data; beyond some 100 kB a longer pipeline gains nothing. */
 #define PIPELINE_BYTES (256 * 1024)
 
+/* How many requests are looked at together. */
+#define GROUP_MAX 16
+
 struct pipeline {
     struct api_ctx *c;
     struct api_publication_item *items;
@@ -24,7 +27,7 @@ struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publ
 {
     const struct chan_opts *o = NULL;
     struct span data;
-    *item = (struct api_publication_item){0};
+    *item = (struct api_publication_item){.arena = &c->arena};
     struct perr_result rc = api__channel(c, p->channel, &o);
     if (rc.code != 0) {
         return rc;
@@ -85,7 +88,7 @@ static void on_reply(const struct redisReply *reply, size_t index, void *arg)
         item->error = api__engine_error(rc);
         return;
     }
-    item->result.position.epoch = arena_dup(&p->c->arena, item->result.position.epoch); /* it dies with the reply */
+    item->result.position.epoch = arena_dup(item->arena, item->result.position.epoch); /* it dies with the reply */
     log_info(LOG_API, "publish", LOG_TEXT("channel", item->request.channel), LOG_NUM("bytes", item->request.data.n),
              LOG_NUM("offset", item->result.position.offset));
 }
@@ -152,6 +155,21 @@ struct perr_result api__publish(struct api_ctx *c, const void *request, struct b
         api__publish_write(&item, out);
     }
     return item.error;
+}
+
+void api_publish_group(struct api_ctx *const *contexts, size_t n)
+{
+    struct api_publication_item items[GROUP_MAX];
+    for (size_t from = 0; from < n; from += GROUP_MAX) {
+        size_t count = n - from < GROUP_MAX ? n - from : GROUP_MAX;
+        for (size_t i = 0; i < count; i++) {
+            items[i] = contexts[from + i]->publication;
+        }
+        api__publish_run(contexts[0], items, count);
+        for (size_t i = 0; i < count; i++) {
+            contexts[from + i]->publication = items[i];
+        }
+    }
 }
 
 static void write_responses(const struct api_publication_item *items, size_t n, struct buf *out)

@@ -17,7 +17,8 @@ fcgi_libpushapi_a_SOURCES = \
 	fcgi/template.c fcgi/template.h
 
 sbin_PROGRAMS += fcgi/push-api
-fcgi_push_api_SOURCES = fcgi/main.c fcgi/serve.c fcgi/serve.h fcgi/server.c fcgi/server.h
+fcgi_push_api_SOURCES = fcgi/main.c fcgi/serve.c fcgi/serve.h \
+	fcgi/server.c fcgi/server.h fcgi/server_conn.c fcgi/server_own.h
 fcgi_push_api_LDADD = fcgi/libpushapi.a $(COMMON_LIBS) $(FCGI_LIBS) -lm
 
 dist_man_MANS += fcgi/push-api.8

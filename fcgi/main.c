@@ -198,10 +198,15 @@ static int start(struct program *p, struct err *e)
     struct server_opts opts = {
         .listener = p->listener.fd,
         .threads = (size_t)p->conf->pushd.api_threads,
-        .state_new = serve_state_new,
-        .state_free = serve_state_free,
-        .serve = serve_request,
         .arg = &p->api,
+        .thread_new = serve_thread_new,
+        .thread_free = serve_thread_free,
+        .job_new = serve_job_new,
+        .job_free = serve_job_free,
+        .begin = serve_begin,
+        .group = serve_group,
+        .alone = serve_alone,
+        .answer = serve_answer,
     };
     p->server = server_new(&opts, e);
     return p->server != NULL ? 0 : e->code;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One FastCGI request. */
+/* FastCGI requests. */
 #include "fcgi/serve.h"
 
 #include "common/base/log.h"
@@ -23,8 +23,10 @@
 /* Buffers that grew beyond this are given back after the request. */
 #define KEEP_BYTES (1024 * 1024)
 
-struct serve_state {
+struct serve_job {
     struct api_ctx api;
+    struct request request;
+    struct route route;
     struct response response;
     struct buf body;
     struct buf head;
@@ -36,16 +38,28 @@ enum body_result {
     BODY_BROKEN, /* not as long as announced, endless, or the peer went away */
 };
 
-void *serve_state_new(void *arg)
+/* A thread's state is its connection to Redis. */
+void *serve_thread_new(void *arg)
 {
-    struct serve_state *s = mem_zalloc(sizeof(*s));
+    const struct api *api = arg;
+    return rsync_new(api->target);
+}
+
+void serve_thread_free(void *thread)
+{
+    rsync_free(thread);
+}
+
+void *serve_job_new(void *arg)
+{
+    struct serve_job *s = mem_zalloc(sizeof(*s));
     api_ctx_init(&s->api, arg);
     return s;
 }
 
-void serve_state_free(void *state)
+void serve_job_free(void *job)
 {
-    struct serve_state *s = state;
+    struct serve_job *s = job;
     api_ctx_fini(&s->api);
     response_free(&s->response);
     buf_free(&s->body);
@@ -88,53 +102,91 @@ static int64_t announced_length(const struct request *r)
     return r->content_length.n != 0 && span_to_i64(r->content_length, &n) == 0 && n >= 0 ? n : -1;
 }
 
-static void too_large(struct serve_state *s, const struct request *r, uint64_t limit)
+static void too_large(struct serve_job *s, uint64_t limit)
 {
-    log_info(LOG_API, "request refused", LOG_STR("reason", "body.too_large"), LOG_TEXT("path", r->path),
-             LOG_TEXT("bytes", r->content_length), LOG_NUM("limit", limit));
+    log_info(LOG_API, "request refused", LOG_STR("reason", "body.too_large"), LOG_TEXT("path", s->request.path),
+             LOG_TEXT("bytes", s->request.content_length), LOG_NUM("limit", limit));
     response_json(&s->response, 413);
     s->response.reason = "body.too_large";
     buf_addf(&s->response.body, "{\"error\":{\"code\":413,\"message\":\"the body is larger than pushd.api_max_body_size, "
                                 "which is %llu bytes\"}}", (unsigned long long)limit);
 }
 
-static void broken(struct serve_state *s, struct server_worker *w)
+static void broken(struct serve_job *s, struct server_job *j)
 {
     response_text(&s->response, 400, "Bad Request\n");
     s->response.reason = "body.incomplete";
-    server_no_keep(w);
+    server_no_keep(j);
 }
 
-static void answer(struct serve_state *s, struct server_worker *w, FCGX_Request *fcgi)
+enum server_step serve_begin(void *job, struct server_job *j, struct FCGX_Request *fcgi)
 {
+    struct serve_job *s = job;
     uint64_t limit = (uint64_t)s->api.api->conf->pushd.api_max_body_size;
-    struct request r;
-    struct route route;
-    request_init(&r, fcgi->envp, &s->api.arena);
-    int64_t announced = announced_length(&r);
-    if (announced < 0 || announced > SMALL_BODY_BYTES) {
-        int64_t seconds = (announced < 0 ? DISCARD_BYTES : announced) / BODY_BYTES_PER_S;
-        server_set_deadline(w, SERVER_READ_MS + (seconds < 60 ? seconds : 60) * 1000);
-    }
-    bool is_admitted = api_admit(&s->api, &r, &route, &s->response);
-    enum body_result body = read_body(fcgi->in, announced, is_admitted ? limit : 0, &s->body);
-    server_set_deadline(w, ANSWER_MS);
-    if (body == BODY_BROKEN) {
-        broken(s, w);
-    } else if (is_admitted && body == BODY_TOO_LARGE) {
-        too_large(s, &r, limit);
-    } else if (is_admitted) {
-        r.body = buf_span(&s->body);
-        api_execute(&s->api, &r, &route, &s->response);
-    }
-}
-
-void serve_request(void *state, struct server_worker *w, struct FCGX_Request *r)
-{
-    struct serve_state *s = state;
+    struct request *r = &s->request;
     api_begin(&s->api);
     response_clear(&s->response);
-    answer(s, w, r);
+    request_init(r, fcgi->envp, &s->api.arena);
+    int64_t announced = announced_length(r);
+    if (announced < 0 || announced > SMALL_BODY_BYTES) {
+        int64_t seconds = (announced < 0 ? DISCARD_BYTES : announced) / BODY_BYTES_PER_S;
+        server_set_deadline(j, SERVER_READ_MS + (seconds < 60 ? seconds : 60) * 1000);
+    }
+    bool is_admitted = api_admit(&s->api, r, &s->route, &s->response);
+    enum body_result body = read_body(fcgi->in, announced, is_admitted ? limit : 0, &s->body);
+    server_set_deadline(j, ANSWER_MS);
+    if (body == BODY_BROKEN) {
+        broken(s, j);
+        return SERVER_ANSWER;
+    }
+    if (!is_admitted) {
+        return SERVER_ANSWER;
+    }
+    if (body == BODY_TOO_LARGE) {
+        too_large(s, limit);
+        return SERVER_ANSWER;
+    }
+    r->body = buf_span(&s->body);
+    switch (api_publish_begin(&s->api, r, &s->route, &s->response)) {
+    case API_PREPARED:
+        return SERVER_GROUP;
+    case API_ANSWERED:
+        return SERVER_ANSWER;
+    case API_OTHER:
+        break;
+    }
+    if (s->route.kind == ROUTE_PING) {
+        api_execute(&s->api, r, &s->route, &s->response);
+        return SERVER_ANSWER;
+    }
+    return SERVER_ALONE;
+}
+
+void serve_group(void *thread, void *const *jobs, size_t n)
+{
+    struct api_ctx *contexts[SERVER_GROUP_MAX] = {NULL};
+    for (size_t i = 0; i < n; i++) {
+        struct serve_job *s = jobs[i];
+        s->api.redis = thread;
+        contexts[i] = &s->api;
+    }
+    api_publish_group(contexts, n);
+    for (size_t i = 0; i < n; i++) {
+        struct serve_job *s = jobs[i];
+        api_publish_end(&s->api, &s->request, &s->response);
+    }
+}
+
+void serve_alone(void *thread, void *job)
+{
+    struct serve_job *s = job;
+    s->api.redis = thread;
+    api_execute(&s->api, &s->request, &s->route, &s->response);
+}
+
+void serve_answer(void *job, struct FCGX_Request *r)
+{
+    struct serve_job *s = job;
     buf_clear(&s->head);
     response_head(&s->response, &s->head);
     FCGX_PutStr(s->head.p, (int)s->head.n, r->out);

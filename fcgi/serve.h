@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One FastCGI request: reads it, has the API answer it, writes the answer. */
+/* FastCGI requests: read, answered by the API, written. */
 #pragma once
 
 #include "fcgi/server.h"
 
-/* The three callbacks of struct server_opts; arg is a const struct api. */
-void *serve_state_new(void *arg);
-void serve_state_free(void *state);
-void serve_request(void *state, struct server_worker *w, struct FCGX_Request *r);
+/* The callbacks of struct server_opts; arg is a const struct api. */
+void *serve_thread_new(void *arg);
+void serve_thread_free(void *thread);
+void *serve_job_new(void *arg);
+void serve_job_free(void *job);
+enum server_step serve_begin(void *job, struct server_job *j, struct FCGX_Request *r);
+void serve_group(void *thread, void *const *jobs, size_t n);
+void serve_alone(void *thread, void *job);
+void serve_answer(void *job, struct FCGX_Request *r);

@@ -1,261 +1,332 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The hand-off. libfcgi would block a thread on each kept-alive connection, so we accept and wait ourselves, and give it a
  * connection only when there is something to read. */
-#include "fcgi/server.h"
+#include "fcgi/server_own.h"
 
 #include "common/base/clk.h"
-#include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
-#include <fcgiapp.h>
-
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-#define ACCEPT_BURST 16
-#define WRITE_S 2
+/* A poller that is busy for longer gets a replacement. */
+#define STUCK_MS 200
 
-struct conn {
-    struct list node;
-    int fd;
-    /* A second descriptor of the same socket. libfcgi may close the first one at any time, whereupon its number can belong to
-     * somebody else; this one stays ours, so that server_tick can shut the connection down from outside. */
-    int twin;
-};
+/* ---- jobs ---- */
 
-struct server_worker {
-    struct server *server;
-    pthread_t thread;
-    void *state;
-    FCGX_Request request;
-    bool is_kept;
-
-    pthread_mutex_t lock; /* of the rest */
-    int twin;             /* of the connection in work, else -1 */
-    int64_t deadline_ms;
-    int64_t since_ms;
-};
-
-struct server {
-    struct server_opts opts;
-    int epoll;
-    int stop_fd;
-    _Atomic bool is_stopping;
-    _Atomic bool must_rearm; /* accepting paused for lack of descriptors */
-    struct server_worker *workers;
-    size_t started;
-
-    pthread_mutex_t lock; /* of conns */
-    struct list conns;
-};
-
-/* ---- who works on what ---- */
-
-static void watch(struct server_worker *w, int twin, int64_t now, int64_t ms)
+static struct server_job *new_job(struct server *s)
 {
-    pthread_mutex_lock(&w->lock);
-    w->twin = twin;
-    w->since_ms = now;
-    w->deadline_ms = now + ms;
-    pthread_mutex_unlock(&w->lock);
+    struct server_job *j = mem_zalloc(sizeof(*j));
+    pthread_mutex_init(&j->lock, NULL);
+    j->twin = -1;
+    j->state = s->opts.job_new(s->opts.arg);
+    FCGX_InitRequest(&j->request, -1, 0);
+    pthread_mutex_lock(&s->lock);
+    j->all = s->all_jobs;
+    s->all_jobs = j;
+    pthread_mutex_unlock(&s->lock);
+    return j;
 }
 
-void server_set_deadline(struct server_worker *w, int64_t ms)
+static struct server_job *take_job(struct server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct server_job *j = s->free_jobs;
+    if (j != NULL) {
+        s->free_jobs = j->next;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return j != NULL ? j : new_job(s);
+}
+
+static void give_job(struct server *s, struct server_job *j)
+{
+    pthread_mutex_lock(&s->lock);
+    j->next = s->free_jobs;
+    s->free_jobs = j;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Leaves a request to an idle thread; false when there is none. */
+static bool push_ready(struct server *s, struct server_job *j)
+{
+    pthread_mutex_lock(&s->lock);
+    bool is_taken = s->idle > s->ready_count;
+    if (is_taken) {
+        j->next = NULL;
+        *s->ready_end = j;
+        s->ready_end = &j->next;
+        s->ready_count++;
+        pthread_cond_signal(&s->work);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return is_taken;
+}
+
+/* Under the lock. */
+static struct server_job *shift_ready(struct server *s)
+{
+    struct server_job *j = s->ready_jobs;
+    if (j != NULL) {
+        s->ready_jobs = j->next;
+        s->ready_end = s->ready_jobs != NULL ? s->ready_end : &s->ready_jobs;
+        s->ready_count--;
+    }
+    return j;
+}
+
+void server_set_deadline(struct server_job *j, int64_t ms)
 {
     int64_t deadline = clk_mono_ms() + ms;
-    pthread_mutex_lock(&w->lock);
-    w->deadline_ms = deadline;
-    pthread_mutex_unlock(&w->lock);
+    pthread_mutex_lock(&j->lock);
+    j->deadline_ms = deadline;
+    pthread_mutex_unlock(&j->lock);
 }
 
-void server_no_keep(struct server_worker *w)
+void server_no_keep(struct server_job *j)
 {
-    w->is_kept = false;
+    j->is_kept = false;
 }
 
-static void rearm(struct server *s, int fd, void *what)
-{
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data.ptr = what};
-    epoll_ctl(s->epoll, EPOLL_CTL_MOD, fd, &ev);
-}
-
-void server_tick(struct server *s)
+static void watch(struct server_job *j, int twin)
 {
     int64_t now = clk_mono_ms();
-    for (size_t i = 0; i < s->started; i++) {
-        struct server_worker *w = &s->workers[i];
-        pthread_mutex_lock(&w->lock);
-        if (w->twin >= 0 && now > w->deadline_ms) {
-            shutdown(w->twin, SHUT_RDWR);
-            w->deadline_ms = INT64_MAX;
-            log_warn(LOG_API, "a FastCGI peer was too slow and is cut off", LOG_NUM("ms", now - w->since_ms));
-        }
-        pthread_mutex_unlock(&w->lock);
+    pthread_mutex_lock(&j->lock);
+    j->twin = twin;
+    j->since_ms = now;
+    j->deadline_ms = now + SERVER_READ_MS;
+    pthread_mutex_unlock(&j->lock);
+}
+
+static void unwatch(struct server_job *j)
+{
+    pthread_mutex_lock(&j->lock);
+    j->twin = -1;
+    pthread_mutex_unlock(&j->lock);
+}
+
+static void cut_off_if_late(struct server_job *j, int64_t now)
+{
+    pthread_mutex_lock(&j->lock);
+    if (j->twin >= 0 && now > j->deadline_ms) {
+        shutdown(j->twin, SHUT_RDWR);
+        j->deadline_ms = INT64_MAX;
+        log_warn(LOG_API, "a FastCGI peer was too slow and is cut off", LOG_NUM("ms", now - j->since_ms));
     }
-    if (atomic_exchange(&s->must_rearm, false)) {
-        rearm(s, s->opts.listener, &s->opts.listener);
-    }
+    pthread_mutex_unlock(&j->lock);
 }
 
 int64_t server_busy_ms(struct server *s)
 {
     int64_t now = clk_mono_ms();
     int64_t longest = 0;
-    for (size_t i = 0; i < s->started; i++) {
-        struct server_worker *w = &s->workers[i];
-        pthread_mutex_lock(&w->lock);
-        if (w->twin >= 0 && now - w->since_ms > longest) {
-            longest = now - w->since_ms;
-        }
-        pthread_mutex_unlock(&w->lock);
+    pthread_mutex_lock(&s->lock);
+    struct server_job *jobs = s->all_jobs;
+    pthread_mutex_unlock(&s->lock);
+    for (struct server_job *j = jobs; j != NULL; j = j->all) {
+        pthread_mutex_lock(&j->lock);
+        longest = j->twin >= 0 && now - j->since_ms > longest ? now - j->since_ms : longest;
+        pthread_mutex_unlock(&j->lock);
     }
     return longest;
 }
 
-/* ---- connections ---- */
+/* ---- one request ---- */
 
-/* fd_is_open: libfcgi has not closed it already. */
-static void conn_close(struct server *s, struct conn *c, bool fd_is_open)
+/* The request is over: the connection waits for the next one or is closed. */
+static void release(struct server *s, struct server_job *j)
 {
-    pthread_mutex_lock(&s->lock);
-    list_unlink(&c->node);
-    pthread_mutex_unlock(&s->lock);
-    if (fd_is_open) {
-        close(c->fd);
+    struct conn *c = j->conn;
+    bool fd_is_open = j->request.ipcFd >= 0;
+    j->request.ipcFd = -1;
+    unwatch(j);
+    if (fd_is_open && j->is_kept && !atomic_load_explicit(&s->is_stopping, memory_order_relaxed)) {
+        c->is_proven = true;
+        server__rearm(s, c);
+    } else {
+        server__close(s, c, fd_is_open);
     }
-    close(c->twin);
-    free(c);
+    give_job(s, j);
 }
 
-static void set_up_socket(int fd)
+static void answer(struct server *s, struct server_job *j)
 {
-    struct timeval read_limit = {.tv_sec = SERVER_READ_MS / 1000};
-    struct timeval write_limit = {.tv_sec = WRITE_S};
-    int one = 1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &read_limit, sizeof(read_limit));
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &write_limit, sizeof(write_limit));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* fails harmlessly on a Unix socket */
+    s->opts.answer(j->state, &j->request);
+    FCGX_Finish_r(&j->request);
+    release(s, j);
 }
 
-static bool add_conn(struct server *s, int fd)
+/* Reads the request of a connection; NULL when none came. */
+static struct server_job *begin(struct server *s, struct conn *c)
 {
-    int twin = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (twin < 0) {
-        close(fd);
-        return false;
+    struct server_job *j = take_job(s);
+    FCGX_Request *r = &j->request;
+    j->conn = c;
+    watch(j, c->twin);
+    r->ipcFd = c->fd;
+    r->keepConnection = 1; /* else the implicit end of the former request closes it */
+    j->is_kept = false;
+    if (FCGX_Accept_r(r) != 0) {
+        release(s, j);
+        return NULL;
     }
-    set_up_socket(fd);
-    struct conn *c = mem_zalloc(sizeof(*c));
-    c->fd = fd;
-    c->twin = twin;
-    pthread_mutex_lock(&s->lock);
-    list_append(&s->conns, &c->node);
-    pthread_mutex_unlock(&s->lock);
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data.ptr = c};
-    if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) != 0) {
-        conn_close(s, c, true);
-        return false;
-    }
-    return true;
-}
-
-static void accept_some(struct server *s)
-{
-    for (int i = 0; i < ACCEPT_BURST; i++) {
-        int fd = accept4(s->opts.listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0 ? add_conn(s, fd) : errno == ECONNABORTED || errno == EINTR) {
-            continue;
-        }
-        if (fd >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
-            /* Too many open files and the like: with the listener armed this would be a busy loop. */
-            log_error(LOG_API, "cannot accept FastCGI connections, trying again shortly", LOG_STR("error", strerror(errno)));
-            atomic_store(&s->must_rearm, true);
-            return;
-        }
-        break;
-    }
-    rearm(s, s->opts.listener, &s->opts.listener);
+    j->is_kept = r->keepConnection != 0;
+    /* Closing is ours: the library would wait for the peer. */
+    r->keepConnection = 1;
+    j->step = s->opts.begin(j->state, j, r);
+    return j;
 }
 
 /* ---- threads ---- */
 
-static void serve_conn(struct server_worker *w, struct conn *c)
+static void run_alone(struct server_thread *t, struct server_job *j)
 {
-    struct server *s = w->server;
-    FCGX_Request *r = &w->request;
-    watch(w, c->twin, clk_mono_ms(), SERVER_READ_MS);
-    r->ipcFd = c->fd;
-    r->keepConnection = 1; /* else the implicit end of the former request closes it */
-    w->is_kept = false;
-    if (FCGX_Accept_r(r) == 0) {
-        w->is_kept = r->keepConnection != 0;
-        /* Closing is ours: the library waits two seconds for the peer when it closes. */
-        r->keepConnection = 1;
-        s->opts.serve(w->state, w, r);
-        FCGX_Finish_r(r);
+    t->server->opts.alone(t->state, j->state);
+    answer(t->server, j);
+}
+
+static void run_conns(struct server_thread *t, struct conn *const *conns, size_t n)
+{
+    struct server *s = t->server;
+    struct server_job *grouped[SERVER_GROUP_MAX];
+    struct server_job *alone[SERVER_GROUP_MAX];
+    void *states[SERVER_GROUP_MAX];
+    size_t grouped_n = 0;
+    size_t alone_n = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct server_job *j = server__is_readable(s, conns[i]) ? begin(s, conns[i]) : NULL;
+        if (j == NULL) {
+            continue;
+        }
+        if (j->step == SERVER_GROUP) {
+            states[grouped_n] = j->state;
+            grouped[grouped_n++] = j;
+        } else if (j->step == SERVER_ALONE) {
+            alone[alone_n++] = j;
+        } else {
+            answer(s, j);
+        }
     }
-    bool fd_is_open = r->ipcFd >= 0;
-    r->ipcFd = -1;
-    pthread_mutex_lock(&w->lock);
-    w->twin = -1;
-    pthread_mutex_unlock(&w->lock);
-    if (fd_is_open && w->is_kept && !atomic_load_explicit(&s->is_stopping, memory_order_relaxed)) {
-        rearm(s, c->fd, c);
-    } else {
-        conn_close(s, c, fd_is_open);
+    if (grouped_n != 0) {
+        s->opts.group(t->state, states, grouped_n);
     }
+    for (size_t i = 0; i < grouped_n; i++) {
+        answer(s, grouped[i]);
+    }
+    for (size_t i = 0; i < alone_n; i++) {
+        if (!push_ready(s, alone[i])) {
+            run_alone(t, alone[i]);
+        }
+    }
+}
+
+/* One turn of a poller; false when the server is to end and nothing is left to serve. */
+static bool poll_once(struct server_thread *t)
+{
+    struct server *s = t->server;
+    struct epoll_event events[SERVER_GROUP_MAX];
+    struct conn *conns[SERVER_GROUP_MAX];
+    size_t n = 0;
+    int count = epoll_wait(s->epoll, events, SERVER_GROUP_MAX, -1);
+    atomic_store_explicit(&t->busy_since_ms, clk_mono_ms(), memory_order_relaxed);
+    for (int i = 0; i < count; i++) {
+        void *what = events[i].data.ptr;
+        if (what == &s->opts) {
+            server__accept(s);
+        } else if (what != &s->stop_fd) {
+            conns[n++] = what;
+        }
+    }
+    if (n != 0) {
+        run_conns(t, conns, n);
+    }
+    atomic_store_explicit(&t->busy_since_ms, 0, memory_order_relaxed);
+    /* The stop event stays readable; when it comes alone, everything that had arrived is served. */
+    return !(count == 1 && events[0].data.ptr == &s->stop_fd);
+}
+
+/* Waits until there is something to do other than polling; NULL: become a poller, or the end. */
+static struct server_job *wait_ready(struct server *s)
+{
+    struct server_job *j = NULL;
+    pthread_mutex_lock(&s->lock);
+    s->idle++;
+    while ((j = shift_ready(s)) == NULL && atomic_load(&s->pollers) >= atomic_load(&s->pollers_wanted) &&
+           !atomic_load(&s->is_stopping)) {
+        pthread_cond_wait(&s->work, &s->lock);
+    }
+    s->idle--;
+    if (j == NULL) {
+        atomic_fetch_add(&s->pollers, 1);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return j;
 }
 
 static void *run(void *arg)
 {
-    struct server_worker *w = arg;
-    struct server *s = w->server;
-    int stops = 0;
-    /* The stop event stays readable for all threads. The kernel hands ready descriptors out in turn, so when it comes twice in a
-     * row nothing else is ready: what had arrived is served. */
-    while (stops < 2) {
-        struct epoll_event ev;
-        int n = epoll_wait(s->epoll, &ev, 1, -1);
-        if (n != 1) {
+    struct server_thread *t = arg;
+    struct server *s = t->server;
+    bool goes_on = true;
+    while (goes_on) {
+        struct server_job *j = wait_ready(s);
+        if (j != NULL) {
+            run_alone(t, j);
             continue;
         }
-        if (ev.data.ptr == &s->stop_fd) {
-            stops++;
-            continue;
-        }
-        stops = 0;
-        if (ev.data.ptr == &s->opts.listener) {
-            accept_some(s);
-        } else {
-            serve_conn(w, ev.data.ptr);
-        }
+        do {
+            goes_on = poll_once(t);
+        } while (goes_on && atomic_load_explicit(&s->pollers, memory_order_relaxed) <=
+                                atomic_load_explicit(&s->pollers_wanted, memory_order_relaxed));
+        atomic_fetch_sub(&s->pollers, 1);
     }
     return NULL;
 }
 
-static int start_worker(struct server *s, struct err *e)
+/* Half of the threads poll. A poller that is kept busy, by a slow peer or a slow Redis, does not count. */
+static void adjust_pollers(struct server *s, int64_t now)
 {
-    struct server_worker *w = &s->workers[s->started];
-    w->server = s;
-    w->twin = -1;
-    pthread_mutex_init(&w->lock, NULL);
-    w->state = s->opts.state_new(s->opts.arg);
-    FCGX_InitRequest(&w->request, -1, 0);
-    int rc = pthread_create(&w->thread, NULL, run, w);
+    size_t wanted = (s->opts.threads + 1) / 2;
+    for (size_t i = 0; i < s->started; i++) {
+        int64_t since = atomic_load_explicit(&s->threads[i].busy_since_ms, memory_order_relaxed);
+        wanted += since != 0 && now - since > STUCK_MS;
+    }
+    pthread_mutex_lock(&s->lock);
+    atomic_store(&s->pollers_wanted, wanted);
+    if (atomic_load(&s->pollers) < wanted) {
+        pthread_cond_broadcast(&s->work);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+void server_tick(struct server *s)
+{
+    int64_t now = clk_mono_ms();
+    pthread_mutex_lock(&s->lock);
+    struct server_job *jobs = s->all_jobs; /* grows at its head only */
+    pthread_mutex_unlock(&s->lock);
+    for (struct server_job *j = jobs; j != NULL; j = j->all) {
+        cut_off_if_late(j, now);
+    }
+    adjust_pollers(s, now);
+    server__unpark(s, now);
+}
+
+static int start_thread(struct server *s, struct err *e)
+{
+    struct server_thread *t = &s->threads[s->started];
+    t->server = s;
+    t->state = s->opts.thread_new(s->opts.arg);
+    int rc = pthread_create(&t->thread, NULL, run, t);
     if (rc != 0) {
-        s->opts.state_free(w->state);
+        s->opts.thread_free(t->state);
         return err_set(e, ERR_IO, "cannot start a thread: %s", strerror(rc));
     }
     s->started++;
@@ -267,7 +338,7 @@ static int set_up(struct server *s, struct err *e)
     int flags = fcntl(s->opts.listener, F_GETFL);
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event listener = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = &s->opts.listener};
+    struct epoll_event listener = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = &s->opts};
     struct epoll_event stop = {.events = EPOLLIN, .data.ptr = &s->stop_fd};
     if (s->epoll < 0 || s->stop_fd < 0 || fcntl(s->opts.listener, F_SETFL, flags | O_NONBLOCK) != 0 ||
         epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->stop_fd, &stop) != 0 ||
@@ -281,12 +352,17 @@ struct server *server_new(const struct server_opts *opts, struct err *e)
 {
     struct server *s = mem_zalloc(sizeof(*s));
     s->opts = *opts;
+    s->epoll = s->stop_fd = -1;
+    s->ready_end = &s->ready_jobs;
     list_init(&s->conns);
+    list_init(&s->parked);
     pthread_mutex_init(&s->lock, NULL);
-    s->workers = mem_zalloc(opts->threads * sizeof(*s->workers));
+    pthread_cond_init(&s->work, NULL);
+    atomic_store(&s->pollers_wanted, (opts->threads + 1) / 2);
+    s->threads = mem_zalloc(opts->threads * sizeof(*s->threads));
     int rc = set_up(s, e);
     while (rc == 0 && s->started < opts->threads) {
-        rc = start_worker(s, e);
+        rc = start_thread(s, e);
     }
     if (rc != 0) {
         server_free(s);
@@ -295,33 +371,52 @@ struct server *server_new(const struct server_opts *opts, struct err *e)
     return s;
 }
 
+static void free_jobs(struct server *s)
+{
+    while (s->all_jobs != NULL) {
+        struct server_job *j = s->all_jobs;
+        s->all_jobs = j->all;
+        FCGX_Free(&j->request, 0);
+        s->opts.job_free(j->state);
+        pthread_mutex_destroy(&j->lock);
+        free(j);
+    }
+}
+
+static void close_all(struct server *s)
+{
+    const int fds[] = {s->epoll, s->stop_fd};
+    while (!list_is_empty(&s->conns)) {
+        server__close(s, LIST_ENTRY(s->conns.next, struct conn, node), true);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+}
+
 void server_free(struct server *s)
 {
     if (s == NULL) {
         return;
     }
+    pthread_mutex_lock(&s->lock);
     atomic_store(&s->is_stopping, true);
-    if (s->epoll >= 0 && s->stop_fd >= 0) {
+    pthread_cond_broadcast(&s->work);
+    pthread_mutex_unlock(&s->lock);
+    if (s->started != 0) {
         epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->opts.listener, NULL);
         eventfd_write(s->stop_fd, 1);
     }
     for (size_t i = 0; i < s->started; i++) {
-        struct server_worker *w = &s->workers[i];
-        pthread_join(w->thread, NULL);
-        FCGX_Free(&w->request, 0);
-        s->opts.state_free(w->state);
-        pthread_mutex_destroy(&w->lock);
+        pthread_join(s->threads[i].thread, NULL);
+        s->opts.thread_free(s->threads[i].state);
     }
-    while (!list_is_empty(&s->conns)) {
-        conn_close(s, LIST_ENTRY(s->conns.next, struct conn, node), true);
-    }
-    if (s->epoll >= 0) {
-        close(s->epoll);
-    }
-    if (s->stop_fd >= 0) {
-        close(s->stop_fd);
-    }
+    free_jobs(s);
+    close_all(s);
+    pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->lock);
-    free(s->workers);
+    free(s->threads);
     free(s);
 }

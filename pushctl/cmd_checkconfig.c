@@ -26,17 +26,18 @@ static void warn(const char *text, void *arg)
     }
 }
 
-/* The addresses of Redis belong to the engine, which reads them when it connects; a wrong one is to be told here. */
-static int check_redis(const struct check *k, const struct conf *c)
+/* The addresses of Redis belong to the engine, which reads them when it connects; a wrong one is to
+ * be told here. */
+static int check_redis(const struct check *k, const struct conf *c, bool tells)
 {
     for (size_t i = 0; i < c->engine.redis.address.n; i++) {
         struct redis_url u;
         struct err e;
         if (redis_url_parse(c->engine.redis.address.items[i], &c->engine.redis, &u, &e) != 0) {
-            fprintf(stderr, "%s: engine.redis.address: %s\n", k->path, e.text);
+            fprintf(stderr, "error: %s: engine.redis.address: %s\n", k->path, e.text);
             return EXIT_FAILED;
         }
-        if (!k->is_quiet) {
+        if (tells) {
             printf("  %-10s %s, prefix %s\n", "redis", u.display, c->engine.redis.prefix);
         }
         redis_url_fini(&u);
@@ -72,7 +73,8 @@ static const char *token_keys(const struct conf_token *t)
     if (has_hmac) {
         return has_public ? "HMAC and public keys" : "HMAC key";
     }
-    return has_public ? "public keys" : "no key, so every token is refused; set client.token.hmac_secret_key";
+    return has_public ? "public keys"
+                      : "no key, so every token is refused; set client.token.hmac_secret_key";
 }
 
 static void tell_namespaces(const struct conf_channel *ch)
@@ -81,24 +83,32 @@ static void tell_namespaces(const struct conf_channel *ch)
     for (size_t i = 0; i < ch->namespace_count; i++) {
         printf("%s%s", i > 0 ? ", " : "", ch->namespaces[i].name);
     }
-    puts(ch->namespace_count > 0 ? "" : "none; a channel such as news:today has no options and is refused (error 102)");
+    puts(ch->namespace_count > 0
+             ? ""
+             : "none; a channel such as news:today has no options and is refused (error 102)");
 }
 
 static void tell(const struct conf *c)
 {
     tell_list("websocket", &c->pushd.websocket_listen, "nowhere");
     fact("", "%s%s", c->websocket.handler_prefix, c->websocket.disabled ? " (disabled)" : "");
-    tell_list("origins", &c->client.allowed_origins, "none; browsers are refused until client.allowed_origins is set");
+    tell_list("origins", &c->client.allowed_origins,
+              "none; browsers are refused until client.allowed_origins is set");
     fact("tokens", "%s", token_keys(&c->client.token));
     if (c->client.subscription_token.enabled) {
         fact("", "%s for subscriptions", token_keys(&c->client.subscription_token));
     }
     bool has_api_key = c->http_api.key[0] != '\0' || c->http_api.insecure;
-    fact("api", "%s, path %s%s", c->pushd.api_listen, c->http_api.handler_prefix[0] != '\0' ? c->http_api.handler_prefix : "/",
-         c->http_api.disabled ? " (disabled)" : has_api_key ? "" : "; no http_api.key, so every call is refused");
-    fact("admin", "%s: admin %s, health %s, metrics %s", c->pushd.admin_listen, c->admin.enabled ? "on" : "off",
-         c->health.enabled ? "on" : "off", c->prometheus.enabled ? "on" : "off");
-    if (c->admin.enabled && !c->admin.insecure && (c->admin.password[0] == '\0' || c->admin.secret[0] == '\0')) {
+    fact("api", "%s, path %s%s", c->pushd.api_listen,
+         c->http_api.handler_prefix[0] != '\0' ? c->http_api.handler_prefix : "/",
+         c->http_api.disabled ? " (disabled)"
+         : has_api_key        ? ""
+                              : "; no http_api.key, so every call is refused");
+    fact("admin", "%s: admin %s, health %s, metrics %s", c->pushd.admin_listen,
+         c->admin.enabled ? "on" : "off", c->health.enabled ? "on" : "off",
+         c->prometheus.enabled ? "on" : "off");
+    if (c->admin.enabled && !c->admin.insecure &&
+        (c->admin.password[0] == '\0' || c->admin.secret[0] == '\0')) {
         fact("", "nobody can log in: admin.password and admin.secret both have to be set");
     }
     tell_namespaces(&c->channel);
@@ -119,18 +129,22 @@ int cmd_checkconfig(int argc, char **argv)
     }
     struct check k = {.path = o.config, .is_quiet = o.is_quiet};
     struct err e = {0};
-    struct conf *c = conf_load(
-        &(struct conf_load_opts){.path = o.config, .environ = environ, .strict = o.is_strict, .warn = warn, .warn_arg = &k},
-        &e);
+    struct conf *c = conf_load(&(struct conf_load_opts){.path = o.config,
+                                                        .environ = environ,
+                                                        .strict = o.is_strict,
+                                                        .warn = warn,
+                                                        .warn_arg = &k},
+                               &e);
     if (c == NULL) {
         fprintf(stderr, "error: %s\n", e.text);
         return EXIT_FAILED;
     }
-    if (!k.is_quiet) {
+    status = check_redis(&k, c, false);
+    if (status == EXIT_OK && !k.is_quiet) {
         printf("%s: configuration ok%s\n", o.config, k.warnings > 0 ? ", with warnings" : "");
         tell(c);
+        status = check_redis(&k, c, true);
     }
-    status = check_redis(&k, c);
     conf_free(c);
     return status;
 }

@@ -18,6 +18,7 @@ struct check {
     const char *option; /* path of the rules in the configuration */
     struct span token;
     int64_t now_s;
+    bool is_useless; /* a good token that nobody can use */
 };
 
 static const struct {
@@ -106,24 +107,26 @@ static void print_user(struct buf *b, struct span user)
     }
 }
 
-static void print_end(const struct check *k, struct buf *b, const char *what, int64_t expire_at)
+static void print_end(struct check *k, struct buf *b, const char *what, int64_t expire_at)
 {
-    buf_addf(b, expire_at == 0 ? "; the %s does not expire" : "; the %s expires ", what);
+    bool is_over = expire_at != 0 && expire_at <= k->now_s;
+    buf_addf(b, "; the %s %s", what, expire_at == 0 ? "does not expire" : is_over ? "expired " : "expires ");
     if (expire_at != 0) {
         words_add_moment(b, expire_at, k->now_s);
     }
     words_print_clean(buf_span(b));
     putchar('\n');
     buf_free(b);
-    if (expire_at != 0 && expire_at <= k->now_s) {
+    if (is_over) {
         puts("  but expire_at is over: the client gets error 110 \"expired\"");
+        k->is_useless = true;
     }
     if (k->conf->client.insecure_skip_token_signature_verify) {
         puts("  but nobody looked at the signature: client.insecure_skip_token_signature_verify is on, which is for development");
     }
 }
 
-static struct perr_result check_connect(const struct check *k, const struct token_verifier *v, struct arena *a)
+static struct perr_result check_connect(struct check *k, const struct token_verifier *v, struct arena *a)
 {
     struct token_connect t;
     struct perr_result r = token_read_connect(v, k->token, k->now_s, a, &t);
@@ -135,6 +138,7 @@ static struct perr_result check_connect(const struct check *k, const struct toke
         print_end(k, &b, "connection", t.expire_at);
         if (t.user.n == 0 && k->conf->client.disallow_anonymous_connection_tokens) {
             puts("  but client.disallow_anonymous_connection_tokens is on: the client is disconnected with 3507");
+            k->is_useless = true;
         }
         for (size_t i = 0; i < t.sub_count; i++) {
             fputs("  subscribed by the server to ", stdout);
@@ -145,7 +149,7 @@ static struct perr_result check_connect(const struct check *k, const struct toke
     return r;
 }
 
-static struct perr_result check_subscribe(const struct check *k, const struct token_verifier *v, struct arena *a)
+static struct perr_result check_subscribe(struct check *k, const struct token_verifier *v, struct arena *a)
 {
     struct token_subscribe t;
     struct perr_result r = token_read_subscribe(v, k->token, k->now_s, a, &t);
@@ -166,7 +170,7 @@ static struct perr_result check_subscribe(const struct check *k, const struct to
     return r;
 }
 
-static int check(const struct check *k)
+static int check(struct check *k)
 {
     struct err e = {0};
     struct arena a = {0};
@@ -179,11 +183,13 @@ static int check(const struct check *k)
         print_verdict(k, r);
     }
     bool is_unverified = r.code != PERR_OK && r.code != PERR_TOKEN_EXPIRED && strcmp(r.reason, "token.claims") != 0;
-    puts(is_unverified ? "what it says (nobody has to believe it):" : "what it says:");
-    token_show(k->token, k->now_s);
+    if (token_part(k->token, 1, &a).p != NULL) {
+        puts(is_unverified ? "what it says (nobody has to believe it):" : "what it says:");
+        token_show(k->token, k->now_s);
+    }
     token_verifier_free(v);
     arena_fini(&a);
-    return r.code == PERR_OK ? EXIT_OK : EXIT_FAILED;
+    return r.code == PERR_OK && !k->is_useless ? EXIT_OK : EXIT_FAILED;
 }
 
 static void read_stdin(struct buf *b)
@@ -213,7 +219,7 @@ static int run(bool is_subscription, int argc, char **argv)
     struct conf *c = pushctl_load(o.config, o.is_quiet);
     if (c != NULL) {
         bool is_apart = is_subscription && c->client.subscription_token.enabled;
-        const struct check k = {
+        struct check k = {
             .is_subscription = is_subscription,
             .conf = c,
             .rules = is_apart ? &c->client.subscription_token : &c->client.token,

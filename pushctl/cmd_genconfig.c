@@ -65,7 +65,8 @@ static int write_new(const char *path, struct span text)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST) {
-        return pushctl_fail("%s exists already and is left as it is; choose another name with -c", path);
+        return pushctl_fail("%s exists already and is left as it is; choose another name with -c",
+                            path);
     }
     if (fd < 0) {
         return pushctl_fail("cannot create %s: %s", path, strerror(errno));
@@ -95,7 +96,8 @@ int cmd_genconfig(int argc, char **argv)
     }
     size_t n = strlen(o.config);
     if (n < 5 || strcmp(o.config + n - 5, ".json") != 0) {
-        return pushctl_bad_usage(argv[0], "%s: only JSON is written; give the file the end .json", o.config);
+        return pushctl_bad_usage(argv[0], "%s: only JSON is written; give the file the end .json",
+                                 o.config);
     }
     struct buf text = {0};
     compose(&text);

@@ -100,23 +100,29 @@ static void print_part(FILE *to, struct span text)
     buf_free(&b);
 }
 
-/* 102: which namespace is meant, and which there are. */
-static void explain_channel(const struct request *r, const struct conf *c)
+/* 102: which namespace is meant, and whether the file has it. Returns false when there is nothing to say. */
+static bool explain_channel(const struct request *r, const struct conf *c)
 {
-    size_t colon = span_find(r->channel, ':', 0);
-    if (colon == r->channel.n) {
-        return;
+    struct span name = r->channel;
+    struct span prefix = span_str(c->channel.private_prefix);
+    const char *boundary = c->channel.namespace_boundary;
+    if (prefix.n != 0 && span_starts(name, prefix)) {
+        name = span_from(name, prefix.n);
     }
-    fprintf(stderr, "  the namespace of %.*s is \"%.*s\"; ", SPAN_FMT(r->channel), (int)colon, r->channel.p);
-    if (c->channel.namespace_count == 0) {
-        fprintf(stderr, "%s configures none\n", r->config);
-    } else {
-        fprintf(stderr, "%s has", r->config);
-        for (size_t i = 0; i < c->channel.namespace_count; i++) {
-            fprintf(stderr, "%s %s", i > 0 ? "," : "", c->channel.namespaces[i].name);
+    size_t end = *boundary != '\0' ? span_find(name, *boundary, 0) : name.n;
+    if (end == name.n) {
+        return false;
+    }
+    name.n = end;
+    fprintf(stderr, "  the namespace of %.*s is \"%.*s\"; ", SPAN_FMT(r->channel), SPAN_FMT(name));
+    for (size_t i = 0; i < c->channel.namespace_count; i++) {
+        if (span_eq_str(name, c->channel.namespaces[i].name)) {
+            fprintf(stderr, "%s has it, so push-api runs with another file or was not restarted since\n", r->config);
+            return true;
         }
-        fputc('\n', stderr);
     }
+    fprintf(stderr, "channel.namespaces of %s has no such name: add it, or use a channel without \"%s\"\n", r->config, boundary);
+    return true;
 }
 
 static int explain_error(const struct request *r, const struct conf *c, struct span error, struct arena *a)
@@ -126,11 +132,8 @@ static int explain_error(const struct request *r, const struct conf *c, struct s
     span_to_u64(token_member(error, "code", a), &code);
     struct span words = message.n >= 2 && message.p[0] == '"' ? jscan_unquote(message) : SPAN("");
     pushctl_fail("the server refused it: error %u, %.*s", (unsigned)code, SPAN_FMT(words));
-    if (code == PERR_UNKNOWN_CHANNEL) {
-        explain_channel(r, c);
-    }
     const char *advice = words_advice((uint32_t)code);
-    if (advice != NULL) {
+    if (!(code == PERR_UNKNOWN_CHANNEL && explain_channel(r, c)) && advice != NULL) {
         fprintf(stderr, "  %s\n", advice);
     }
     return EXIT_FAILED;
@@ -145,7 +148,8 @@ static int report_result(const struct request *r, struct span result, struct are
     struct span epoch = token_member(result, "epoch", a);
     printf("published to %.*s", SPAN_FMT(r->channel));
     if (offset.p != NULL) {
-        printf(", offset %.*s, epoch %.*s\n", SPAN_FMT(offset), SPAN_FMT(epoch));
+        struct span text = epoch.n >= 2 && epoch.p[0] == '"' ? jscan_unquote(epoch) : SPAN("?");
+        printf(", offset %.*s, epoch %.*s\n", SPAN_FMT(offset), SPAN_FMT(text));
     } else {
         puts(" (no history there: only those who listen now get it)");
     }

@@ -55,7 +55,9 @@ struct conf *pushctl_load(const char *path, bool is_quiet)
 {
     struct err e = {0};
     struct conf *c = conf_load(
-        &(struct conf_load_opts){.path = path, .environ = environ, .warn = warn, .warn_arg = &is_quiet}, &e);
+        &(struct conf_load_opts){
+            .path = path, .environ = environ, .warn = warn, .warn_arg = &is_quiet},
+        &e);
     if (c == NULL) {
         pushctl_fail("%s", e.text);
     }
@@ -78,12 +80,15 @@ int pushctl_common_options(int argc, char **argv, struct pushctl_common *o)
             o->is_quiet = true;
         } else if (opt == 's' && o->allows_strict) {
             o->is_strict = true;
+        } else if (opt == 's') {
+            return pushctl_bad_usage(argv[0], "there is no option -s or --strict here");
         } else {
             return pushctl_bad_usage(argv[0], NULL);
         }
     }
     if (argc - optind > o->max_args) {
-        return pushctl_bad_usage(argv[0], "%s is one argument too many", argv[optind + o->max_args]);
+        return pushctl_bad_usage(argv[0], "%s is one argument too many",
+                                 argv[optind + o->max_args]);
     }
     return 0;
 }

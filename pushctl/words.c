@@ -43,9 +43,13 @@ void words_add_moment(struct buf *b, int64_t at_s, int64_t now_s)
     char text[64];
     struct tm tm;
     time_t at = (time_t)at_s;
-    buf_add_str(b, at_s > now_s ? "in " : "");
-    words_add_duration(b, at_s - now_s);
-    buf_add_str(b, at_s > now_s ? "" : " ago");
+    if (at_s == now_s) {
+        buf_add_str(b, "just now");
+    } else {
+        buf_add_str(b, at_s > now_s ? "in " : "");
+        words_add_duration(b, at_s - now_s);
+        buf_add_str(b, at_s > now_s ? "" : " ago");
+    }
     if (gmtime_r(&at, &tm) != NULL && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) != 0) {
         buf_addf(b, " (%s UTC)", text);
     }
@@ -97,8 +101,8 @@ static const struct {
           "subscription token (pushctl gensubtoken)"},
     {105, "this connection has the channel already"},
     {106, "see client.channel_limit and channel.max_length"},
-    {107, "look at the channel's name (ASCII unless channel_regex permits more) and at the data (valid JSON, and "
-          "publication_data_format)"},
+    {107, "look at the data (JSON as publication_data_format demands) and the channel (of a client: ASCII unless "
+          "channel_regex permits more)"},
     {108, "the feature is off for this channel: presence, history_size with history_ttl, and so on are options of its namespace"},
     {109, "an SDK now asks its getToken for a new token and tries again; pushctl checktoken shows exp and nbf, and compare the "
           "clocks"},

@@ -6,7 +6,7 @@
 
 /* Appends "42 s", "3 min", "2 h 5 min" or "6 days 23 h" for a number of seconds; the sign does not count. */
 void words_add_duration(struct buf *b, int64_t s);
-/* Appends "in 3 min" or "3 min ago", and the moment in UTC. */
+/* Appends "in 3 min", "just now" or "3 min ago", and the moment in UTC. */
 void words_add_moment(struct buf *b, int64_t at_s, int64_t now_s);
 
 /* Seconds, more than 0, from "90", "90s", "15m", "24h" or "7d"; -1 from "-1". ERR_SYNTAX or ERR_RANGE. */

@@ -272,7 +272,7 @@ int ws_client_receive(struct ws_client *c, int64_t deadline_ms, const sigset_t *
             memmove(c->in.p, c->in.p + c->in_taken, c->in.n);
             c->in_taken = 0;
         }
-        struct raw_frame f;
+        struct raw_frame f = {0};
         int rc = take_frame(c, &f, e);
         if (rc == 0) {
             rc = f.op >= OP_CLOSE ? take_control(&f, out, e) : take_data(c, &f, out, e);

@@ -13,6 +13,7 @@ pushd_libpushd_a_SOURCES = \
 	pushd/worker/conn.c pushd/worker/conn.h \
 	pushd/worker/flush.c pushd/worker/flush.h \
 	pushd/worker/hub.c pushd/worker/hub.h \
+	pushd/worker/limits.c pushd/worker/limits.h \
 	pushd/worker/outq.c pushd/worker/outq.h \
 	pushd/worker/sub.c pushd/worker/sub.h \
 	pushd/worker/upgrade.c pushd/worker/upgrade.h \

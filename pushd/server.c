@@ -18,6 +18,7 @@
 #include "pushd/admin/admin.h"
 #include "pushd/control/control.h"
 #include "pushd/sockets.h"
+#include "pushd/worker/limits.h"
 #include "pushd/worker/worker.h"
 
 /* libwebsockets, as Debian builds it, keeps 16 bytes a possible descriptor in each worker and walks over that table whenever a
@@ -189,6 +190,7 @@ static int make_workers(struct server *s, struct err *e)
         .bus = &s->bus,
         .connect_tokens = s->connect_tokens,
         .subscribe_tokens = s->subscribe_tokens,
+        .limits = limits_new(),
         .version = PACKAGE_VERSION,
     };
     s->workers = mem_zalloc(s->worker_count * sizeof(struct worker *));
@@ -320,6 +322,7 @@ static void take_down(struct server *s)
         metrics_teardown();
     }
     sockets_close(&s->sockets);
+    limits_free(s->shared.limits);
     token_verifier_free(s->connect_tokens);
     token_verifier_free(s->subscribe_tokens);
     free(s->workers);

@@ -176,7 +176,7 @@ char *buf_reserve(struct buf *b, size_t n)
         b->failed = true;
         return NULL;
     }
-    if (need > b->cap) {
+    if (need > b->cap || b->p == NULL) {
         size_t cap = b->cap < 128 ? 128 : b->cap;
         while (cap < need) {
             cap += cap / 2 + 64;

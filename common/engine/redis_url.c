@@ -5,11 +5,13 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/policy/conf_value.h"
 
 #define DEFAULT_PORT 6379
 #define MAX_ADDRESS_BYTES 4096
 #define MAX_SOCKET_PATH_BYTES 107 /* of struct sockaddr_un */
 #define MAX_TIMEOUT_MS (INT64_C(1000) * 86400)
+#define NS_PER_MS INT64_C(1000000)
 
 enum scheme_kind { SCHEME_TCP, SCHEME_UNIX, SCHEME_REFUSED };
 
@@ -179,40 +181,15 @@ static int set_path(struct span place, struct redis_url *out, struct err *e)
     return 0;
 }
 
-/* Durations as "1s", "1m30s" or "250ms". */
-static int parse_duration(struct span s, int64_t *ms)
+/* A duration as the configuration writes it: "1s", "250ms". */
+static int parse_timeout(struct span s, int64_t *ms)
 {
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-    int64_t total = 0;
-    size_t at = 0;
-    while (at < s.n) {
-        size_t digits = at;
-        while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9') {
-            digits++;
-        }
-        size_t end = digits;
-        while (end < s.n && s.p[end] >= 'a' && s.p[end] <= 'z') {
-            end++;
-        }
-        uint64_t n;
-        int64_t unit = 0;
-        for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-            unit = span_eq_str(span_of(s.p + digits, end - digits), units[i].unit) ? units[i].ms : unit;
-        }
-        if (unit == 0 || span_to_u64(span_of(s.p + at, digits - at), &n) != 0 || n > MAX_TIMEOUT_MS) {
-            return ERR_SYNTAX;
-        }
-        total += (int64_t)n * unit;
-        if (total > MAX_TIMEOUT_MS) {
-            return ERR_RANGE;
-        }
-        at = end;
+    int64_t ns;
+    if (conf_duration_parse(s, &ns) != 0 || ns < NS_PER_MS || ns > MAX_TIMEOUT_MS * NS_PER_MS) {
+        return ERR_RANGE;
     }
-    *ms = total;
-    return total > 0 ? 0 : ERR_SYNTAX;
+    *ms = ns / NS_PER_MS;
+    return 0;
 }
 
 static int set_db(struct span text, struct redis_url *out, struct err *e)
@@ -232,7 +209,7 @@ static int set_option(struct span name, struct span value, struct redis_url *out
 {
     if (span_eq_str(name, "connect_timeout") || span_eq_str(name, "io_timeout")) {
         int64_t *at = name.p[0] == 'c' ? &out->connect_timeout_ms : &out->io_timeout_ms;
-        if (parse_duration(value, at) != 0) {
+        if (parse_timeout(value, at) != 0) {
             return err_set(e, ERR_SYNTAX, "the option %.*s of the Redis address is no duration such as 1s or 250ms",
                            SPAN_FMT(name));
         }

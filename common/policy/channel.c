@@ -22,7 +22,8 @@ static size_t find_text(struct span s, struct span what, size_t from)
 }
 
 /* Whether the channel has a namespace part: its name and the rest behind the boundary. */
-static bool split_namespace(const struct conf *c, struct span channel, struct span *name, struct span *rest)
+static bool split_namespace(const struct conf *c, struct span channel, struct span *name,
+                            struct span *rest)
 {
     struct span prefix = span_str(c->channel.private_prefix);
     struct span boundary = span_str(c->channel.namespace_boundary);
@@ -68,7 +69,8 @@ bool channel_name_is_valid(const struct conf *c, const struct chan_opts *o, stru
     if (!split_namespace(c, channel, &name, &rest)) {
         rest = channel;
     }
-    return (rest.n == 0 || memchr(rest.p, '\0', rest.n) == NULL) && rx_finds(o->channel_regex_compiled, rest);
+    return (rest.n == 0 || memchr(rest.p, '\0', rest.n) == NULL) &&
+           rx_finds(o->channel_regex_compiled, rest);
 }
 
 bool channel_is_too_long(const struct conf *c, struct span channel)
@@ -83,7 +85,8 @@ bool channel_is_private(const struct conf *c, struct span channel)
 
 bool channel_is_user_limited(const struct conf *c, const struct chan_opts *o, struct span channel)
 {
-    return o->allow_user_limited_channels && find_text(channel, span_str(c->channel.user_boundary), 0) < channel.n;
+    return o->allow_user_limited_channels &&
+           find_text(channel, span_str(c->channel.user_boundary), 0) < channel.n;
 }
 
 bool channel_allows_user(const struct conf *c, struct span channel, struct span user)
@@ -91,7 +94,8 @@ bool channel_allows_user(const struct conf *c, struct span channel, struct span 
     struct span boundary = span_str(c->channel.user_boundary);
     struct span separator = span_str(c->channel.user_separator);
     size_t last = channel.n;
-    for (size_t at = find_text(channel, boundary, 0); at < channel.n; at = find_text(channel, boundary, at + boundary.n)) {
+    for (size_t at = find_text(channel, boundary, 0); at < channel.n;
+         at = find_text(channel, boundary, at + boundary.n)) {
         last = at;
     }
     if (last == channel.n) {
@@ -145,13 +149,15 @@ bool channel_permits(const struct conf *c, const struct chan_opts *o, enum chann
     return (is_granted && (who->user.n > 0 || g.for_anonymous)) || c->client.insecure;
 }
 
-bool channel_permits_subscribe(const struct conf *c, const struct chan_opts *o, struct span channel, struct span user)
+bool channel_permits_subscribe(const struct conf *c, const struct chan_opts *o, struct span channel,
+                               struct span user)
 {
     bool is_user_limited = channel_is_user_limited(c, o, channel);
     if (is_user_limited && channel_allows_user(c, channel, user)) {
         return true;
     }
-    bool is_granted = o->allow_subscribe_for_client && (user.n > 0 || o->allow_subscribe_for_anonymous);
+    bool is_granted =
+        o->allow_subscribe_for_client && (user.n > 0 || o->allow_subscribe_for_anonymous);
     return (is_granted && !is_user_limited) || c->client.insecure;
 }
 

@@ -5,13 +5,12 @@
 #include "common/base/mem.h"
 #include "common/format/jscan.h"
 #include "common/policy/claims.h"
-#include "common/policy/claims_regex.h"
+#include "common/policy/rx.h"
 
 /* Nothing is demanded where neither is set. */
 struct demand {
     struct span exact;
-    bool has_pattern;
-    regex_t pattern;
+    struct rx *pattern;
 };
 
 struct claims_rules {
@@ -25,11 +24,8 @@ static int demand_init(struct demand *d, const char *exact, const char *pattern,
     if (pattern == NULL || *pattern == '\0') {
         return 0;
     }
-    if (claims__regex_compile(&d->pattern, pattern, e) != 0) {
-        return err_prefix(e, "%s", option);
-    }
-    d->has_pattern = true;
-    return 0;
+    d->pattern = rx_new(span_str(pattern), e);
+    return d->pattern != NULL ? 0 : err_prefix(e, "%s \"%s\"", option, pattern);
 }
 
 struct claims_rules *claims_rules_new(const struct conf_token *t, struct err *e)
@@ -45,27 +41,22 @@ struct claims_rules *claims_rules_new(const struct conf_token *t, struct err *e)
 
 void claims_rules_free(struct claims_rules *r)
 {
-    if (r == NULL) {
-        return;
+    if (r != NULL) {
+        rx_free(r->audience.pattern);
+        rx_free(r->issuer.pattern);
+        free(r);
     }
-    if (r->audience.has_pattern) {
-        regfree(&r->audience.pattern);
-    }
-    if (r->issuer.has_pattern) {
-        regfree(&r->issuer.pattern);
-    }
-    free(r);
 }
 
 static bool is_demanded(const struct demand *d)
 {
-    return d->exact.n != 0 || d->has_pattern;
+    return d->exact.n != 0 || d->pattern != NULL;
 }
 
 static bool fits(const struct demand *d, struct span text)
 {
     return (d->exact.n == 0 || span_eq(d->exact, text)) &&
-           (!d->has_pattern || claims__regex_finds(&d->pattern, text));
+           (d->pattern == NULL || rx_finds(d->pattern, text));
 }
 
 bool claims_rules_accept_audience(const struct claims_rules *r, const struct claims *c, struct arena *a)

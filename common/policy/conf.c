@@ -62,7 +62,8 @@ void conf_namespaces_reset(struct conf_loader *ld, const struct span *names, siz
     struct chan_opts *list = mem_zalloc((n + 1) * sizeof(*list));
     struct conf_scope *scopes = mem_zalloc((n + 1) * sizeof(*scopes));
     for (size_t i = 0; i < n; i++) {
-        size_t old = keep ? find_ns(ch->namespaces, ch->namespace_count, names[i]) : ch->namespace_count;
+        size_t old =
+            keep ? find_ns(ch->namespaces, ch->namespace_count, names[i]) : ch->namespace_count;
         scope_init(&scopes[i], &conf_ns_rows, &list[i], ns_path(names[i]));
         if (old < ch->namespace_count) {
             list[i] = ch->namespaces[old];
@@ -96,7 +97,8 @@ static int apply_table(struct conf_loader *ld, struct conf_scope *s)
         if (row->def != NULL && !is_set) {
             struct conf_value v = conf_value_of_text(span_str(row->def));
             if (conf_value_set(row, s->base, &v, &ld->arena, &e) != 0) {
-                return conf_fail(ld, ERR_INTERNAL, 0, row->path, "bad built-in default: %s", e.text);
+                return conf_fail(ld, ERR_INTERNAL, 0, row->path, "bad built-in default: %s",
+                                 e.text);
             }
         }
         char **text = (char **)(void *)((char *)s->base + row->offset);
@@ -194,7 +196,8 @@ struct conf *conf_load(const struct conf_load_opts *opts, struct err *e)
     struct conf_loader ld = {.opts = opts, .file = opts->path != NULL ? opts->path : "config"};
     ld.conf = mem_zalloc(sizeof(*ld.conf));
     scope_init(&ld.main, &conf_rows, ld.conf, mem_strdup(""));
-    scope_init(&ld.without_ns, &conf_ns_rows, &ld.conf->channel.without_namespace, mem_strdup("channel.without_namespace"));
+    scope_init(&ld.without_ns, &conf_ns_rows, &ld.conf->channel.without_namespace,
+               mem_strdup("channel.without_namespace"));
     struct conf *c = ld.conf;
     int rc = load(&ld);
     for (size_t i = 0; i < c->channel.namespace_count; i++) {

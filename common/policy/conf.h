@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration: one JSON file with Centrifugo v6's keys plus the object "pushd", overridden by the environment. */
+/* The configuration: one JSON file with Centrifugo v6's keys plus the object "pushd", overridden by
+ * the environment. */
 #pragma once
 
 #include "common/base/err.h"
@@ -10,20 +11,35 @@
 struct rx;
 struct conf_ns_node;
 
-/* Members are named as the options they hold. Durations are milliseconds with the suffix _ms (negative where the option allows
- * it). Strings are never NULL: "" is unset. Lists end where their count says. Prefixes of URLs begin with a slash and have none at
- * their end: http_api.handler_prefix and admin.handler_prefix are "" for the root, the other ones name one path and are "/" for it.
- * Everything is owned by struct conf and immutable after conf_load, so all threads may read it. */
+/* Members are named as the options they hold. Durations are milliseconds with the suffix _ms
+ * (negative where the option allows it). Strings are never NULL: "" is unset. Lists end where their
+ * count says. Prefixes of URLs begin with a slash and have none at their end:
+ * http_api.handler_prefix and admin.handler_prefix are "" for the root, the other ones name one
+ * path and are "/" for it. Everything is owned by struct conf and immutable after conf_load, so all
+ * threads may read it. */
 
 struct conf_strings {
     char **items;
     size_t n;
 };
 
-enum conf_data_format { DATA_FORMAT_ANY, DATA_FORMAT_JSON, DATA_FORMAT_JSON_OBJECT, DATA_FORMAT_BINARY };
-enum conf_recovery_mode { RECOVERY_STREAM, RECOVERY_CACHE };
-enum conf_subscription_type { SUBSCRIPTION_STREAM, SUBSCRIPTION_MAP, SUBSCRIPTION_MAP_CLIENTS, SUBSCRIPTION_MAP_USERS,
-                              SUBSCRIPTION_SHARED_POLL };
+enum conf_data_format {
+    DATA_FORMAT_ANY,
+    DATA_FORMAT_JSON,
+    DATA_FORMAT_JSON_OBJECT,
+    DATA_FORMAT_BINARY
+};
+enum conf_recovery_mode {
+    RECOVERY_STREAM,
+    RECOVERY_CACHE
+};
+enum conf_subscription_type {
+    SUBSCRIPTION_STREAM,
+    SUBSCRIPTION_MAP,
+    SUBSCRIPTION_MAP_CLIENTS,
+    SUBSCRIPTION_MAP_USERS,
+    SUBSCRIPTION_SHARED_POLL
+};
 
 /* Options of channel.without_namespace and of each element of channel.namespaces. */
 struct chan_opts {
@@ -56,7 +72,7 @@ struct chan_opts {
     bool allow_history_for_anonymous;
     bool allow_user_limited_channels;
     char *channel_regex;
-    struct rx *channel_regex_compiled; /* NULL without one */
+    struct rx *channel_regex_compiled;             /* NULL without one */
     enum conf_data_format publication_data_format; /* effective */
     bool subscribe_proxy_enabled;
     bool publish_proxy_enabled;
@@ -149,8 +165,16 @@ struct conf_redis {
     bool presence_user_mapping;
 };
 
-enum conf_session_source { SESSION_VARIABLE, SESSION_JWT_COOKIE, SESSION_REDIS_COOKIE };
-enum conf_batch_send { BATCH_SEND_AUTO, BATCH_SEND_IO_URING, BATCH_SEND_SEND };
+enum conf_session_source {
+    SESSION_VARIABLE,
+    SESSION_JWT_COOKIE,
+    SESSION_REDIS_COOKIE
+};
+enum conf_batch_send {
+    BATCH_SEND_AUTO,
+    BATCH_SEND_IO_URING,
+    BATCH_SEND_SEND
+};
 
 /* The object "pushd": options that only we have. */
 struct conf_pushd {
@@ -253,8 +277,8 @@ struct conf {
 typedef void (*conf_warn_fn)(const char *text, void *arg);
 
 struct conf_load_opts {
-    const char *path;     /* NULL: no file, environment and defaults only */
-    const char *text;     /* instead of a file: its content, for tests and fuzzing */
+    const char *path; /* NULL: no file, environment and defaults only */
+    const char *text; /* instead of a file: its content, for tests and fuzzing */
     size_t text_len;
     char *const *environ; /* NULL: none */
     bool strict;          /* unknown keys are errors */
@@ -262,12 +286,14 @@ struct conf_load_opts {
     void *warn_arg;
 };
 
-/* Reads, merges and validates. On failure NULL, and e names the file, the line, the option with its path, its value (unless secret)
- * and what to do. A file that does not exist is a warning. Free with conf_free, which wipes the secrets. */
+/* Reads, merges and validates. On failure NULL, and e names the file, the line, the option with its
+ * path, its value (unless secret) and what to do. A file that does not exist is a warning. Free
+ * with conf_free, which wipes the secrets. */
 struct conf *conf_load(const struct conf_load_opts *opts, struct err *e);
 void conf_free(struct conf *c);
 
-/* Writes the effective configuration as JSON, with every default; secrets as "***" unless with_secrets. */
+/* Writes the effective configuration as JSON, with every default; secrets as "***" unless
+ * with_secrets. */
 void conf_print(const struct conf *c, bool with_secrets, struct buf *out);
 
 /* One row of the option table, for documentation: see conf_schema.h. */

@@ -17,7 +17,8 @@ static const char *duration(struct conf_loader *ld, int64_t ms)
     return text;
 }
 
-static int check_history(struct conf_loader *ld, const struct conf_scope *s, const struct chan_opts *o)
+static int check_history(struct conf_loader *ld, const struct conf_scope *s,
+                         const struct chan_opts *o)
 {
     if (o->history_size > 0 && o->history_ttl_ms == 0) {
         return conf_fail_row(ld, s, "history_size", "history_ttl has to be set, too");
@@ -26,14 +27,18 @@ static int check_history(struct conf_loader *ld, const struct conf_scope *s, con
         return conf_fail_row(ld, s, "history_ttl", "history_size has to be set, too");
     }
     if (o->history_ttl_ms > o->history_meta_ttl_ms) {
-        return conf_fail_row(ld, s, "history_ttl", "%s is longer than the history_meta_ttl of %s; make that at least as long",
-                             duration(ld, o->history_ttl_ms), duration(ld, o->history_meta_ttl_ms));
+        return conf_fail_row(
+            ld, s, "history_ttl",
+            "%s is longer than the history_meta_ttl of %s; make that at least as long",
+            duration(ld, o->history_ttl_ms), duration(ld, o->history_meta_ttl_ms));
     }
     if (o->force_recovery && o->history_size == 0) {
-        return conf_fail_row(ld, s, "force_recovery", "there is nothing to recover from; set history_size and history_ttl");
+        return conf_fail_row(ld, s, "force_recovery",
+                             "there is nothing to recover from; set history_size and history_ttl");
     }
     if (o->auto_cache_recover && !(o->force_recovery && o->force_recovery_mode == RECOVERY_CACHE)) {
-        return conf_fail_row(ld, s, "auto_cache_recover", "needs force_recovery and \"force_recovery_mode\": \"cache\"");
+        return conf_fail_row(ld, s, "auto_cache_recover",
+                             "needs force_recovery and \"force_recovery_mode\": \"cache\"");
     }
     return 0;
 }
@@ -61,7 +66,8 @@ static int compare_names(const void *a, const void *b)
 {
     const struct conf_scope *x = *(const struct conf_scope *const *)a;
     const struct conf_scope *y = *(const struct conf_scope *const *)b;
-    return strcmp(((const struct chan_opts *)x->base)->name, ((const struct chan_opts *)y->base)->name);
+    return strcmp(((const struct chan_opts *)x->base)->name,
+                  ((const struct chan_opts *)y->base)->name);
 }
 
 static int check_duplicates(struct conf_loader *ld)
@@ -91,7 +97,8 @@ static int check_channels(struct conf_loader *ld)
         struct chan_opts *o = &ch->namespaces[i];
         if (!is_ns_name(o->name)) {
             return conf_fail_row(ld, &ld->ns[i], "name",
-                                 "a namespace has a name of at least two letters, digits, dots, dashes and underscores");
+                                 "a namespace has a name of at least two letters, digits, dots, "
+                                 "dashes and underscores");
         }
         rc = check_history(ld, &ld->ns[i], o);
         if (rc == 0) {
@@ -103,7 +110,8 @@ static int check_channels(struct conf_loader *ld)
 
 static int check_personal(struct conf_loader *ld)
 {
-    static const char ns_row[] = "client.subscribe_to_user_personal_channel.personal_channel_namespace";
+    static const char ns_row[] =
+        "client.subscribe_to_user_personal_channel.personal_channel_namespace";
     const struct conf *c = ld->conf;
     const char *name = c->client.subscribe_to_user_personal_channel.personal_channel_namespace;
     const struct chan_opts *o = &c->channel.without_namespace;
@@ -116,12 +124,14 @@ static int check_personal(struct conf_loader *ld)
             i++;
         }
         if (i == c->channel.namespace_count) {
-            return conf_fail_row(ld, &ld->main, ns_row, "there is no namespace %s in channel.namespaces", name);
+            return conf_fail_row(ld, &ld->main, ns_row,
+                                 "there is no namespace %s in channel.namespaces", name);
         }
         o = &c->channel.namespaces[i];
     }
     if (c->client.subscribe_to_user_personal_channel.single_connection && !o->presence) {
-        return conf_fail_row(ld, &ld->main, "client.subscribe_to_user_personal_channel.single_connection",
+        return conf_fail_row(ld, &ld->main,
+                             "client.subscribe_to_user_personal_channel.single_connection",
                              "needs presence in the namespace of the personal channel");
     }
     return 0;
@@ -137,11 +147,16 @@ static int check_origins(struct conf_loader *ld)
             return conf_fail_row(ld, &ld->main, row, "%.100s is no valid pattern", s.p);
         }
         if (s.p[s.n - 1] == '/') {
-            conf_warn_row(ld, &ld->main, row, "%.100s matches nothing: an origin has no slash at its end", s.p);
+            conf_warn_row(ld, &ld->main, row,
+                          "%.100s matches nothing: an origin has no slash at its end", s.p);
         } else if (strpbrk(s.p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL) {
-            conf_warn_row(ld, &ld->main, row, "%.100s matches nothing: origins are compared in lower case", s.p);
-        } else if (strstr(s.p, "://") == NULL && s.p[0] != '*' && strpbrk(s.p, "{[?") == NULL && strcmp(s.p, "null") != 0) {
-            conf_warn_row(ld, &ld->main, row, "%.100s matches nothing: write the scheme, too, as in https://%.100s", s.p, s.p);
+            conf_warn_row(ld, &ld->main, row,
+                          "%.100s matches nothing: origins are compared in lower case", s.p);
+        } else if (strstr(s.p, "://") == NULL && s.p[0] != '*' && strpbrk(s.p, "{[?") == NULL &&
+                   strcmp(s.p, "null") != 0) {
+            conf_warn_row(ld, &ld->main, row,
+                          "%.100s matches nothing: write the scheme, too, as in https://%.100s",
+                          s.p, s.p);
         }
     }
     return 0;
@@ -165,8 +180,10 @@ static int check_token(struct conf_loader *ld, const char *prefix, const struct 
     if (t->issuer[0] != '\0' && t->issuer_regex[0] != '\0') {
         return conf_fail_row(ld, &ld->main, issuer, "issuer is set, too; keep one of them");
     }
-    if (t->user_id_claim[strspn(t->user_id_claim, "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] != '\0') {
-        return conf_fail_row(ld, &ld->main, claim, "the name of a claim has letters and underscores only");
+    if (t->user_id_claim[strspn(t->user_id_claim,
+                                "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] != '\0') {
+        return conf_fail_row(ld, &ld->main, claim,
+                             "the name of a claim has letters and underscores only");
     }
     return 0;
 }
@@ -175,10 +192,15 @@ static int check_client(struct conf_loader *ld)
 {
     const struct conf_client *cl = &ld->conf->client;
     if (cl->pong_timeout_ms >= cl->ping_interval_ms) {
-        const char *row = conf_from(&ld->main, "client.pong_timeout") != 0 ? "client.pong_timeout" : "client.ping_interval";
-        return conf_fail_row(ld, &ld->main, row, "the pong timeout (%s) has to be shorter than the ping interval (%s)%s",
-                             duration(ld, cl->pong_timeout_ms), duration(ld, cl->ping_interval_ms),
-                             cl->ping_interval_ms < 0 ? "; no pings at all is \"ping_interval\": \"-1s\", \"pong_timeout\": \"-2s\"" : "");
+        const char *row = conf_from(&ld->main, "client.pong_timeout") != 0 ? "client.pong_timeout"
+                                                                           : "client.ping_interval";
+        return conf_fail_row(
+            ld, &ld->main, row,
+            "the pong timeout (%s) has to be shorter than the ping interval (%s)%s",
+            duration(ld, cl->pong_timeout_ms), duration(ld, cl->ping_interval_ms),
+            cl->ping_interval_ms < 0
+                ? "; no pings at all is \"ping_interval\": \"-1s\", \"pong_timeout\": \"-2s\""
+                : "");
     }
     int rc = check_token(ld, "client.token", &cl->token);
     if (rc == 0) {
@@ -190,7 +212,8 @@ static int check_client(struct conf_loader *ld)
     return rc != 0 ? rc : check_personal(ld);
 }
 
-/* Switches that open a door are meant for development; whoever left one on by mistake reads it at every start. */
+/* Switches that open a door are meant for development; whoever left one on by mistake reads it at
+ * every start. */
 static void warn_open_doors(struct conf_loader *ld)
 {
     static const struct {
@@ -212,7 +235,8 @@ static void warn_open_doors(struct conf_loader *ld)
 int conf_check(struct conf_loader *ld)
 {
     if (strcmp(ld->conf->engine.type, "memory") == 0) {
-        conf_warn_row(ld, &ld->main, "engine.type", "pushd keeps its state in Redis always; engine.redis is used");
+        conf_warn_row(ld, &ld->main, "engine.type",
+                      "pushd keeps its state in Redis always; engine.redis is used");
     }
     int rc = check_channels(ld);
     if (rc == 0) {

@@ -14,7 +14,9 @@ static const char *address_fault(const char *address)
         if (address[5] != '/') {
             return "a Unix socket is written unix:/path";
         }
-        return strlen(address + 5) >= sizeof(((struct sockaddr_un *)NULL)->sun_path) ? "this path is too long for a socket" : NULL;
+        return strlen(address + 5) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)
+                   ? "this path is too long for a socket"
+                   : NULL;
     }
     const char *colon = strrchr(address, ':');
     uint64_t port;
@@ -49,8 +51,11 @@ static bool is_network(const char *text)
     }
     memcpy(host, text, n);
     host[n] = '\0';
-    unsigned width = inet_pton(AF_INET, host, bytes) == 1 ? 32 : inet_pton(AF_INET6, host, bytes) == 1 ? 128 : 0;
-    return width != 0 && (text[n] == '\0' || (span_to_u64(span_str(text + n + 1), &bits) == 0 && bits <= width));
+    unsigned width = inet_pton(AF_INET, host, bytes) == 1    ? 32
+                     : inet_pton(AF_INET6, host, bytes) == 1 ? 128
+                                                             : 0;
+    return width != 0 &&
+           (text[n] == '\0' || (span_to_u64(span_str(text + n + 1), &bits) == 0 && bits <= width));
 }
 
 /* Whether every brace belongs to a {word} of the list. */
@@ -76,20 +81,24 @@ static int check_tokens(struct conf_loader *ld)
     const struct conf_pushd *p = &ld->conf->pushd;
     for (size_t i = 0; i < p->token.channels.n; i++) {
         if (!has_only(p->token.channels.items[i], words)) {
-            return conf_fail_row(ld, &ld->main, "pushd.token.channels", "%.120s: only {user} and {org} can be filled in",
+            return conf_fail_row(ld, &ld->main, "pushd.token.channels",
+                                 "%.120s: only {user} and {org} can be filled in",
                                  p->token.channels.items[i]);
         }
     }
     const char *key = p->token.session.redis_key;
     if (!has_only(key, key_words) || strstr(key, "{cookie}") == NULL) {
-        return conf_fail_row(ld, &ld->main, "pushd.token.session.redis_key", "has to contain {cookie}, and no other braces");
+        return conf_fail_row(ld, &ld->main, "pushd.token.session.redis_key",
+                             "has to contain {cookie}, and no other braces");
     }
-    if (p->token.session.source == SESSION_JWT_COOKIE && p->token.session.jwt_hmac_secret_key[0] == '\0') {
+    if (p->token.session.source == SESSION_JWT_COOKIE &&
+        p->token.session.jwt_hmac_secret_key[0] == '\0') {
         return conf_fail_row(ld, &ld->main, "pushd.token.session.source",
                              "jwt_cookie needs pushd.token.session.jwt_hmac_secret_key");
     }
     if (strcmp(p->token.endpoint, p->token.subscription_endpoint) == 0) {
-        return conf_fail_row(ld, &ld->main, "pushd.token.endpoint", "is the same path as pushd.token.subscription_endpoint");
+        return conf_fail_row(ld, &ld->main, "pushd.token.endpoint",
+                             "is the same path as pushd.token.subscription_endpoint");
     }
     return 0;
 }
@@ -109,7 +118,8 @@ int conf_check_pushd(struct conf_loader *ld)
     }
     for (size_t i = 0; i < p->trusted_proxies.n && rc == 0; i++) {
         if (!is_network(p->trusted_proxies.items[i])) {
-            rc = conf_fail_row(ld, &ld->main, "pushd.trusted_proxies", "%.100s: write a network such as 10.0.0.0/8, an address, or unix:",
+            rc = conf_fail_row(ld, &ld->main, "pushd.trusted_proxies",
+                               "%.100s: write a network such as 10.0.0.0/8, an address, or unix:",
                                p->trusted_proxies.items[i]);
         }
     }

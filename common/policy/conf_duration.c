@@ -7,14 +7,8 @@ static const struct {
     const char *name;
     int64_t ns;
 } units[] = {
-    {"ns", 1},
-    {"us", 1000},
-    {"\xc2\xb5s", 1000},
-    {"\xce\xbcs", 1000},
-    {"ms", 1000000},
-    {"s", 1000000000},
-    {"m", 60000000000},
-    {"h", 3600000000000},
+    {"ns", 1},       {"us", 1000},      {"\xc2\xb5s", 1000}, {"\xce\xbcs", 1000},
+    {"ms", 1000000}, {"s", 1000000000}, {"m", 60000000000},  {"h", 3600000000000},
 };
 
 static int64_t unit_ns(struct span name)
@@ -41,7 +35,8 @@ static int parse_part(struct span *s, int64_t *ns)
     double scale = 0.1;
     size_t digits = 0;
     for (; at < s->n && is_digit(s->p[at]); at++, digits++) {
-        if (__builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, s->p[at] - '0', &whole)) {
+        if (__builtin_mul_overflow(whole, 10, &whole) ||
+            __builtin_add_overflow(whole, s->p[at] - '0', &whole)) {
             return ERR_RANGE;
         }
     }
@@ -59,8 +54,8 @@ static int parse_part(struct span *s, int64_t *ns)
     if (digits == 0 || unit == 0) {
         return ERR_SYNTAX;
     }
-    if (__builtin_mul_overflow(whole, unit, ns)
-        || __builtin_add_overflow(*ns, (int64_t)(fraction * (double)unit + 0.5), ns)) {
+    if (__builtin_mul_overflow(whole, unit, ns) ||
+        __builtin_add_overflow(*ns, (int64_t)(fraction * (double)unit + 0.5), ns)) {
         return ERR_RANGE;
     }
     *s = span_from(*s, at);

@@ -46,7 +46,9 @@ static int read_name_list(struct conf_loader *ld, struct span list)
             names[n++] = part;
         }
     }
-    int rc = n > CONF_MAX_NAMESPACES ? conf_fail(ld, ERR_LIMIT, FROM_ENV, "channel.namespaces", "more than %d namespaces", CONF_MAX_NAMESPACES) : 0;
+    int rc = n > CONF_MAX_NAMESPACES ? conf_fail(ld, ERR_LIMIT, FROM_ENV, "channel.namespaces",
+                                                 "more than %d namespaces", CONF_MAX_NAMESPACES)
+                                     : 0;
     if (rc == 0) {
         conf_namespaces_reset(ld, names, n, true);
     }
@@ -67,12 +69,14 @@ static int read_namespaces(struct conf_loader *ld)
     if (!jscan_is_valid(value)) {
         struct conf_fault f = {.line = 1, .column = 1, .what = "this is not JSON"};
         conf_json_fault(value, &f);
-        return conf_fail(ld, ERR_SYNTAX, FROM_ENV, "channel.namespaces", "column %u: %s", f.column, f.what);
+        return conf_fail(ld, ERR_SYNTAX, FROM_ENV, "channel.namespaces", "column %u: %s", f.column,
+                         f.what);
     }
     return conf_namespaces_read(ld, value, true);
 }
 
-static int set_row(struct conf_loader *ld, struct conf_scope *scope, const struct conf_row *row, const struct variable *v)
+static int set_row(struct conf_loader *ld, struct conf_scope *scope, const struct conf_row *row,
+                   const struct variable *v)
 {
     struct conf_value value = conf_value_of_text(v->value);
     return conf_set(ld, scope, row, &value, FROM_ENV);
@@ -99,7 +103,10 @@ static bool skip_name(struct span name, const char *ns, struct span *rest)
     return true;
 }
 
-enum outcome { NOT_THIS, TAKEN };
+enum outcome {
+    NOT_THIS,
+    TAKEN
+};
 
 static int try_namespaces(struct conf_loader *ld, const struct variable *v, enum outcome *outcome)
 {
@@ -139,18 +146,19 @@ static bool contains(struct span s, const char *part)
     return false;
 }
 
-/* Variables that stand for no option and still are in order: ours for other purposes, values for others to expand, and what Kubernetes
- * injects for a service called centrifugo. */
+/* Variables that stand for no option and still are in order: ours for other purposes, values for
+ * others to expand, and what Kubernetes injects for a service called centrifugo. */
 static bool is_no_option(struct span name)
 {
-    return span_eq(name, SPAN("URL")) || span_starts(name, SPAN("VAR_")) || contains(name, "SERVICE_")
-           || contains(name, "_PORT_") || (name.n >= 4 && memcmp(name.p + name.n - 4, "PORT", 4) == 0);
+    return span_eq(name, SPAN("URL")) || span_starts(name, SPAN("VAR_")) ||
+           contains(name, "SERVICE_") || contains(name, "_PORT_") ||
+           (name.n >= 4 && memcmp(name.p + name.n - 4, "PORT", 4) == 0);
 }
 
 static bool is_true(struct span value)
 {
-    return !span_eq(value, SPAN("0")) && !span_eq_nocase(value, SPAN("false")) && !span_eq_nocase(value, SPAN("f"))
-           && !span_eq(value, SPAN("memory"));
+    return !span_eq(value, SPAN("0")) && !span_eq_nocase(value, SPAN("false")) &&
+           !span_eq_nocase(value, SPAN("f")) && !span_eq(value, SPAN("memory"));
 }
 
 static const char *variable_name(struct conf_loader *ld, struct span name)
@@ -185,7 +193,10 @@ static int unknown(struct conf_loader *ld, const struct variable *v)
     struct buf b = {0};
     buf_addf(&b, "%s: no option has this variable", name);
     if (row != NULL && row != conf_ns_rows.rows) {
-        buf_addf(&b, "; the one for channels without a namespace is CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_%.*s", SPAN_FMT(v->name));
+        buf_addf(&b,
+                 "; the one for channels without a namespace is "
+                 "CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_%.*s",
+                 SPAN_FMT(v->name));
     } else if (near != NULL) {
         buf_addf(&b, "; did you mean CENTRIFUGO_%s?", near);
     }
@@ -208,7 +219,10 @@ static int read_foreign(struct conf_loader *ld, const struct variable *v)
     }
     if (f->kind == FOREIGN_OLD) {
         if (!f->in_env) {
-            conf_warn(ld, 0, "", "%s: this is its name in older versions and has no effect; now the option is %s", name, f->now);
+            conf_warn(
+                ld, 0, "",
+                "%s: this is its name in older versions and has no effect; now the option is %s",
+                name, f->now);
         }
         return 0;
     }
@@ -227,7 +241,9 @@ static int read_old(struct conf_loader *ld)
             continue;
         }
         const struct conf_foreign *f = conf_foreign_env(v.name);
-        const struct conf_row *row = f != NULL && f->kind == FOREIGN_OLD && f->in_env ? conf_row_find(&conf_rows, span_str(f->now)) : NULL;
+        const struct conf_row *row = f != NULL && f->kind == FOREIGN_OLD && f->in_env
+                                         ? conf_row_find(&conf_rows, span_str(f->now))
+                                         : NULL;
         if (row != NULL) {
             rc = set_row(ld, &ld->main, row, &v);
         }
@@ -270,8 +286,10 @@ int conf_load_env(struct conf_loader *ld)
     if (rc == 0) {
         rc = read_present(ld);
     }
-    /* A password in the environment is what older deployments have; it would be pointless without the page it opens. */
-    if (rc == 0 && conf_from(&ld->main, "admin.password") == FROM_ENV && conf_from(&ld->main, "admin.enabled") == 0) {
+    /* A password in the environment is what older deployments have; it would be pointless without
+     * the page it opens. */
+    if (rc == 0 && conf_from(&ld->main, "admin.password") == FROM_ENV &&
+        conf_from(&ld->main, "admin.enabled") == 0) {
         ld->conf->admin.enabled = true;
     }
     return rc;

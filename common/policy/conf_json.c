@@ -11,7 +11,8 @@ struct finder {
 
 static int peek(struct finder *f)
 {
-    while (f->at < f->text.n && strchr(" \t\r\n", f->text.p[f->at]) != NULL && f->text.p[f->at] != '\0') {
+    while (f->at < f->text.n && strchr(" \t\r\n", f->text.p[f->at]) != NULL &&
+           f->text.p[f->at] != '\0') {
         f->at++;
     }
     return f->at < f->text.n ? (unsigned char)f->text.p[f->at] : -1;
@@ -51,8 +52,9 @@ static bool find_string(struct finder *f)
             return true;
         }
         if (c < 0x20) {
-            return fault(f, c == '\n' ? "a string ends at its line's end; a quote is missing, or write \\n"
-                                      : "a raw control character inside a string");
+            return fault(
+                f, c == '\n' ? "a string ends at its line's end; a quote is missing, or write \\n"
+                             : "a raw control character inside a string");
         }
         if (c != '\\') {
             continue;
@@ -78,7 +80,8 @@ static bool find_scalar(struct finder *f)
     struct span value;
     enum jscan_kind kind;
     if (jscan_value(&s, &value, &kind) != 0) {
-        return unexpected(f, "expected a value: a string in quotes, a number, true, false, null, { or [");
+        return unexpected(
+            f, "expected a value: a string in quotes, a number, true, false, null, { or [");
     }
     f->at = (size_t)(s.p - f->text.p);
     return true;

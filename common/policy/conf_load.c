@@ -29,14 +29,17 @@ static bool has_control(struct span s)
 }
 
 /* The next member of an object whose path is `prefix` ("" for none). */
-static bool next_member(struct conf_loader *ld, struct jscan *s, struct span prefix, struct member *m)
+static bool next_member(struct conf_loader *ld, struct jscan *s, struct span prefix,
+                        struct member *m)
 {
     struct span raw_key;
     if (!jscan_member(s, &raw_key, &m->value.raw, &m->value.kind)) {
         return false;
     }
     m->value.is_env = false;
-    m->value.text = m->value.kind == JSCAN_STRING ? jscan_string(jscan_unquote(m->value.raw), &ld->arena) : m->value.raw;
+    m->value.text = m->value.kind == JSCAN_STRING
+                        ? jscan_string(jscan_unquote(m->value.raw), &ld->arena)
+                        : m->value.raw;
     m->line = conf_line_of(ld, raw_key.p);
     struct span key = jscan_string(raw_key, &ld->arena);
     key = has_control(key) ? raw_key : key;
@@ -54,7 +57,8 @@ static int unknown(struct conf_loader *ld, const struct conf_scope *scope, const
     struct buf b = {0};
     buf_add_str(&b, "unknown option");
     if (near != NULL) {
-        buf_addf(&b, "; did you mean %s?", scope == &ld->main ? near : conf_path(ld, scope, span_str(near)));
+        buf_addf(&b, "; did you mean %s?",
+                 scope == &ld->main ? near : conf_path(ld, scope, span_str(near)));
     }
     int rc = 0;
     if (ld->opts->strict) {
@@ -109,7 +113,8 @@ bool conf_foreign_is_active(const struct conf_foreign *f, const struct conf_valu
     return is_active;
 }
 
-void conf_foreign_report(struct conf_loader *ld, const struct conf_foreign *f, uint32_t where, const char *path, bool is_active)
+void conf_foreign_report(struct conf_loader *ld, const struct conf_foreign *f, uint32_t where,
+                         const char *path, bool is_active)
 {
     switch (f->kind) {
     case FOREIGN_NOT_YET:
@@ -141,7 +146,8 @@ static int read_ns_object(struct conf_loader *ld, struct conf_scope *scope, stru
         if (row != NULL && !(scope == &ld->without_ns && row == scope->table->rows)) {
             rc = conf_set(ld, scope, row, &m.value, m.line);
         } else if (f != NULL) {
-            conf_foreign_report(ld, f, m.line, conf_path(ld, scope, m.path), conf_foreign_is_active(f, &m.value));
+            conf_foreign_report(ld, f, m.line, conf_path(ld, scope, m.path),
+                                conf_foreign_is_active(f, &m.value));
         } else {
             rc = unknown(ld, scope, &m);
         }
@@ -156,7 +162,8 @@ static struct span name_of(struct conf_loader *ld, struct span object)
     struct span name = {0};
     struct member m;
     while (next_member(ld, &s, SPAN(""), &m)) {
-        if (span_eq_nocase(m.path, SPAN("name")) && (m.value.kind == JSCAN_STRING || m.value.kind == JSCAN_NUMBER)) {
+        if (span_eq_nocase(m.path, SPAN("name")) &&
+            (m.value.kind == JSCAN_STRING || m.value.kind == JSCAN_NUMBER)) {
             name = m.value.text;
         }
     }
@@ -174,9 +181,11 @@ int conf_namespaces_read(struct conf_loader *ld, struct span array, bool is_env)
     for (struct jscan s = jscan_enter(array); rc == 0 && jscan_element(&s, &value, &kind);) {
         uint32_t where = is_env ? FROM_ENV : conf_line_of(ld, value.p);
         if (n == CONF_MAX_NAMESPACES) {
-            rc = conf_fail(ld, ERR_LIMIT, where, path, "more than %d namespaces", CONF_MAX_NAMESPACES);
+            rc = conf_fail(ld, ERR_LIMIT, where, path, "more than %d namespaces",
+                           CONF_MAX_NAMESPACES);
         } else if (kind != JSCAN_OBJECT) {
-            rc = conf_fail(ld, ERR_TYPE, where, path, "expected objects such as {\"name\": \"chat\"} in this list");
+            rc = conf_fail(ld, ERR_TYPE, where, path,
+                           "expected objects such as {\"name\": \"chat\"} in this list");
         } else if ((names[n] = name_of(ld, value)).n == 0) {
             rc = conf_fail(ld, ERR_MISSING, where, path, "namespace number %zu has no name", n + 1);
         }
@@ -208,12 +217,15 @@ static int read_member(struct conf_loader *ld, const struct member *m)
     bool is_ns = span_eq_nocase(m->path, SPAN("channel.without_namespace"));
     if (is_ns || conf_row_is_object(&conf_rows, m->path)) {
         if (m->value.kind == JSCAN_OBJECT) {
-            return is_ns ? read_ns_object(ld, &ld->without_ns, m->value.raw) : read_object(ld, m->value.raw, m->path);
+            return is_ns ? read_ns_object(ld, &ld->without_ns, m->value.raw)
+                         : read_object(ld, m->value.raw, m->path);
         }
         if (f != NULL && f->kind == FOREIGN_OLD) { /* "engine": "redis", "admin": true */
             return old_name(ld, m, f->now);
         }
-        return m->value.kind == JSCAN_NULL ? 0 : conf_fail(ld, ERR_TYPE, m->line, path, "expected an object { ... }");
+        return m->value.kind == JSCAN_NULL
+                   ? 0
+                   : conf_fail(ld, ERR_TYPE, m->line, path, "expected an object { ... }");
     }
     if (span_eq_nocase(m->path, SPAN("channel.namespaces"))) {
         if (m->value.kind == JSCAN_ARRAY) {
@@ -221,7 +233,8 @@ static int read_member(struct conf_loader *ld, const struct member *m)
         }
         return m->value.kind == JSCAN_NULL
                    ? 0
-                   : conf_fail(ld, ERR_TYPE, m->line, path, "expected a list of objects such as [{\"name\": \"chat\"}]");
+                   : conf_fail(ld, ERR_TYPE, m->line, path,
+                               "expected a list of objects such as [{\"name\": \"chat\"}]");
     }
     if (f != NULL && f->kind == FOREIGN_OLD) {
         return old_name(ld, m, f->now);
@@ -257,7 +270,8 @@ int conf_load_json(struct conf_loader *ld)
     struct span value;
     enum jscan_kind kind;
     if (jscan_at_end(&s)) {
-        return conf_fail(ld, ERR_SYNTAX, 0, "", "%s is empty; the smallest configuration is {}", ld->file);
+        return conf_fail(ld, ERR_SYNTAX, 0, "", "%s is empty; the smallest configuration is {}",
+                         ld->file);
     }
     if (!jscan_is_valid(ld->text) || jscan_value(&s, &value, &kind) != 0) {
         struct conf_fault f = {.line = 1, .column = 1, .what = "this is not JSON"};
@@ -283,7 +297,8 @@ static int read_all(struct conf_loader *ld, int fd, struct buf *out)
         char *at = buf_reserve(out, 65536);
         ssize_t n = at != NULL ? read(fd, at, 65536) : 0;
         if (at == NULL) {
-            return conf_fail(ld, ERR_LIMIT, 0, "", "%s is larger than %d bytes", ld->file, CONF_MAX_FILE_BYTES);
+            return conf_fail(ld, ERR_LIMIT, 0, "", "%s is larger than %d bytes", ld->file,
+                             CONF_MAX_FILE_BYTES);
         }
         if (n < 0) {
             return conf_fail(ld, ERR_IO, 0, "", "cannot read %s: %s", ld->file, strerror(errno));
@@ -301,8 +316,10 @@ static void check_mode(struct conf_loader *ld, const struct stat *st)
     for (size_t i = 0; (st->st_mode & S_IROTH) != 0 && i < conf_rows.n; i++) {
         uint32_t from = ld->main.from[i];
         bool is_empty = conf_value_is_zero(&conf_rows.rows[i], ld->conf);
-        if ((conf_rows.rows[i].flags & CONF_SECRET) != 0 && from != 0 && from != FROM_ENV && !is_empty) {
-            conf_warn(ld, from, conf_rows.rows[i].path, "everybody on this machine can read this secret; chmod o-r %s", ld->file);
+        if ((conf_rows.rows[i].flags & CONF_SECRET) != 0 && from != 0 && from != FROM_ENV &&
+            !is_empty) {
+            conf_warn(ld, from, conf_rows.rows[i].path,
+                      "everybody on this machine can read this secret; chmod o-r %s", ld->file);
             return;
         }
     }
@@ -310,9 +327,12 @@ static void check_mode(struct conf_loader *ld, const struct stat *st)
 
 int conf_load_file(struct conf_loader *ld)
 {
-    if (ends_with(ld->file, ".yaml") || ends_with(ld->file, ".yml") || ends_with(ld->file, ".toml")) {
+    if (ends_with(ld->file, ".yaml") || ends_with(ld->file, ".yml") ||
+        ends_with(ld->file, ".toml")) {
         return conf_fail(ld, ERR_UNKNOWN, 0, "",
-                         "%s: only JSON is read; convert the file (the options keep their names) and give it the end .json", ld->file);
+                         "%s: only JSON is read; convert the file (the options keep their names) "
+                         "and give it the end .json",
+                         ld->file);
     }
     int fd = open(ld->file, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {

@@ -22,7 +22,7 @@ struct conf_scope {
 struct conf_loader {
     const struct conf_load_opts *opts;
     struct conf *conf;
-    const char *file; /* its name in messages */
+    const char *file;   /* its name in messages */
     struct buf content; /* of the file */
     struct span text;
     struct arena arena;
@@ -41,32 +41,38 @@ int conf_apply_defaults(struct conf_loader *ld);
 int conf_check(struct conf_loader *ld);
 int conf_check_pushd(struct conf_loader *ld);
 
-/* Replaces the namespaces by n new ones, with their names. An old one of the same name keeps its options. */
+/* Replaces the namespaces by n new ones, with their names. An old one of the same name keeps its
+ * options. */
 void conf_namespaces_reset(struct conf_loader *ld, const struct span *names, size_t n, bool keep);
-/* Reads a JSON array of namespaces; line_of tells lines in the file, else they come from the environment. */
+/* Reads a JSON array of namespaces; line_of tells lines in the file, else they come from the
+ * environment. */
 int conf_namespaces_read(struct conf_loader *ld, struct span array, bool is_env);
 void conf_scope_fini(struct conf_scope *s);
 
-/* Sets one option and reports its warning or error with its place. `where` is the file's line, or FROM_ENV. */
-int conf_set(struct conf_loader *ld, struct conf_scope *scope, const struct conf_row *row, const struct conf_value *v,
-             uint32_t where);
+/* Sets one option and reports its warning or error with its place. `where` is the file's line, or
+ * FROM_ENV. */
+int conf_set(struct conf_loader *ld, struct conf_scope *scope, const struct conf_row *row,
+             const struct conf_value *v, uint32_t where);
 
 uint32_t conf_line_of(const struct conf_loader *ld, const char *at);
 
-/* Messages: "FILE:LINE: PATH: text". conf_fail stores the error and returns the code; conf_warn hands a warning to the caller of
- * conf_load. The path is "" for none. */
-void conf_warn(struct conf_loader *ld, uint32_t where, const char *path, const char *fmt, ...) PRINTF_LIKE(4, 5);
-int conf_fail(struct conf_loader *ld, int code, uint32_t where, const char *path, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* Messages: "FILE:LINE: PATH: text". conf_fail stores the error and returns the code; conf_warn
+ * hands a warning to the caller of conf_load. The path is "" for none. */
+void conf_warn(struct conf_loader *ld, uint32_t where, const char *path, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+int conf_fail(struct conf_loader *ld, int code, uint32_t where, const char *path, const char *fmt,
+              ...) PRINTF_LIKE(5, 6);
 /* The same about an option that has been set (or not). */
-void conf_warn_row(struct conf_loader *ld, const struct conf_scope *s, const char *row, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
-int conf_fail_row(struct conf_loader *ld, const struct conf_scope *s, const char *row, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
+void conf_warn_row(struct conf_loader *ld, const struct conf_scope *s, const char *row,
+                   const char *fmt, ...) PRINTF_LIKE(4, 5);
+int conf_fail_row(struct conf_loader *ld, const struct conf_scope *s, const char *row,
+                  const char *fmt, ...) PRINTF_LIKE(4, 5);
 uint32_t conf_from(const struct conf_scope *s, const char *row);
 /* The full path of an option; in the arena. */
 const char *conf_path(struct conf_loader *ld, const struct conf_scope *s, struct span row);
 
-/* The name that is nearest to a misspelled one, or NULL when none is near. In the arena or constant. */
+/* The name that is nearest to a misspelled one, or NULL when none is near. In the arena or
+ * constant. */
 const char *conf_nearest(struct conf_loader *ld, const struct conf_table *t, struct span name);
 
 /* Where a text stops being JSON. */

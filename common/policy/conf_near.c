@@ -34,7 +34,8 @@ static unsigned distance(struct span a, struct span b)
             char x = lower(a.p[i - 1]);
             char y = lower(b.p[j - 1]);
             now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + (x != y));
-            if (i > 1 && j > 1 && x == lower(b.p[j - 2]) && y == lower(a.p[i - 2]) && before[j - 2] + 1 < now[j]) {
+            if (i > 1 && j > 1 && x == lower(b.p[j - 2]) && y == lower(a.p[i - 2]) &&
+                before[j - 2] + 1 < now[j]) {
                 now[j] = before[j - 2] + 1;
             }
         }
@@ -57,22 +58,25 @@ static struct span last_part(struct span path)
 }
 
 struct nearest {
-    const char *path;
+    const char *path; /* of an option, whose first bytes may name an object */
+    size_t bytes;
     unsigned distance;
 };
 
 static void consider(struct nearest *best, const char *path, struct span shown, struct span name)
 {
-    if (shown.n > NAME_MAX_BYTES) {
+    size_t gap = shown.n > name.n ? shown.n - name.n : name.n - shown.n;
+    if (shown.n > NAME_MAX_BYTES || gap >= best->distance) { /* each byte more or less is one step */
         return;
     }
     unsigned d = distance(name, shown);
     if (d < best->distance) {
-        *best = (struct nearest){.path = path, .distance = d};
+        *best = (struct nearest){.path = path, .bytes = shown.n, .distance = d};
     }
 }
 
-/* The same last part in another place: below the object where it was written ("client.hmac_secret_key"), or anywhere
+/* The same last part in another place: below the object where it was written
+ * ("client.hmac_secret_key"), or anywhere
  * ("allowed_origins") if only one option has it. */
 static const char *same_leaf(const struct conf_table *t, struct span name)
 {
@@ -85,7 +89,8 @@ static const char *same_leaf(const struct conf_table *t, struct span name)
         if (!span_eq_nocase(last_part(path), leaf)) {
             continue;
         }
-        if (object.n > 0 && path.n > object.n && span_eq_nocase(span_of(path.p, object.n), object)) {
+        if (object.n > 0 && path.n > object.n &&
+            span_eq_nocase(span_of(path.p, object.n), object)) {
             return t->rows[i].path;
         }
         found = t->rows[i].path;
@@ -104,20 +109,19 @@ const char *conf_nearest(struct conf_loader *ld, const struct conf_table *t, str
     for (size_t i = 0; i < t->n; i++) {
         struct span path = span_str(t->rows[i].path);
         consider(&best, t->rows[i].path, path, name);
-        for (size_t dot = span_find(path, '.', 0); dot < path.n; dot = span_find(path, '.', dot + 1)) {
-            struct span object = span_of(path.p, dot);
-            if (best.distance > 0 && distance(name, object) < best.distance) {
-                best = (struct nearest){.path = arena_strdup(&ld->arena, object), .distance = distance(name, object)};
-            }
+        for (size_t dot = span_find(path, '.', 0); dot < path.n;
+             dot = span_find(path, '.', dot + 1)) {
+            consider(&best, path.p, span_of(path.p, dot), name);
         }
     }
     if (best.path != NULL) {
-        return best.path;
+        return arena_strdup(&ld->arena, span_of(best.path, best.bytes));
     }
     const char *leaf = same_leaf(t, name);
     if (leaf == NULL && t == &conf_rows && conf_row_find(&conf_ns_rows, last_part(name)) != NULL) {
         struct buf b = {0};
-        buf_addf(&b, "channel.without_namespace.%s", conf_row_find(&conf_ns_rows, last_part(name))->path);
+        buf_addf(&b, "channel.without_namespace.%s",
+                 conf_row_find(&conf_ns_rows, last_part(name))->path);
         leaf = arena_strdup(&ld->arena, buf_span(&b));
         buf_free(&b);
     }

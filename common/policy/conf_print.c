@@ -25,7 +25,8 @@ void conf_url_redact(struct span url, struct buf *out)
     buf_add_span(out, span_from(url, at));
 }
 
-static void print_string(const struct conf_row *row, const char *s, bool with_secrets, struct buf *out)
+static void print_string(const struct conf_row *row, const char *s, bool with_secrets,
+                         struct buf *out)
 {
     if (!with_secrets && (row->flags & CONF_SECRET) != 0 && s != NULL && s[0] != '\0') {
         jwrite_string(out, SPAN("***"));
@@ -39,7 +40,8 @@ static void print_string(const struct conf_row *row, const char *s, bool with_se
     }
 }
 
-static void print_strings(const struct conf_row *row, const struct conf_strings *list, bool with_secrets, struct buf *out)
+static void print_strings(const struct conf_row *row, const struct conf_strings *list,
+                          bool with_secrets, struct buf *out)
 {
     buf_add_char(out, '[');
     for (size_t i = 0; i < list->n; i++) {
@@ -49,7 +51,8 @@ static void print_strings(const struct conf_row *row, const struct conf_strings 
     buf_add_char(out, ']');
 }
 
-void conf_value_print(const struct conf_row *row, const void *base, bool with_secrets, struct buf *out)
+void conf_value_print(const struct conf_row *row, const void *base, bool with_secrets,
+                      struct buf *out)
 {
     const void *at = (const char *)base + row->offset;
     switch (row->kind) {
@@ -76,7 +79,8 @@ void conf_value_print(const struct conf_row *row, const void *base, bool with_se
     }
 }
 
-/* Writes members at their depth, and the braces between them, as rows with dotted paths come by in their order. */
+/* Writes members at their depth, and the braces between them, as rows with dotted paths come by in
+ * their order. */
 struct printer {
     struct buf *out;
     bool with_secrets;
@@ -106,7 +110,8 @@ static void close_bracket(struct printer *p, char bracket)
     p->is_first = false;
 }
 
-/* Number of components that two dotted object paths share; *bytes gets the length of that part of a. */
+/* Number of components that two dotted object paths share; *bytes gets the length of that part of
+ * a. */
 static int shared_depth(struct span a, struct span b, size_t *bytes)
 {
     struct span rest_a = a;
@@ -115,7 +120,8 @@ static int shared_depth(struct span a, struct span b, size_t *bytes)
     struct span y;
     int n = 0;
     *bytes = 0;
-    while (span_split(&rest_a, '.', &x) && span_split(&rest_b, '.', &y) && x.n > 0 && span_eq(x, y)) {
+    while (span_split(&rest_a, '.', &x) && span_split(&rest_b, '.', &y) && x.n > 0 &&
+           span_eq(x, y)) {
         n++;
         *bytes = (size_t)(x.p + x.n - a.p);
     }
@@ -148,7 +154,8 @@ static void move_to(struct printer *p, struct span path)
     p->open = path;
 }
 
-static void print_rows(struct printer *p, const struct conf_table *t, const void *base, bool with_name)
+static void print_rows(struct printer *p, const struct conf_table *t, const void *base,
+                       bool with_name)
 {
     for (size_t i = with_name ? 0 : 1; i < t->n; i++) {
         begin_member(p, span_str(t->rows[i].path));
@@ -181,7 +188,8 @@ static void print_namespaces(struct printer *p, const struct conf *c)
 
 void conf_print(const struct conf *c, bool with_secrets, struct buf *out)
 {
-    struct printer p = {.out = out, .with_secrets = with_secrets, .is_first = true, .depth = 1, .open = SPAN("")};
+    struct printer p = {
+        .out = out, .with_secrets = with_secrets, .is_first = true, .depth = 1, .open = SPAN("")};
     buf_add_char(out, '{');
     for (size_t i = 0; i < conf_rows.n; i++) {
         const struct conf_row *row = &conf_rows.rows[i];

@@ -66,7 +66,8 @@ static void compose(struct conf_loader *ld, uint32_t where, const char *path, st
     }
 }
 
-/* The text goes into logs and onto terminals, and parts of it come from a file: one line, without control characters. */
+/* The text goes into logs and onto terminals, and parts of it come from a file: one line, without
+ * control characters. */
 static void tidy(char *text)
 {
     for (char *p = text; *p != '\0'; p++) {
@@ -76,10 +77,11 @@ static void tidy(char *text)
     }
 }
 
-static void format(struct conf_loader *ld, uint32_t where, const char *path, const char *fmt, va_list ap, struct err *e)
-    __attribute__((format(printf, 4, 0)));
+static void format(struct conf_loader *ld, uint32_t where, const char *path, const char *fmt,
+                   va_list ap, struct err *e) __attribute__((format(printf, 4, 0)));
 
-static void format(struct conf_loader *ld, uint32_t where, const char *path, const char *fmt, va_list ap, struct err *e)
+static void format(struct conf_loader *ld, uint32_t where, const char *path, const char *fmt,
+                   va_list ap, struct err *e)
 {
     char text[sizeof(e->text)];
     struct buf b = {0};
@@ -107,7 +109,8 @@ void conf_warn(struct conf_loader *ld, uint32_t where, const char *path, const c
     warn(ld, &e);
 }
 
-int conf_fail(struct conf_loader *ld, int code, uint32_t where, const char *path, const char *fmt, ...)
+int conf_fail(struct conf_loader *ld, int code, uint32_t where, const char *path, const char *fmt,
+              ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -117,7 +120,8 @@ int conf_fail(struct conf_loader *ld, int code, uint32_t where, const char *path
     return code;
 }
 
-void conf_warn_row(struct conf_loader *ld, const struct conf_scope *s, const char *row, const char *fmt, ...)
+void conf_warn_row(struct conf_loader *ld, const struct conf_scope *s, const char *row,
+                   const char *fmt, ...)
 {
     struct err e;
     va_list ap;
@@ -127,7 +131,8 @@ void conf_warn_row(struct conf_loader *ld, const struct conf_scope *s, const cha
     warn(ld, &e);
 }
 
-int conf_fail_row(struct conf_loader *ld, const struct conf_scope *s, const char *row, const char *fmt, ...)
+int conf_fail_row(struct conf_loader *ld, const struct conf_scope *s, const char *row,
+                  const char *fmt, ...)
 {
     uint32_t where = conf_from(s, row);
     va_list ap;
@@ -138,8 +143,8 @@ int conf_fail_row(struct conf_loader *ld, const struct conf_scope *s, const char
     return ERR_INVALID;
 }
 
-int conf_set(struct conf_loader *ld, struct conf_scope *scope, const struct conf_row *row, const struct conf_value *v,
-             uint32_t where)
+int conf_set(struct conf_loader *ld, struct conf_scope *scope, const struct conf_row *row,
+             const struct conf_value *v, uint32_t where)
 {
     struct err e;
     uint32_t *from = &scope->from[row - scope->table->rows];

@@ -16,7 +16,8 @@ bool conf_row_is_object(const struct conf_table *t, struct span path)
 {
     for (size_t i = 0; i < t->n; i++) {
         struct span row = span_str(t->rows[i].path);
-        if (row.n > path.n && row.p[path.n] == '.' && span_eq_nocase(span_of(row.p, path.n), path)) {
+        if (row.n > path.n && row.p[path.n] == '.' &&
+            span_eq_nocase(span_of(row.p, path.n), path)) {
             return true;
         }
     }

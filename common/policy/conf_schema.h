@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The option tables: one row an option. The loader, the environment, the printer and the check of the manual page walk them. */
+/* The option tables: one row an option. The loader, the environment, the printer and the check of
+ * the manual page walk them. */
 #pragma once
 
 #include "common/policy/conf.h"
@@ -16,11 +17,14 @@ enum conf_kind {
 enum {
     CONF_SECRET = 1 << 0,        /* never shown */
     CONF_WHOLE_SECONDS = 1 << 1, /* a duration finer than seconds is an error */
-    CONF_PATH = 1 << 2,          /* a path of a URL: slash in front, none at the end, "/" is the root */
-    CONF_PREFIX = 1 << 3,        /* as CONF_PATH, but the root is "" */
-    CONF_SOFT = 1 << 4,          /* an unknown word is a warning and means the default */
-    CONF_NOT_YET = 1 << 5,       /* known and stored; switching it on gets the warning that it is not supported yet */
-    CONF_URL = 1 << 6,           /* may hold a password, as in scheme://user:password@host, which is never shown */
+    CONF_PATH = 1 << 2,   /* a path of a URL: slash in front, none at the end, "/" is the root */
+    CONF_PREFIX = 1 << 3, /* as CONF_PATH, but the root is "" */
+    CONF_SOFT = 1 << 4,   /* an unknown word is a warning and means the default */
+    CONF_NOT_YET =
+        1
+        << 5, /* known and stored; switching it on gets the warning that it is not supported yet */
+    CONF_URL =
+        1 << 6, /* may hold a password, as in scheme://user:password@host, which is never shown */
 };
 
 /* A name of a value of CONF_ENUM; for CONF_STRING and CONF_STRINGS the list of allowed texts. */
@@ -47,8 +51,8 @@ struct conf_table {
     size_t n;
 };
 
-/* Rows over struct conf, and over struct chan_opts (channel.without_namespace and each of channel.namespaces). Rows that share
- * a prefix stand together. */
+/* Rows over struct conf, and over struct chan_opts (channel.without_namespace and each of
+ * channel.namespaces). Rows that share a prefix stand together. */
 extern const struct conf_table conf_rows;
 extern const struct conf_table conf_ns_rows;
 
@@ -70,9 +74,9 @@ enum conf_foreign_kind {
 struct conf_foreign {
     const char *path; /* it and everything below it */
     enum conf_foreign_kind kind;
-    bool has_switch;  /* an object that does nothing unless its member `enabled` is true */
-    bool in_env;      /* FOREIGN_OLD: the old variable still sets the present option */
-    const char *now;  /* FOREIGN_OLD: the present path, else NULL */
+    bool has_switch; /* an object that does nothing unless its member `enabled` is true */
+    bool in_env;     /* FOREIGN_OLD: the old variable still sets the present option */
+    const char *now; /* FOREIGN_OLD: the present path, else NULL */
 };
 
 /* Options of other origin: of the whole file, and of a namespace. NULL when the path is none. */
@@ -82,5 +86,6 @@ const struct conf_foreign *conf_foreign_ns_find(struct span path);
 const struct conf_foreign *conf_foreign_env(struct span name);
 const struct conf_foreign *conf_foreign_ns_env(struct span name);
 
-/* Whether the variable `name` (without CENTRIFUGO_) stands for `path`: upper case, '_' for '.' and '-'. */
+/* Whether the variable `name` (without CENTRIFUGO_) stands for `path`: upper case, '_' for '.' and
+ * '-'. */
 bool conf_env_is(struct span name, const char *path);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define SHOWN_MAX 60
-#define LIST_MAX 10000
+#define LIST_MAX  10000
 
 struct conf_value conf_value_of_text(struct span text)
 {
@@ -27,7 +27,8 @@ static const void *member_const(const struct conf_row *row, const void *base)
 }
 
 /* "expected WHAT, found VALUE": the value is left out of secrets and cut elsewhere. */
-static int expected(const struct conf_row *row, const struct conf_value *v, int code, const char *what, struct err *e)
+static int expected(const struct conf_row *row, const struct conf_value *v, int code,
+                    const char *what, struct err *e)
 {
     if ((row->flags & (CONF_SECRET | CONF_URL)) != 0) {
         return err_set(e, code, "expected %s", what);
@@ -38,7 +39,8 @@ static int expected(const struct conf_row *row, const struct conf_value *v, int 
         for (n = SHOWN_MAX; n > 0 && ((unsigned char)v->raw.p[n] & 0xc0) == 0x80; n--) {
         }
     }
-    return err_set(e, code, "expected %s, found %s%.*s%s%s", what, quote, (int)n, v->raw.p, n < v->raw.n ? "..." : "", quote);
+    return err_set(e, code, "expected %s, found %s%.*s%s%s", what, quote, (int)n, v->raw.p,
+                   n < v->raw.n ? "..." : "", quote);
 }
 
 static bool is_one_of(struct span s, const char *const *words)
@@ -51,7 +53,8 @@ static bool is_one_of(struct span s, const char *const *words)
     return false;
 }
 
-static int set_bool(const struct conf_row *row, bool *out, const struct conf_value *v, struct err *e)
+static int set_bool(const struct conf_row *row, bool *out, const struct conf_value *v,
+                    struct err *e)
 {
     static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True", NULL};
     static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False", "", NULL};
@@ -67,7 +70,8 @@ static int set_bool(const struct conf_row *row, bool *out, const struct conf_val
     return 0;
 }
 
-/* Integers as Go reads them: decimal, 0x.., 0o.., 0b.., 0.. (octal); JSON numbers may be written 1e3 or 8000.0. */
+/* Integers as Go reads them: decimal, 0x.., 0o.., 0b.., 0.. (octal); JSON numbers may be written
+ * 1e3 or 8000.0. */
 static int parse_int(struct span s, bool is_number, int64_t *out)
 {
     int rc = span_to_i64(s, out);
@@ -122,14 +126,16 @@ static void add_bound(const struct conf_row *row, int64_t v, struct buf *out)
 }
 
 /* Whether the number keeps the bounds of its row; 0 is the default and always allowed. */
-static int check_range(const struct conf_row *row, int64_t n, const struct conf_value *v, struct err *e)
+static int check_range(const struct conf_row *row, int64_t n, const struct conf_value *v,
+                       struct err *e)
 {
     int64_t max = row->max != 0 ? row->max : INT64_MAX;
     if (n == 0 || (n >= row->min && n <= max)) {
         return 0;
     }
     struct buf b = {0};
-    buf_add_str(&b, row->kind == CONF_DURATION ? "a duration of at least " : "a number of at least ");
+    buf_add_str(&b,
+                row->kind == CONF_DURATION ? "a duration of at least " : "a number of at least ");
     add_bound(row, row->min, &b);
     if (max != INT64_MAX) {
         buf_add_str(&b, " and at most ");
@@ -140,7 +146,8 @@ static int check_range(const struct conf_row *row, int64_t n, const struct conf_
     return rc;
 }
 
-static int set_int(const struct conf_row *row, int64_t *out, const struct conf_value *v, struct err *e)
+static int set_int(const struct conf_row *row, int64_t *out, const struct conf_value *v,
+                   struct err *e)
 {
     int64_t n = 0;
     int rc = 0;
@@ -159,7 +166,8 @@ static int set_int(const struct conf_row *row, int64_t *out, const struct conf_v
     return rc;
 }
 
-static int set_duration(const struct conf_row *row, int64_t *out, const struct conf_value *v, struct err *e)
+static int set_duration(const struct conf_row *row, int64_t *out, const struct conf_value *v,
+                        struct err *e)
 {
     int64_t ns = 0;
     int rc = 0;
@@ -180,7 +188,8 @@ static int set_duration(const struct conf_row *row, int64_t *out, const struct c
     int64_t ms = ns / 1000000 + (ns % 1000000 > 0) - (ns % 1000000 < 0);
     if (ns > -1000000 && ns < 1000000 && ns != 0) {
         bool is_bare = v->kind == JSCAN_NUMBER || span_to_i64(v->text, &(int64_t){0}) == 0;
-        err_set(e, 0, "%lld%s is less than a millisecond%s", (long long)ns, is_bare ? " nanoseconds (what a bare number means)" : "ns",
+        err_set(e, 0, "%lld%s is less than a millisecond%s", (long long)ns,
+                is_bare ? " nanoseconds (what a bare number means)" : "ns",
                 is_bare ? "; write a duration with its unit, such as \"25s\"" : "");
     }
     rc = check_range(row, ms, v, e);
@@ -189,7 +198,8 @@ static int set_duration(const struct conf_row *row, int64_t *out, const struct c
 }
 
 /* The text of a scalar that becomes a string. */
-static int scalar_text(const struct conf_row *row, const struct conf_value *v, struct span *out, struct err *e)
+static int scalar_text(const struct conf_row *row, const struct conf_value *v, struct span *out,
+                       struct err *e)
 {
     if (v->kind == JSCAN_STRING) {
         *out = v->text;
@@ -226,9 +236,10 @@ static const struct conf_word *find_word(const struct conf_row *row, struct span
     return NULL;
 }
 
-/* The word of a text, or an error that lists the words; in soft rows a warning, and the first word. */
-static int need_word(const struct conf_row *row, const struct conf_value *v, struct span s, const struct conf_word **out,
-                     struct err *e)
+/* The word of a text, or an error that lists the words; in soft rows a warning, and the first word.
+ */
+static int need_word(const struct conf_row *row, const struct conf_value *v, struct span s,
+                     const struct conf_word **out, struct err *e)
 {
     *out = find_word(row, s);
     if (*out != NULL) {
@@ -300,7 +311,8 @@ static char *path_dup(const struct conf_row *row, struct span s)
     return path;
 }
 
-static int set_string(const struct conf_row *row, char **out, const struct conf_value *v, struct err *e)
+static int set_string(const struct conf_row *row, char **out, const struct conf_value *v,
+                      struct err *e)
 {
     struct span s;
     const struct conf_word *word;
@@ -320,7 +332,8 @@ static int set_string(const struct conf_row *row, char **out, const struct conf_
 static void strings_add(struct conf_strings *list, struct span s)
 {
     if ((list->n & (list->n - 1)) == 0) {
-        list->items = mem_realloc(list->items, (list->n != 0 ? list->n * 2 : 1) * sizeof(*list->items));
+        list->items =
+            mem_realloc(list->items, (list->n != 0 ? list->n * 2 : 1) * sizeof(*list->items));
     }
     list->items[list->n++] = span_dup(s);
 }
@@ -334,7 +347,8 @@ static void strings_free(struct conf_strings *list)
     *list = (struct conf_strings){0};
 }
 
-static int add_item(const struct conf_row *row, struct conf_strings *list, const struct conf_value *v, struct err *e)
+static int add_item(const struct conf_row *row, struct conf_strings *list,
+                    const struct conf_value *v, struct err *e)
 {
     struct span s;
     const struct conf_word *word;
@@ -354,17 +368,19 @@ static int add_item(const struct conf_row *row, struct conf_strings *list, const
     return rc;
 }
 
-static int fill_strings(const struct conf_row *row, struct conf_strings *list, const struct conf_value *v, struct arena *a,
-                        struct err *e)
+static int fill_strings(const struct conf_row *row, struct conf_strings *list,
+                        const struct conf_value *v, struct arena *a, struct err *e)
 {
     int rc = 0;
     if (v->kind == JSCAN_ARRAY) {
         struct jscan s = jscan_enter(v->raw);
         struct conf_value item = {0};
         while (rc == 0 && jscan_element(&s, &item.raw, &item.kind)) {
-            item.text = item.kind == JSCAN_STRING ? jscan_string(jscan_unquote(item.raw), a) : item.raw;
-            rc = item.kind == JSCAN_OBJECT || item.kind == JSCAN_ARRAY ? expected(row, &item, ERR_TYPE, "a list of strings", e)
-                                                                       : add_item(row, list, &item, e);
+            item.text =
+                item.kind == JSCAN_STRING ? jscan_string(jscan_unquote(item.raw), a) : item.raw;
+            rc = item.kind == JSCAN_OBJECT || item.kind == JSCAN_ARRAY
+                     ? expected(row, &item, ERR_TYPE, "a list of strings", e)
+                     : add_item(row, list, &item, e);
         }
         return rc;
     }
@@ -383,8 +399,8 @@ static int fill_strings(const struct conf_row *row, struct conf_strings *list, c
     return rc;
 }
 
-static int set_strings(const struct conf_row *row, struct conf_strings *out, const struct conf_value *v, struct arena *a,
-                       struct err *e)
+static int set_strings(const struct conf_row *row, struct conf_strings *out,
+                       const struct conf_value *v, struct arena *a, struct err *e)
 {
     struct conf_strings list = {0};
     int rc = fill_strings(row, &list, v, a, e);
@@ -397,7 +413,8 @@ static int set_strings(const struct conf_row *row, struct conf_strings *out, con
     return 0;
 }
 
-int conf_value_set(const struct conf_row *row, void *base, const struct conf_value *v, struct arena *a, struct err *e)
+int conf_value_set(const struct conf_row *row, void *base, const struct conf_value *v,
+                   struct arena *a, struct err *e)
 {
     void *at = member(row, base);
     e->code = 0;

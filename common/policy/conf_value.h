@@ -15,10 +15,12 @@ struct conf_value {
 /* A value of text that is no JSON. */
 struct conf_value conf_value_of_text(struct span text);
 
-/* Stores the value into the row's member of `base`, freeing what was there; null and "" give the zero value. On failure e (not NULL) says
- * what was expected and, unless it is secret, what was found: "expected a number, found \"x\"". With code 0 and a text in e the value
- * was taken and the text is a warning. */
-int conf_value_set(const struct conf_row *row, void *base, const struct conf_value *v, struct arena *a, struct err *e);
+/* Stores the value into the row's member of `base`, freeing what was there; null and "" give the
+ * zero value. On failure e (not NULL) says what was expected and, unless it is secret, what was
+ * found: "expected a number, found \"x\"". With code 0 and a text in e the value was taken and the
+ * text is a warning. */
+int conf_value_set(const struct conf_row *row, void *base, const struct conf_value *v,
+                   struct arena *a, struct err *e);
 
 /* Whether the member has the zero value, which stands for the default. */
 bool conf_value_is_zero(const struct conf_row *row, const void *base);
@@ -30,12 +32,15 @@ const char *conf_value_word(const struct conf_row *row, const void *base);
 void conf_value_free(const struct conf_row *row, void *base);
 
 /* Appends the member as JSON; secrets as "***" unless with_secrets. */
-void conf_value_print(const struct conf_row *row, const void *base, bool with_secrets, struct buf *out);
+void conf_value_print(const struct conf_row *row, const void *base, bool with_secrets,
+                      struct buf *out);
 
-/* Go's duration syntax ("1h30m", "-1.5s", "300ms"), or a bare number of nanoseconds. ERR_SYNTAX or ERR_RANGE. */
+/* Go's duration syntax ("1h30m", "-1.5s", "300ms"), or a bare number of nanoseconds. ERR_SYNTAX or
+ * ERR_RANGE. */
 int conf_duration_parse(struct span s, int64_t *ns);
 /* The same syntax, of milliseconds: "25s", "1m30s", "0s". */
 void conf_duration_print(int64_t ms, struct buf *out);
 
-/* A copy of an address for people: what stands between ':' and '@' of its user part becomes "***". */
+/* A copy of an address for people: what stands between ':' and '@' of its user part becomes "***".
+ */
 void conf_url_redact(struct span url, struct buf *out);

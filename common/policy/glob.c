@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Glob patterns. A set of positions in the pattern walks over the text, so that no pattern takes more than length times length. */
+/* Glob patterns. A set of positions in the pattern walks over the text, so that no pattern takes
+ * more than length times length. */
 #include "common/base/err.h"
 #include "common/policy/channel.h"
 #include "common/policy/utf8.h"
@@ -35,7 +36,8 @@ static size_t class_end(struct span p, size_t at)
     return i < p.n && i > first ? i + 1 : 0;
 }
 
-/* The length of the item at `at`: a class, an escaped character, or one character. 0 when malformed. */
+/* The length of the item at `at`: a class, an escaped character, or one character. 0 when
+ * malformed. */
 static size_t item_length(struct span p, size_t at)
 {
     size_t n;
@@ -111,8 +113,9 @@ static void put(struct positions *s, size_t at)
     s->bits[at / 64] |= 1ULL << (at % 64);
 }
 
-/* Walks the pattern once, left to right: every jump that takes no text leads to the right, so one pass completes the set.
- * For each open group: whether its beginning is in the set, and whether one of its alternatives has come to its end. */
+/* Walks the pattern once, left to right: every jump that takes no text leads to the right, so one
+ * pass completes the set. For each open group: whether its beginning is in the set, and whether one
+ * of its alternatives has come to its end. */
 static void complete(struct span p, struct positions *s)
 {
     bool begun[DEPTH_MAX + 1];
@@ -160,8 +163,8 @@ static void step(struct span p, const struct positions *from, uint32_t c, struct
         size_t ignored;
         if (kind == '*') {
             put(to, at);
-        } else if (kind == '?' || (kind == '[' && class_has(p, at, at + n, c))
-                   || (kind != '[' && utf8_at(p, at + (kind == '\\'), &ignored) == c)) {
+        } else if (kind == '?' || (kind == '[' && class_has(p, at, at + n, c)) ||
+                   (kind != '[' && utf8_at(p, at + (kind == '\\'), &ignored) == c)) {
             put(to, at + n);
         }
     }

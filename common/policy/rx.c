@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Regular expressions: a tree becomes a program, and all of its threads run over the text side by side. */
+/* Regular expressions: a tree becomes a program, and all of its threads run over the text side by
+ * side. */
 #include "common/base/mem.h"
 #include "common/policy/rx_tree.h"
 #include "common/policy/utf8.h"
@@ -11,7 +12,13 @@
 #define SMALL       256 /* programs up to this size run without an allocation */
 #define NO_CHAR     UINT32_MAX
 
-enum op { OP_SET, OP_SPLIT, OP_JUMP, OP_ASSERT, OP_MATCH };
+enum op {
+    OP_SET,
+    OP_SPLIT,
+    OP_JUMP,
+    OP_ASSERT,
+    OP_MATCH
+};
 
 struct instr {
     enum op op;
@@ -88,8 +95,9 @@ static void compile_alternatives(struct compiler *c, const struct rx_node *node)
     c->rx->code[jump].x = c->rx->n;
 }
 
-/* Sequences and alternatives lean to the left, as deep as the pattern is long; hence the depth of groups times that of a sequence
- * bounds the recursion, which the pattern's length limit keeps small. */
+/* Sequences and alternatives lean to the left, as deep as the pattern is long; hence the depth of
+ * groups times that of a sequence bounds the recursion, which the pattern's length limit keeps
+ * small. */
 static void compile(struct compiler *c, uint32_t index)
 {
     const struct rx_node *node = &c->tree->nodes[index];
@@ -131,7 +139,9 @@ struct rx *rx_new(struct span pattern, struct err *e)
         compile(&c, tree.root);
         emit(&c, OP_MATCH, 0, 0);
         if (c.is_full) {
-            rc = err_set(e, ERR_LIMIT, "this regular expression is too large; use smaller numbers of repetitions");
+            rc =
+                err_set(e, ERR_LIMIT,
+                        "this regular expression is too large; use smaller numbers of repetitions");
         }
     }
     rx->ranges = tree.ranges;
@@ -153,7 +163,8 @@ void rx_free(struct rx *r)
     }
 }
 
-/* Instructions that wait for the next character; `index` tells in constant time whether one is in. */
+/* Instructions that wait for the next character; `index` tells in constant time whether one is in.
+ */
 struct threads {
     uint32_t *list;
     uint32_t *index;
@@ -200,7 +211,8 @@ static bool add(struct threads *t, uint32_t pc)
     return true;
 }
 
-/* Adds a thread and, as the list grows behind it, all that it reaches without taking text. True when that is the match. */
+/* Adds a thread and, as the list grows behind it, all that it reaches without taking text. True
+ * when that is the match. */
 static bool start(const struct rx *r, struct threads *t, uint32_t pc, struct place at)
 {
     uint32_t done = t->n;
@@ -254,11 +266,13 @@ static bool run(const struct rx *r, struct span text, struct threads *now, struc
         }
         size_t behind = pos + n;
         size_t ignored;
-        struct place there = {.before = at.after, .after = behind < text.n ? utf8_at(text, behind, &ignored) : NO_CHAR};
+        struct place there = {.before = at.after,
+                              .after = behind < text.n ? utf8_at(text, behind, &ignored) : NO_CHAR};
         next->n = 0;
         for (uint32_t i = 0; i < now->n; i++) {
             const struct instr *in = &r->code[now->list[i]];
-            if (in->op == OP_SET && in_set(r, in, at.after) && start(r, next, now->list[i] + 1, there)) {
+            if (in->op == OP_SET && in_set(r, in, at.after) &&
+                start(r, next, now->list[i] + 1, there)) {
                 return true;
             }
         }

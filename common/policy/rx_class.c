@@ -71,10 +71,21 @@ static const struct {
     const char *name;
     const char *pairs;
 } classes[] = {
-    {"alnum", "09AZaz"},    {"alpha", "AZaz"},  {"ascii", "\x01\x7f"},       {"blank", "\t\t  "},
-    {"cntrl", "\x01\x1f\x7f\x7f"}, {"digit", "09"},    {"graph", "!~"},             {"lower", "az"},
-    {"print", " ~"},        {"punct", "!/:@[`{~"}, {"space", "\t\r  "},        {"upper", "AZ"},
-    {"word", "09AZaz__"},   {"xdigit", "09AFaf"},  {"perl space", "\t\n\f\r  "},
+    {"alnum", "09AZaz"},
+    {"alpha", "AZaz"},
+    {"ascii", "\x01\x7f"},
+    {"blank", "\t\t  "},
+    {"cntrl", "\x01\x1f\x7f\x7f"},
+    {"digit", "09"},
+    {"graph", "!~"},
+    {"lower", "az"},
+    {"print", " ~"},
+    {"punct", "!/:@[`{~"},
+    {"space", "\t\r  "},
+    {"upper", "AZ"},
+    {"word", "09AZaz__"},
+    {"xdigit", "09AFaf"},
+    {"perl space", "\t\n\f\r  "},
 };
 
 static void add_pairs(struct rx_tree *t, const char *pairs)

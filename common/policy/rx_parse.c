@@ -10,7 +10,11 @@
 #define DEPTH_MAX         100
 #define REPEAT_MAX        1000
 
-enum { FOLD = 1, DOT_ALL = 2, MULTI_LINE = 4 };
+enum {
+    FOLD = 1,
+    DOT_ALL = 2,
+    MULTI_LINE = 4
+};
 
 struct parser {
     struct rx_tree *tree;
@@ -23,7 +27,8 @@ struct parser {
 
 static int fail(struct parser *s, const char *what)
 {
-    return err_set(s->e, ERR_SYNTAX, "bad regular expression at character %zu: %s", s->at + 1, what);
+    return err_set(s->e, ERR_SYNTAX, "bad regular expression at character %zu: %s", s->at + 1,
+                   what);
 }
 
 static bool more(const struct parser *s)
@@ -90,7 +95,9 @@ static int fold(struct parser *s, uint32_t first)
 static int finish_set(struct parser *s, uint32_t first, bool is_negated, uint32_t *out)
 {
     rx_ranges_normalise(s->tree, first, is_negated);
-    *out = add_node(s->tree, (struct rx_node){.kind = RX_SET, .first = first, .count = s->tree->range_count - first});
+    *out = add_node(
+        s->tree,
+        (struct rx_node){.kind = RX_SET, .first = first, .count = s->tree->range_count - first});
     return 0;
 }
 
@@ -117,10 +124,12 @@ static int hex_escape(struct parser *s, uint32_t *c)
     bool is_braced = take(s, "{");
     int digits = 0;
     *c = 0;
-    for (; more(s) && hex_digit(s->p.p[s->at]) >= 0 && (is_braced || digits < 2) && digits < 8; digits++) {
+    for (; more(s) && hex_digit(s->p.p[s->at]) >= 0 && (is_braced || digits < 2) && digits < 8;
+         digits++) {
         *c = *c << 4 | (uint32_t)hex_digit(s->p.p[s->at++]);
     }
-    if (digits == 0 || (!is_braced && digits != 2) || (is_braced && !take(s, "}")) || *c > 0x10ffff) {
+    if (digits == 0 || (!is_braced && digits != 2) || (is_braced && !take(s, "}")) ||
+        *c > 0x10ffff) {
         return fail(s, "\\x wants two hexadecimal digits, or {...}");
     }
     return 0;
@@ -151,7 +160,8 @@ static int escape_char(struct parser *s, uint32_t *c)
     }
     if (*c >= 0x80 || is_letter(*c) || (*c >= '0' && *c <= '9') || *c == '_') {
         s->at--;
-        return fail(s, *c == 'p' || *c == 'P' ? "classes such as \\p{L} are not supported; write ranges such as [\xd0\xb0-\xd1\x8f]"
+        return fail(s, *c == 'p' || *c == 'P' ? "classes such as \\p{L} are not supported; write "
+                                                "ranges such as [\xd0\xb0-\xd1\x8f]"
                                               : "an unknown escape");
     }
     return 0;
@@ -170,7 +180,8 @@ static int class_char(struct parser *s, uint32_t *c)
     return 0;
 }
 
-/* [:alpha:] or \d inside of a class. True when there was one; an unknown name is an error in *rc. */
+/* [:alpha:] or \d inside of a class. True when there was one; an unknown name is an error in *rc.
+ */
 static bool class_of_class(struct parser *s, int *rc)
 {
     if (looking_at(s, "[:")) {
@@ -256,7 +267,8 @@ static int parse_escape(struct parser *s, uint32_t *out)
     static const struct {
         const char *letter;
         enum rx_assert which;
-    } asserts[] = {{"A", RX_TEXT_START}, {"z", RX_TEXT_END}, {"b", RX_WORD_EDGE}, {"B", RX_NO_WORD_EDGE}};
+    } asserts[] = {
+        {"A", RX_TEXT_START}, {"z", RX_TEXT_END}, {"b", RX_WORD_EDGE}, {"B", RX_NO_WORD_EDGE}};
     for (size_t i = 0; i < ARRAY_LEN(asserts); i++) {
         if (take(s, asserts[i].letter)) {
             return assert_node(s, asserts[i].which, out);
@@ -277,7 +289,8 @@ static int parse_escape(struct parser *s, uint32_t *out)
 
 static int parse_alternatives(struct parser *s, uint32_t *out);
 
-/* Behind "(?": flags up to ':' or ')', or a name. *is_group is false for flags that hold for the rest of the group. */
+/* Behind "(?": flags up to ':' or ')', or a name. *is_group is false for flags that hold for the
+ * rest of the group. */
 static int parse_flags(struct parser *s, bool *is_group)
 {
     unsigned flags = s->flags;
@@ -285,7 +298,8 @@ static int parse_flags(struct parser *s, bool *is_group)
     *is_group = true;
     if (take(s, "P<") || take(s, "<")) {
         size_t start = s->at;
-        while (more(s) && (is_letter((unsigned char)s->p.p[s->at]) || strchr("_0123456789", s->p.p[s->at]) != NULL)) {
+        while (more(s) && (is_letter((unsigned char)s->p.p[s->at]) ||
+                           strchr("_0123456789", s->p.p[s->at]) != NULL)) {
             s->at++;
         }
         return s->at > start && take(s, ">") ? 0 : fail(s, "a bad name of a group");
@@ -301,10 +315,13 @@ static int parse_flags(struct parser *s, bool *is_group)
         }
         if (c == '-' && !is_off) {
             is_off = true;
-        } else if (flag != 0 || c == 'U') { /* U: laziness does not change whether something is found */
+        } else if (flag != 0 ||
+                   c == 'U') { /* U: laziness does not change whether something is found */
             flags = is_off ? flags & ~flag : flags | flag;
         } else {
-            return fail(s, "unknown flags of a group; look-ahead and look-behind do not exist in this syntax");
+            return fail(
+                s,
+                "unknown flags of a group; look-ahead and look-behind do not exist in this syntax");
         }
     }
     return fail(s, "a ) is missing");
@@ -418,7 +435,8 @@ static int parse_repeated(struct parser *s, uint32_t *out)
         }
         (void)take(s, "?"); /* laziness does not change whether something is found */
         is_repeated = true;
-        *out = add_node(s->tree, (struct rx_node){.kind = RX_REPEAT, .a = *out, .min = min, .max = max});
+        *out = add_node(s->tree,
+                        (struct rx_node){.kind = RX_REPEAT, .a = *out, .min = min, .max = max});
     }
     return rc;
 }
@@ -454,7 +472,8 @@ int rx_parse(struct span pattern, struct rx_tree *t, struct err *e)
 {
     struct parser s = {.tree = t, .p = pattern, .e = e};
     if (pattern.n > PATTERN_MAX_BYTES) {
-        return err_set(e, ERR_LIMIT, "a regular expression of more than %d bytes", PATTERN_MAX_BYTES);
+        return err_set(e, ERR_LIMIT, "a regular expression of more than %d bytes",
+                       PATTERN_MAX_BYTES);
     }
     int rc = parse_alternatives(&s, &t->root);
     if (rc == 0 && more(&s)) {

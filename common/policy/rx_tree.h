@@ -15,7 +15,14 @@ enum rx_kind {
     RX_ASSERT, /* takes no text */
 };
 
-enum rx_assert { RX_TEXT_START, RX_TEXT_END, RX_LINE_START, RX_LINE_END, RX_WORD_EDGE, RX_NO_WORD_EDGE };
+enum rx_assert {
+    RX_TEXT_START,
+    RX_TEXT_END,
+    RX_LINE_START,
+    RX_LINE_END,
+    RX_WORD_EDGE,
+    RX_NO_WORD_EDGE
+};
 
 struct rx_node {
     enum rx_kind kind;
@@ -51,6 +58,7 @@ void rx_tree_free(struct rx_tree *t);
 void rx_range_add(struct rx_tree *t, uint32_t low, uint32_t high);
 /* Sorts and merges the ranges from `first` to the end; then complements them if negated. */
 void rx_ranges_normalise(struct rx_tree *t, uint32_t first, bool is_negated);
-/* Adds what \d \w \s and their opposites, or [:alpha:] and others, stand for. False for an unknown letter or name. */
+/* Adds what \d \w \s and their opposites, or [:alpha:] and others, stand for. False for an unknown
+ * letter or name. */
 bool rx_class_letter(struct rx_tree *t, char letter);
 bool rx_class_name(struct rx_tree *t, struct span name);

@@ -2,7 +2,6 @@
 # Tokens: claims, keys, verification, minting.
 common_libcommon_a_SOURCES += \
 	common/policy/claims.c common/policy/claims.h \
-	common/policy/claims_regex.c common/policy/claims_regex.h \
 	common/policy/claims_rows.h \
 	common/policy/claims_rules.c \
 	common/policy/claims_subs.c \

@@ -135,7 +135,7 @@ void control_publish(struct control *c, struct span name, struct span payload)
 {
     buf_clear(&c->scratch);
     engine_raw_publish_build(name, payload, &c->scratch);
-    if (redis_conn_submit(&c->commands, buf_span(&c->scratch), 0, on_published, c) == 0) {
+    if (redis_conn_submit(&c->commands, &c->scratch, 0, on_published, c) == 0) {
         metrics_add(c->metrics, METRIC_MESSAGES_SENT, METRIC_TYPE_CONTROL, 1);
     }
 }

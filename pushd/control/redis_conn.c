@@ -119,9 +119,9 @@ void redis_conn_close(struct redis_conn *c)
     fail_all(c, ERR_UNAVAILABLE);
 }
 
-int redis_conn_submit(struct redis_conn *c, struct span command, int64_t deadline_ms, redis_conn_fn fn, void *arg)
+int redis_conn_submit(struct redis_conn *c, struct buf *command, int64_t deadline_ms, redis_conn_fn fn, void *arg)
 {
-    if (!redis_conn_is_ready(c) || c->count >= PENDING_MAX || command.n > PENDING_BYTES_MAX - c->bytes) {
+    if (!redis_conn_is_ready(c) || c->count >= PENDING_MAX || command->n > PENDING_BYTES_MAX - c->bytes) {
         return ERR_UNAVAILABLE;
     }
     struct redis_conn_cmd *cmd = mem_alloc(sizeof(*cmd));
@@ -129,7 +129,7 @@ int redis_conn_submit(struct redis_conn *c, struct span command, int64_t deadlin
         .fn = fn,
         .arg = arg,
         .deadline_ms = deadline_ms != 0 ? deadline_ms : clk_mono_ms() + c->o.timeout_ms,
-        .bytes = command.n,
+        .bytes = command->n,
     };
     if (redis_link_send(&c->link, command, cmd) != 0) {
         free(cmd);
@@ -137,7 +137,7 @@ int redis_conn_submit(struct redis_conn *c, struct span command, int64_t deadlin
     }
     list_append(&c->pending, &cmd->node);
     c->count++;
-    c->bytes += command.n;
+    c->bytes += command->n;
     if (c->alarm_ms == 0 || cmd->deadline_ms < c->alarm_ms) {
         set_alarm(c, cmd->deadline_ms);
     }

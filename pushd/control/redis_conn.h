@@ -39,4 +39,4 @@ static inline bool redis_conn_is_ready(const struct redis_conn *c)
  * will not be called, because Redis is not there or too much is waiting for it. deadline_ms is on the clock of clk_mono_ms, 0:
  * timeout_ms from now. When a deadline passes, everything pending fails with ERR_TIMEOUT and the connection is made anew. fn may
  * be NULL. */
-int redis_conn_submit(struct redis_conn *c, struct span command, int64_t deadline_ms, redis_conn_fn fn, void *arg);
+int redis_conn_submit(struct redis_conn *c, struct buf *command, int64_t deadline_ms, redis_conn_fn fn, void *arg);

@@ -141,9 +141,11 @@ static void on_reply(redisAsyncContext *ac, void *reply, void *tag)
     }
 }
 
-static int send_command(struct redis_link *l, struct span command, void *tag)
+static int send_command(struct redis_link *l, struct buf *command, void *tag)
 {
-    return redisAsyncFormattedCommand(l->ac, on_reply, tag, command.p, command.n) == REDIS_OK ? 0 : ERR_UNAVAILABLE;
+    /* It looks for the command's name with strchr, so a length alone is not enough. */
+    const char *text = buf_cstr(command);
+    return redisAsyncFormattedCommand(l->ac, on_reply, tag, text, command->n) == REDIS_OK ? 0 : ERR_UNAVAILABLE;
 }
 
 static int greet_with(struct redis_link *l, const char *const *words, size_t n, void *tag)
@@ -153,7 +155,7 @@ static int greet_with(struct redis_link *l, const char *const *words, size_t n, 
     for (size_t i = 0; i < n; i++) {
         rcmd_arg_str(&b, words[i]);
     }
-    int rc = send_command(l, buf_span(&b), tag);
+    int rc = send_command(l, &b, tag);
     l->greetings += rc == 0;
     mem_wipe(b.p, b.n); /* it may hold the password */
     buf_free(&b);
@@ -327,7 +329,7 @@ void redis_link_ready(struct redis_link *l)
     redis_story_up(l->o.story);
 }
 
-int redis_link_send(struct redis_link *l, struct span command, void *tag)
+int redis_link_send(struct redis_link *l, struct buf *command, void *tag)
 {
     if (l->state != LINK_GREETED && l->state != LINK_READY) {
         return ERR_UNAVAILABLE;

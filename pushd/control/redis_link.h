@@ -69,8 +69,8 @@ static inline bool redis_link_is_ready(const struct redis_link *l)
     return l->state == LINK_READY;
 }
 
-/* Sends one command. ERR_UNAVAILABLE when there is no greeted connection. */
-int redis_link_send(struct redis_link *l, struct span command, void *tag);
+/* Sends one command (a buffer, as hiredis reads its bytes up to a NUL). ERR_UNAVAILABLE when there is no greeted connection. */
+int redis_link_send(struct redis_link *l, struct buf *command, void *tag);
 
 /* Gives the connection up and starts over; calls `down` with code before it returns. */
 void redis_link_fail(struct redis_link *l, int code, const char *why);

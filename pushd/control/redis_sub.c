@@ -21,7 +21,7 @@ static int send_names(struct redis_sub *s, const char *verb, const struct span *
     for (size_t i = 0; i < n; i++) {
         rcmd_arg(&b, names[i]);
     }
-    int rc = redis_link_send(&s->link, buf_span(&b), NULL);
+    int rc = redis_link_send(&s->link, &b, NULL);
     buf_free(&b);
     return rc;
 }

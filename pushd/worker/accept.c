@@ -13,6 +13,7 @@
 
 #include "common/base/mem.h"
 #include "pushd/worker/conn.h"
+#include "pushd/worker/limits.h"
 #include "pushd/worker/upgrade.h"
 #include "pushd/worker/ws.h"
 
@@ -113,17 +114,8 @@ static const char *over_limit(struct worker *w)
             return "client.connection_limit is reached";
         }
     }
-    if (o->connection_rate_limit > 0) {
-        static _Atomic uint64_t window; /* seconds << 32 | connections in that second */
-        uint64_t second = (uint64_t)(w->now_ms / 1000);
-        uint64_t seen = atomic_load(&window);
-        uint64_t next;
-        do {
-            next = seen >> 32 == second ? seen + 1 : second << 32 | 1;
-        } while (!atomic_compare_exchange_weak(&window, &seen, next));
-        if ((int64_t)(next & UINT32_MAX) > o->connection_rate_limit) {
-            return "client.connection_rate_limit is exceeded";
-        }
+    if (o->connection_rate_limit > 0 && !limits_take_rate(w->shared->limits, w->now_ms, o->connection_rate_limit)) {
+        return "client.connection_rate_limit is exceeded";
     }
     return NULL;
 }

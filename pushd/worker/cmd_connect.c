@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "common/policy/channel.h"
 #include "pushd/worker/client_cmd.h"
+#include "pushd/worker/limits.h"
 #include "pushd/worker/sub.h"
 
 #define MAX_TTL_S (365 * 24 * 3600)
@@ -267,14 +268,18 @@ static struct perr_result check_subs(const struct conn *c, const struct sub_list
     return CMD_OK;
 }
 
-static struct perr_result check_user_limit(const struct conn *c, struct span user)
+/* The last check: what it counts is given back when the connection leaves. */
+static struct perr_result enter_user(struct conn *c, struct span user)
 {
     int64_t limit = c->w->conf->client.user_connection_limit;
-    const struct user *u = limit > 0 && user.n != 0 ? hub_find_user(&c->w->hub, user) : NULL;
-    if (u != NULL && u->count >= limit) {
+    if (limit <= 0 || user.n == 0) {
+        return CMD_OK;
+    }
+    if (!limits_enter_user(c->w->shared->limits, user, limit)) {
         return (struct perr_result){PERR_CLOSE_CONNECTION_LIMIT, "user.connection_limit",
                                     "this user has client.user_connection_limit connections already"};
     }
+    c->is_limited = true;
     return CMD_OK;
 }
 
@@ -291,10 +296,10 @@ struct perr_result cmd_connect(struct conn *c, uint32_t id, const void *request)
         p = check_subs(c, &subs);
     }
     if (p.code == PERR_OK) {
-        p = check_user_limit(c, who.user);
+        p = check_expiry(&who, clk_wall_s());
     }
     if (p.code == PERR_OK) {
-        p = check_expiry(&who, clk_wall_s());
+        p = enter_user(c, who.user);
     }
     if (p.code != PERR_OK) {
         return p;

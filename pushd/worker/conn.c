@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "pushd/worker/client_cmd.h"
 #include "pushd/worker/flush.h"
+#include "pushd/worker/limits.h"
 #include "pushd/worker/sub.h"
 #include "pushd/worker/ws.h"
 
@@ -69,6 +70,10 @@ static void leave(struct conn *c)
     cmd_connect_cancel(c);
     while (!list_is_empty(&c->subs)) {
         sub_end(LIST_ENTRY(c->subs.next, struct sub, link));
+    }
+    if (c->is_limited) {
+        limits_leave_user(c->w->shared->limits, conn_user(c));
+        c->is_limited = false;
     }
     if (c->user != NULL) {
         hub_remove_user(&c->w->hub, c);

@@ -57,6 +57,7 @@ struct conn {
     bool wants_pong : 1;
     bool close_sent : 1;
     bool close_received : 1;
+    bool is_limited : 1;     /* counted by limits_enter_user */
     bool is_counted : 1;     /* among the connected clients */
     bool is_deaf : 1;        /* framing is broken: what still comes is thrown away */
     char id[RND_UUID_LEN + 1];

@@ -13,6 +13,7 @@
 
 struct ws;
 struct acceptor;
+struct limits;
 
 /* What all workers share and nobody changes after the start. */
 struct worker_shared {
@@ -20,6 +21,7 @@ struct worker_shared {
     struct bus *bus;
     const struct token_verifier *connect_tokens;
     const struct token_verifier *subscribe_tokens;
+    struct limits *limits;
     const char *version; /* as the connect reply gives it */
 };
 

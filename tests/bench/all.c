@@ -46,15 +46,21 @@ static const struct limit limits[FIG_COUNT] = {
     LIMIT(FIG_PUBLISH_CPU, "  its CPU per request, web server included", "us CPU", .limit = 40),
 };
 
+/* A figure that was bought with losses misses its limit. */
+static double unless_broken(double figure, bool is_whole)
+{
+    return is_whole ? figure : INFINITY;
+}
+
 static void run_hold(struct bench *b, double *figure)
 {
     struct hold_result r;
     struct hold_spec spec = {
         .clients = b->o.quick ? 1000 : 10000, .rounds = b->o.rounds, .memory = true, .idle = true};
     scenario_hold(b, &spec, &r);
-    figure[FIG_MEMORY] = r.memory_bytes / 1024;
-    figure[FIG_IDLE] = r.idle_us_per_sec;
-    figure[FIG_CONNECT] = r.connect_us;
+    figure[FIG_MEMORY] = unless_broken(r.memory_bytes / 1024, r.is_whole);
+    figure[FIG_IDLE] = unless_broken(r.idle_us_per_sec, r.is_whole);
+    figure[FIG_CONNECT] = unless_broken(r.connect_us, r.is_whole);
 }
 
 static void run_fanout_1k(struct bench *b, double *figure)
@@ -63,7 +69,7 @@ static void run_fanout_1k(struct bench *b, double *figure)
     struct fanout_spec spec = {
         .name = "fanout-1000", .subscribers = b->o.quick ? 100 : 1000, .rate = 50};
     scenario_fanout(b, &spec, &r);
-    figure[FIG_FANOUT_1K] = r.ratio;
+    figure[FIG_FANOUT_1K] = unless_broken(r.ratio, r.is_whole);
 }
 
 static void run_fanout_10k(struct bench *b, double *figure)
@@ -72,7 +78,7 @@ static void run_fanout_10k(struct bench *b, double *figure)
     struct fanout_spec spec = {
         .name = "fanout-10000", .subscribers = b->o.quick ? 1000 : 10000, .rate = 5};
     scenario_fanout(b, &spec, &r);
-    figure[FIG_FANOUT_10K] = r.ratio;
+    figure[FIG_FANOUT_10K] = unless_broken(r.ratio, r.is_whole);
 }
 
 static void run_flat(struct bench *b, double *figure)
@@ -87,8 +93,8 @@ static void run_publish(struct bench *b, double *figure)
 {
     struct publish_result r;
     scenario_publish(b, &r);
-    figure[FIG_PUBLISH_RATE] = r.per_sec;
-    figure[FIG_PUBLISH_CPU] = r.cpu_us;
+    figure[FIG_PUBLISH_RATE] = r.is_whole ? r.per_sec : 0;
+    figure[FIG_PUBLISH_CPU] = unless_broken(r.cpu_us, r.is_whole);
 }
 
 /* In this order: memory is read on a server that has not served yet. */

@@ -119,6 +119,11 @@ static void print_spread(const char *title, const struct spread *s, const char *
     printf("  %-12s %.3f (%.3f to %.3f)%s\n", title, s->median, s->min, s->max, unit);
 }
 
+static bool is_whole(const struct phase *p)
+{
+    return p->delivered == p->expected && !p->duplicated && !p->disordered && !p->closed;
+}
+
 static void report(struct contest *c, struct fanout_result *r)
 {
     const struct opts *o = &c->bench->o;
@@ -131,11 +136,14 @@ static void report(struct contest *c, struct fanout_result *r)
                                           phase_us_per_delivery(&c->floor_sum),
                                 .server_us = server.median,
                                 .floor_us = floor.median};
+    c->server_sum.closed = c->server.fleet.count.closed; /* those of the warm-up, too */
+    r->is_whole = is_whole(&c->server_sum);
+    if (!is_whole(&c->floor_sum))
+        die("the floor itself lost something: these figures mean nothing");
     print_spread(c->server.name, &server, " us per delivery");
     print_spread("bare send()", &floor, " us per delivery");
     print_spread("RATIO", &ratio, "");
     printf("  pooled ratio %.3f (all phases of a side as one)\n", r->pooled);
-    c->server_sum.closed = c->server.fleet.count.closed; /* those of the warm-up, too */
     report_phase(&c->server_sum, o->threads);
     printf("  floor        deliveries %llu  latency us p50 %.0f p99 %.0f\n",
            (unsigned long long)c->floor_sum.delivered,

@@ -4,6 +4,7 @@
 #include "tests/bench/scenario.h"
 #include "tests/bench/util.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct hold {
     double *connect_us, *connect_rate;
     double idle_rss[2], idle_pss[2], touched_rss, burst_rss; /* bytes per client */
     double idle_us, pings_per_client, base_us;
+    uint64_t closed; /* by the server, in all rounds */
 };
 
 static void make_fleet(void *arg)
@@ -95,6 +97,8 @@ static void measure_idle(struct hold *h)
     printf("  idle         %.3f us/s CPU per client over %.0f s, %.2f pings answered by each, "
            "the empty server %.0f us/s\n",
            h->idle_us, took, h->pings_per_client, h->base_us);
+    if (h->pings_per_client <= 0)
+        note("the server sent no pings in this time");
 }
 
 static void publish_some(void *arg)
@@ -152,12 +156,15 @@ static void report(struct hold *h, struct hold_result *r)
     *r = (struct hold_result){.connect_us = us.median,
                               .connect_per_sec = rate.median,
                               .memory_bytes = memory,
-                              .idle_us_per_sec = h->idle_us};
+                              .idle_us_per_sec = h->idle_us,
+                              .is_whole = !h->closed};
     printf(
         "  CONNECT      %.1f (%.1f to %.1f) us CPU, %.0f/s; from connect() to subscribed p50 %.0f "
         "p99 %.0f us\n",
         us.median, us.min, us.max, rate.median, hist_percentile_us(lat, 50),
         hist_percentile_us(lat, 99));
+    if (h->closed)
+        printf("  CLOSED       %" PRIu64 " clients by the server\n", h->closed);
     jline_open(&j, h->bench->o.json, "hold");
     jline_number(&j, "clients", h->spec->clients);
     jline_spread(&j, "connect_us", &us);
@@ -171,7 +178,7 @@ static void report(struct hold *h, struct hold_result *r)
     jline_number(&j, "idle_us_per_sec", h->idle_us);
     jline_number(&j, "pings_per_client", h->pings_per_client);
     jline_number(&j, "empty_us_per_sec", h->base_us);
-    jline_number(&j, "closed", (double)h->side.fleet.count.closed);
+    jline_number(&j, "closed", (double)h->closed);
     jline_close(&j);
 }
 
@@ -208,9 +215,7 @@ void scenario_hold(struct bench *b, const struct hold_spec *spec, struct hold_re
         connect_round(h, i);
         if (i == 0 && (spec->memory || spec->idle))
             measure_held(h, p);
-        if (h->side.fleet.count.closed)
-            note("%llu clients were closed by the server",
-                 (unsigned long long)h->side.fleet.count.closed);
+        h->closed += h->side.fleet.count.closed;
         side_call(&h->side, close_all, h);
         bench_wait_quiet(&b->server);
     }

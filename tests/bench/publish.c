@@ -103,7 +103,8 @@ static void report(struct press *pr, struct press_sums *s, struct publish_result
     const struct opts *o = &pr->bench->o;
     struct spread rate = spread_of(s->rate, o->rounds), cpu = spread_of(s->cpu_us, o->rounds);
     const struct http_pool *p = &pr->pool;
-    *r = (struct publish_result){.per_sec = rate.median, .cpu_us = cpu.median};
+    *r = (struct publish_result){
+        .per_sec = rate.median, .cpu_us = cpu.median, .is_whole = !p->failed};
     printf("  PUBLISH      %.0f (%.0f to %.0f) requests/s, %.2f (%.2f to %.2f) us CPU each\n",
            rate.median, rate.min, rate.max, cpu.median, cpu.min, cpu.max);
     printf("  answers      %llu, refused %llu, connections made again %llu; closed loop latency us "

@@ -27,6 +27,7 @@ struct fanout_spec {
 struct fanout_result {
     double ratio, server_us, floor_us; /* medians */
     double pooled;                     /* ratio of the sums */
+    bool is_whole;                     /* nothing was lost or repeated, nobody was closed */
 };
 
 /* Server and floor in turns, the same load for both. */
@@ -48,6 +49,7 @@ struct hold_result {
     double connect_us, connect_per_sec; /* medians of the rounds */
     double memory_bytes;                /* per client: resident memory, the highest idle reading */
     double idle_us_per_sec;             /* per client */
+    bool is_whole;                      /* nobody was closed */
 };
 
 /* Connects, holds the connections, closes them. Memory only means something on a fresh server. */
@@ -55,6 +57,7 @@ void scenario_hold(struct bench *b, const struct hold_spec *spec, struct hold_re
 
 struct publish_result {
     double per_sec, cpu_us; /* medians */
+    bool is_whole;          /* no request was refused */
 };
 
 /* POST publish on kept connections, as fast as the answers come. */

@@ -5,7 +5,8 @@
 
 static const char text[] =
     "{\"channel\": {\"without_namespace\": {\"allow_user_limited_channels\": true},"
-    " \"namespaces\": [{\"name\": \"ns\", \"allow_user_limited_channels\": true, \"allow_subscribe_for_client\": true},"
+    " \"namespaces\": [{\"name\": \"ns\", \"allow_user_limited_channels\": true, "
+    "\"allow_subscribe_for_client\": true},"
     "  {\"name\": \"re\", \"channel_regex\": \"^[a-z\\u0430-\\u044f]+(#.*)?$\"}]}}";
 
 static struct conf *conf(void)
@@ -27,13 +28,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct conf *c = conf();
     const struct chan_opts *o = channel_opts(c, channel);
     if (o == NULL) {
-        fuzz_require(span_find(channel, ':', 0) < channel.n, "only a name with a boundary has an unknown namespace");
+        fuzz_require(span_find(channel, ':', 0) < channel.n,
+                     "only a name with a boundary has an unknown namespace");
         return 0;
     }
     bool is_limited = channel_is_user_limited(c, o, channel);
     bool is_listed = channel_allows_user(c, channel, user);
-    fuzz_require(!is_listed || span_find(channel, '#', 0) < channel.n, "a list of users needs a boundary");
-    fuzz_require(!is_listed || span_find(user, '#', 0) == user.n, "a user with a boundary in the name is in no list");
+    fuzz_require(!is_listed || span_find(channel, '#', 0) < channel.n,
+                 "a list of users needs a boundary");
+    fuzz_require(!is_listed || span_find(user, '#', 0) == user.n,
+                 "a user with a boundary in the name is in no list");
     bool may = channel_permits_subscribe(c, o, channel, user);
     fuzz_require(!(is_limited && is_listed) || may, "a listed user may subscribe");
     fuzz_require(!(is_limited && !is_listed) || !may, "another user may not");

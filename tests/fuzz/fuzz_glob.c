@@ -13,7 +13,8 @@ static void require_literal(struct span pattern, struct span text, bool matches)
             return;
         }
     }
-    fuzz_require(matches == span_eq(pattern, text) || pattern.n > 2048, "a literal pattern matches itself only");
+    fuzz_require(matches == span_eq(pattern, text) || pattern.n > 2048,
+                 "a literal pattern matches itself only");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

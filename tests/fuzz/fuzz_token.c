@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: tokens before and after verification, and patterns. The first byte chooses:
- * t: the rest is a token; h: it is the header of one; r: it is a pattern, a newline and a text; else it is the claims. */
+/* Fuzz target: tokens before and after verification. The first byte chooses: t: the rest is a token; h: it is the header
+ * of one; else it is the claims. */
 #include "common/base/err.h"
 #include "common/format/b64.h"
 #include "common/format/jscan.h"
-#include "common/policy/claims_regex.h"
 #include "common/policy/token.h"
 
 #include <openssl/hmac.h>
@@ -132,21 +131,6 @@ static void check_claims(struct span claims, struct arena *a)
     buf_free(&token);
 }
 
-static void check_pattern(struct span text)
-{
-    size_t end = span_find(text, '\n', 0);
-    char *source = span_dup(span_of(text.p, end));
-    regex_t re;
-    struct err e;
-    /* Repetition of repetition costs the library exponential memory: patterns come from the administrator, not from outside. */
-    if (end < 40 && strchr(source, '{') == NULL && claims__regex_compile(&re, source, &e) == 0) {
-        struct span rest = span_from(text, end + 1);
-        claims__regex_finds(&re, span_of(rest.p, rest.n < 100 ? rest.n : 100));
-        regfree(&re);
-    }
-    free(source);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     set_up();
@@ -166,9 +150,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         sign(&token, rest, SPAN("{\"sub\":\"alice\"}"));
         read_both(verifying, buf_span(&token), &a);
         read_both(skipping, buf_span(&token), &a);
-        break;
-    case 'r':
-        check_pattern(rest);
         break;
     default:
         check_claims(rest, &a);

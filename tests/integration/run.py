@@ -27,7 +27,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 from harness.check import Failure, Skip  # noqa: E402
-from harness.process import SANITIZER, last_lines  # noqa: E402
+from harness.process import last_lines  # noqa: E402
 
 TIME_LIMIT = 60
 SKIPPED = 77
@@ -50,15 +50,15 @@ class Test:
         self.endings.append(function)
 
     def end(self):
-        """Stops everything; returns what is wrong."""
+        """Closes clients, stops every process; returns what is wrong."""
         problems = []
-        for process in reversed(self.processes):
-            problems.append(process.stop())
         for function in reversed(self.endings):
             try:
                 function()
             except OSError as problem:
                 problems.append("at the end: %s" % problem)
+        for process in reversed(self.processes):
+            problems.append(process.stop())
         for process in self.processes:
             problems.append(process.sanitizer_report())
         return [problem for problem in dict.fromkeys(problems) if problem]
@@ -171,10 +171,9 @@ def logs(directory):
         for file in sorted(files):
             if file.endswith(".log") and "chrome" not in folder:
                 path = os.path.join(folder, file)
-                with open(path, encoding="utf-8", errors="replace") as source:
-                    count = 60 if SANITIZER.search(source.read()) else 15
-                text += "--- %s\n" % os.path.relpath(path, directory)
-                text += "".join("    %s\n" % line[:400] for line in last_lines(path, count))
+                if os.path.getsize(path):
+                    text += "--- %s\n" % os.path.relpath(path, directory)
+                    text += "".join("    %s\n" % line[:300] for line in last_lines(path, 3 if file == "redis.log" else 12))
     return text
 
 

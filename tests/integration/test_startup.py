@@ -35,10 +35,10 @@ def test_typing_errors(test):
         ('{\n  "pushd": {\n    "worker": 2\n  }\n}\n', (":3", "worker", "workers")),
     ]
     for text, words in cases:
-        system_free_start(test, text, words)
+        named_before_listening(test, text, words)
 
 
-def system_free_start(test, text, words):
+def named_before_listening(test, text, words):
     """Whether the key is an error or a warning, both programs print the words in one line before they listen."""
     for program in PROGRAMS:
         path = os.path.join(test.dir, "config.json")

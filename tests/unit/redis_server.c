@@ -42,6 +42,29 @@ static bool answers(const struct redis_server *s)
     return ok;
 }
 
+/* False when the program ended, which it does when it is not there. */
+static bool launch(struct redis_server *s)
+{
+    s->pid = fork();
+    if (s->pid == 0) {
+        run(s);
+    }
+    int64_t deadline = clk_mono_ms() + START_TIMEOUT_MS;
+    while (!answers(s)) {
+        if (waitpid(s->pid, NULL, WNOHANG) == s->pid) {
+            s->pid = -1;
+            return false;
+        }
+        if (clk_mono_ms() > deadline) {
+            fprintf(stderr, "redis-server does not answer on %s\n", s->socket);
+            redis_server_stop(s);
+            exit(1);
+        }
+        poll(NULL, 0, 2);
+    }
+    return true;
+}
+
 bool redis_server_start(struct redis_server *s)
 {
     snprintf(s->dir, sizeof(s->dir), "/tmp/pushd-test-XXXXXX");
@@ -50,26 +73,25 @@ bool redis_server_start(struct redis_server *s)
         exit(1);
     }
     snprintf(s->socket, sizeof(s->socket), "%s/redis.sock", s->dir);
-    s->pid = fork();
-    if (s->pid == 0) {
-        run(s);
-    }
-    int64_t deadline = clk_mono_ms() + START_TIMEOUT_MS;
-    while (!answers(s)) {
-        int status;
-        if (waitpid(s->pid, &status, WNOHANG) == s->pid) {
-            s->pid = -1;
-            redis_server_stop(s);
-            return false;
-        }
-        if (clk_mono_ms() > deadline) {
-            fprintf(stderr, "redis-server does not answer on %s\n", s->socket);
-            redis_server_stop(s);
-            exit(1);
-        }
-        poll(NULL, 0, 5);
+    if (!launch(s)) {
+        redis_server_stop(s);
+        return false;
     }
     return true;
+}
+
+void redis_server_restart(struct redis_server *s)
+{
+    if (!launch(s)) {
+        fprintf(stderr, "redis-server does not start again\n");
+        redis_server_stop(s);
+        exit(1);
+    }
+}
+
+void redis_server_freeze(const struct redis_server *s, bool frozen)
+{
+    kill(s->pid, frozen ? SIGSTOP : SIGCONT);
 }
 
 redisContext *redis_server_connect(const struct redis_server *s)
@@ -82,13 +104,18 @@ redisContext *redis_server_connect(const struct redis_server *s)
     return c;
 }
 
-void redis_server_stop(struct redis_server *s)
+void redis_server_kill(struct redis_server *s)
 {
     if (s->pid > 0) {
         kill(s->pid, SIGKILL);
         waitpid(s->pid, NULL, 0);
         s->pid = -1;
+        unlink(s->socket);
     }
-    unlink(s->socket);
+}
+
+void redis_server_stop(struct redis_server *s)
+{
+    redis_server_kill(s);
     rmdir(s->dir);
 }

@@ -16,5 +16,11 @@ struct redis_server {
 bool redis_server_start(struct redis_server *s);
 /* A blocking connection; ends the test program when there is none. */
 redisContext *redis_server_connect(const struct redis_server *s);
-/* Ends it (with SIGKILL) and removes its directory. */
+/* Ends it with SIGKILL. */
+void redis_server_kill(struct redis_server *s);
+/* Starts it again on the same socket, empty; returns when it answers. */
+void redis_server_restart(struct redis_server *s);
+/* Stops it as by a debugger, or lets it go on. */
+void redis_server_freeze(const struct redis_server *s, bool frozen);
+/* Ends it and removes its directory. */
 void redis_server_stop(struct redis_server *s);

@@ -6,7 +6,8 @@
 static struct conf *load(const char *text)
 {
     struct err e = {0};
-    struct conf *c = conf_load(&(struct conf_load_opts){.text = text, .text_len = strlen(text)}, &e);
+    struct conf *c =
+        conf_load(&(struct conf_load_opts){.text = text, .text_len = strlen(text)}, &e);
     if (c == NULL) {
         fail_msg("%s", e.text);
     }
@@ -15,9 +16,12 @@ static struct conf *load(const char *text)
 
 static const char base[] =
     "{\"channel\": {\"without_namespace\": {\"allow_subscribe_for_client\": true},"
-    " \"namespaces\": [{\"name\": \"closed\"}, {\"name\": \"open\", \"allow_subscribe_for_client\": true},"
-    "  {\"name\": \"anon\", \"allow_subscribe_for_client\": true, \"allow_subscribe_for_anonymous\": true},"
-    "  {\"name\": \"user\", \"allow_user_limited_channels\": true, \"allow_subscribe_for_client\": true},"
+    " \"namespaces\": [{\"name\": \"closed\"}, {\"name\": \"open\", "
+    "\"allow_subscribe_for_client\": true},"
+    "  {\"name\": \"anon\", \"allow_subscribe_for_client\": true, "
+    "\"allow_subscribe_for_anonymous\": true},"
+    "  {\"name\": \"user\", \"allow_user_limited_channels\": true, \"allow_subscribe_for_client\": "
+    "true},"
     "  {\"name\": \"regex\", \"channel_regex\": \"^[a-z]+$\"}]}}";
 
 static const char *ns_of(const struct conf *c, struct span channel)
@@ -47,8 +51,10 @@ static void a_namespace_ends_at_the_first_boundary(void **state)
 static void boundaries_can_be_changed(void **state)
 {
     (void)state;
-    struct conf *c = load("{\"channel\": {\"namespace_boundary\": \"::\", \"private_prefix\": \"!!\", \"user_boundary\": \"@@\","
-                          " \"user_separator\": \"; \", \"namespaces\": [{\"name\": \"open\", \"allow_user_limited_channels\": true}]}}");
+    struct conf *c = load("{\"channel\": {\"namespace_boundary\": \"::\", \"private_prefix\": "
+                          "\"!!\", \"user_boundary\": \"@@\","
+                          " \"user_separator\": \"; \", \"namespaces\": [{\"name\": \"open\", "
+                          "\"allow_user_limited_channels\": true}]}}");
     const struct chan_opts *o = channel_opts(c, SPAN("!!open::a"));
     assert_string_equal(o->name, "open");
     assert_string_equal(ns_of(c, SPAN("open:a")), "");
@@ -103,11 +109,13 @@ static void a_list_of_users_stands_behind_the_last_boundary(void **state)
         const char *user;
         bool is_allowed;
     } rows[] = {
-        {"user:dialog#42", "42", true},     {"user:dialog#7,42,9", "42", true}, {"user:a#b#42", "42", true},
-        {"user:dialog#43", "42", false},    {"user:dialog#4,2", "42", false},   {"user:dialog#", "42", false},
-        {"user:a#42#b", "42", false},       {"user:dialog#", "", true},         {"user:dialog#,42", "", true},
-        {"user:dialog#42,", "", true},      {"user:dialog#42", "", false},      {"user:dialog#42,43", "42,43", false},
-        {"user:plain", "42", false},        {"user:dialog#42 ", "42", false},
+        {"user:dialog#42", "42", true},   {"user:dialog#7,42,9", "42", true},
+        {"user:a#b#42", "42", true},      {"user:dialog#43", "42", false},
+        {"user:dialog#4,2", "42", false}, {"user:dialog#", "42", false},
+        {"user:a#42#b", "42", false},     {"user:dialog#", "", true},
+        {"user:dialog#,42", "", true},    {"user:dialog#42,", "", true},
+        {"user:dialog#42", "", false},    {"user:dialog#42,43", "42,43", false},
+        {"user:plain", "42", false},      {"user:dialog#42 ", "42", false},
     };
     const struct chan_opts *o = channel_opts(c, SPAN("user:x"));
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -116,7 +124,8 @@ static void a_list_of_users_stands_behind_the_last_boundary(void **state)
         assert_int_equal(channel_allows_user(c, channel, user), rows[i].is_allowed);
         bool is_limited = strchr(rows[i].channel, '#') != NULL;
         assert_int_equal(channel_is_user_limited(c, o, channel), is_limited);
-        assert_int_equal(channel_permits_subscribe(c, o, channel, user), is_limited ? rows[i].is_allowed : user.n > 0);
+        assert_int_equal(channel_permits_subscribe(c, o, channel, user),
+                         is_limited ? rows[i].is_allowed : user.n > 0);
     }
     const struct chan_opts *open = channel_opts(c, SPAN("open:x"));
     assert_false(channel_is_user_limited(c, open, SPAN("open:a#42")));
@@ -128,10 +137,14 @@ static void subscribe_needs_a_permission(void **state)
 {
     (void)state;
     struct conf *c = load(base);
-    assert_false(channel_permits_subscribe(c, channel_opts(c, SPAN("closed:a")), SPAN("closed:a"), SPAN("42")));
-    assert_true(channel_permits_subscribe(c, channel_opts(c, SPAN("open:a")), SPAN("open:a"), SPAN("42")));
-    assert_false(channel_permits_subscribe(c, channel_opts(c, SPAN("open:a")), SPAN("open:a"), SPAN("")));
-    assert_true(channel_permits_subscribe(c, channel_opts(c, SPAN("anon:a")), SPAN("anon:a"), SPAN("")));
+    assert_false(channel_permits_subscribe(c, channel_opts(c, SPAN("closed:a")), SPAN("closed:a"),
+                                           SPAN("42")));
+    assert_true(
+        channel_permits_subscribe(c, channel_opts(c, SPAN("open:a")), SPAN("open:a"), SPAN("42")));
+    assert_false(
+        channel_permits_subscribe(c, channel_opts(c, SPAN("open:a")), SPAN("open:a"), SPAN("")));
+    assert_true(
+        channel_permits_subscribe(c, channel_opts(c, SPAN("anon:a")), SPAN("anon:a"), SPAN("")));
     conf_free(c);
     c = load("{\"client\": {\"insecure\": true}}");
     assert_true(channel_permits_subscribe(c, channel_opts(c, SPAN("a")), SPAN("a"), SPAN("")));
@@ -145,21 +158,25 @@ static void rights_follow_client_subscriber_anonymous(void **state)
     struct chan_opts o = {0};
     static const enum channel_right rights[] = {RIGHT_PUBLISH, RIGHT_PRESENCE, RIGHT_HISTORY};
     bool *const flags[][3] = {
-        {&o.allow_publish_for_client, &o.allow_publish_for_subscriber, &o.allow_publish_for_anonymous},
-        {&o.allow_presence_for_client, &o.allow_presence_for_subscriber, &o.allow_presence_for_anonymous},
-        {&o.allow_history_for_client, &o.allow_history_for_subscriber, &o.allow_history_for_anonymous},
+        {&o.allow_publish_for_client, &o.allow_publish_for_subscriber,
+         &o.allow_publish_for_anonymous},
+        {&o.allow_presence_for_client, &o.allow_presence_for_subscriber,
+         &o.allow_presence_for_anonymous},
+        {&o.allow_history_for_client, &o.allow_history_for_subscriber,
+         &o.allow_history_for_anonymous},
     };
     for (size_t r = 0; r < ARRAY_LEN(rights); r++) {
         for (unsigned bits = 0; bits < 32; bits++) {
             bool client = bits & 1;
             bool subscriber = bits & 2;
             bool anonymous = bits & 4;
-            struct channel_subject who = {.user = (bits & 8) != 0 ? SPAN("42") : SPAN(""), .is_subscribed = (bits & 16) != 0};
+            struct channel_subject who = {.user = (bits & 8) != 0 ? SPAN("42") : SPAN(""),
+                                          .is_subscribed = (bits & 16) != 0};
             *flags[r][0] = client;
             *flags[r][1] = subscriber;
             *flags[r][2] = anonymous;
-            bool expected = (client && (who.user.n > 0 || anonymous))
-                            || (subscriber && who.is_subscribed && (who.user.n > 0 || anonymous));
+            bool expected = (client && (who.user.n > 0 || anonymous)) ||
+                            (subscriber && who.is_subscribed && (who.user.n > 0 || anonymous));
             assert_int_equal(channel_permits(c, &o, rights[r], &who), expected);
         }
         *flags[r][0] = *flags[r][1] = *flags[r][2] = false;
@@ -176,9 +193,11 @@ static void data_has_its_format(void **state)
         const char *data;
         bool any, json, object, binary;
     } rows[] = {
-        {"", false, false, false, true},      {"{}", true, true, true, true},   {" {\"a\":1} ", true, true, true, true},
-        {"[1]", true, true, false, true},     {"1", true, true, false, true},   {"hello", true, false, false, true},
-        {"{\"a\":}", true, false, false, true}, {"{} {}", true, false, false, true}, {"\"\xff\"", true, false, false, true},
+        {"", false, false, false, true},         {"{}", true, true, true, true},
+        {" {\"a\":1} ", true, true, true, true}, {"[1]", true, true, false, true},
+        {"1", true, true, false, true},          {"hello", true, false, false, true},
+        {"{\"a\":}", true, false, false, true},  {"{} {}", true, false, false, true},
+        {"\"\xff\"", true, false, false, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct span data = span_str(rows[i].data);
@@ -198,7 +217,8 @@ static void data_has_its_format(void **state)
 static void origins_match_in_lower_case(void **state)
 {
     (void)state;
-    struct conf *c = load("{\"client\": {\"allowed_origins\": [\"http://good.example\", \"https://*.example.com\"]}}");
+    struct conf *c = load("{\"client\": {\"allowed_origins\": [\"http://good.example\", "
+                          "\"https://*.example.com\"]}}");
     assert_true(origin_is_allowed(c, (struct span){0}));
     assert_true(origin_is_allowed(c, SPAN("http://good.example")));
     assert_true(origin_is_allowed(c, SPAN("HTTP://Good.Example")));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loading of configurations: defaults, weak types, environment, printing, and the manual page. */
+/* Loading of configurations: defaults, weak types, environment, printing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -7,8 +7,7 @@
 
 #include "common/base/mem.h"
 #include "common/format/jscan.h"
-#include "common/policy/conf_schema.h"
-#include "tests/unit/conf_page.h"
+#include "common/policy/conf.h"
 #include "tests/unit/unit.h"
 
 /* What the last load said. */
@@ -31,7 +30,8 @@ static struct conf *load_with(const char *text, const char *const *variables, bo
     for (size_t i = 0; variables != NULL && variables[i] != NULL; i++) {
         environ[i] = mem_strdup(variables[i]);
     }
-    struct conf_load_opts opts = {.text = text, .text_len = strlen(text), .environ = environ, .strict = strict, .warn = note};
+    struct conf_load_opts opts = {
+        .text = text, .text_len = strlen(text), .environ = environ, .strict = strict, .warn = note};
     struct conf *c = conf_load(&opts, &error);
     for (size_t i = 0; environ[i] != NULL; i++) {
         free(environ[i]);
@@ -82,7 +82,8 @@ static void an_empty_object_gives_the_defaults(void **state)
     assert_string_equal(c->admin.handler_prefix, "");
     assert_string_equal(c->health.handler_prefix, "/health");
     assert_string_equal(c->prometheus.handler_prefix, "/metrics");
-    assert_false(c->admin.enabled || c->health.enabled || c->prometheus.enabled || c->http_server.is_set);
+    assert_false(c->admin.enabled || c->health.enabled || c->prometheus.enabled ||
+                 c->http_server.is_set);
     assert_string_equal(c->pushd.websocket_listen.items[0], "127.0.0.1:8001");
     assert_true(c->pushd.direct_write);
     assert_int_equal(c->pushd.api_max_body_size, 16 << 20);
@@ -93,8 +94,10 @@ static void an_empty_object_gives_the_defaults(void **state)
 static void zero_means_default(void **state)
 {
     (void)state;
-    struct conf *c = load("{\"client\": {\"channel_limit\": 0, \"ping_interval\": \"\"}, \"channel\": {\"private_prefix\": \"\"},"
-                          " \"http_server\": {\"port\": 0}, \"log\": {\"level\": \"\"}, \"engine\": {\"redis\": {\"address\": []}}}");
+    struct conf *c = load("{\"client\": {\"channel_limit\": 0, \"ping_interval\": \"\"}, "
+                          "\"channel\": {\"private_prefix\": \"\"},"
+                          " \"http_server\": {\"port\": 0}, \"log\": {\"level\": \"\"}, "
+                          "\"engine\": {\"redis\": {\"address\": []}}}");
     assert_int_equal(c->client.channel_limit, 128);
     assert_int_equal(c->client.ping_interval_ms, 25000);
     assert_string_equal(c->channel.private_prefix, "$");
@@ -108,11 +111,13 @@ static void zero_means_default(void **state)
 static void types_are_weak(void **state)
 {
     (void)state;
-    struct conf *c = load("{\"http_server\": {\"port\": \"0x1F90\", \"address\": 5},"
-                          " \"client\": {\"insecure\": \"true\", \"connect_include_server_time\": 1, \"channel_limit\": 1e3,"
-                          "  \"allowed_origins\": \"*\", \"ping_interval\": 30000000000},"
-                          " \"engine\": {\"redis\": {\"address\": \"unix:///x\", \"password\": 123}},"
-                          " \"pushd\": {\"direct_write\": false}}");
+    struct conf *c =
+        load("{\"http_server\": {\"port\": \"0x1F90\", \"address\": 5},"
+             " \"client\": {\"insecure\": \"true\", \"connect_include_server_time\": 1, "
+             "\"channel_limit\": 1e3,"
+             "  \"allowed_origins\": \"*\", \"ping_interval\": 30000000000},"
+             " \"engine\": {\"redis\": {\"address\": \"unix:///x\", \"password\": 123}},"
+             " \"pushd\": {\"direct_write\": false}}");
     assert_int_equal(c->http_server.port, 8080);
     assert_string_equal(c->http_server.address, "5");
     assert_true(c->client.insecure);
@@ -129,10 +134,13 @@ static void types_are_weak(void **state)
 static void namespaces_inherit_only_what_is_global(void **state)
 {
     (void)state;
-    struct conf *c = load("{\"channel\": {\"history_meta_ttl\": \"1h\", \"publication_data_format\": \"json\","
-                          " \"without_namespace\": {\"presence\": true, \"history_size\": 5, \"history_ttl\": \"10s\"},"
-                          " \"namespaces\": [{\"name\": \"a.b\", \"join_leave\": true},"
-                          "  {\"name\": \"bin\", \"publication_data_format\": \"binary\", \"history_meta_ttl\": \"2h\"}]}}");
+    struct conf *c =
+        load("{\"channel\": {\"history_meta_ttl\": \"1h\", \"publication_data_format\": \"json\","
+             " \"without_namespace\": {\"presence\": true, \"history_size\": 5, \"history_ttl\": "
+             "\"10s\"},"
+             " \"namespaces\": [{\"name\": \"a.b\", \"join_leave\": true},"
+             "  {\"name\": \"bin\", \"publication_data_format\": \"binary\", \"history_meta_ttl\": "
+             "\"2h\"}]}}");
     const struct chan_opts *a = &c->channel.namespaces[0];
     const struct chan_opts *b = &c->channel.namespaces[1];
     assert_int_equal(c->channel.namespace_count, 2);
@@ -149,8 +157,10 @@ static void namespaces_inherit_only_what_is_global(void **state)
 static void prefixes_have_one_form(void **state)
 {
     (void)state;
-    struct conf *c = load("{\"http_api\": {\"handler_prefix\": \"/push/\"}, \"websocket\": {\"handler_prefix\": \"ws//\"},"
-                          " \"admin\": {\"handler_prefix\": \"/\"}, \"health\": {\"handler_prefix\": \"/\"}}");
+    struct conf *c =
+        load("{\"http_api\": {\"handler_prefix\": \"/push/\"}, \"websocket\": {\"handler_prefix\": "
+             "\"ws//\"},"
+             " \"admin\": {\"handler_prefix\": \"/\"}, \"health\": {\"handler_prefix\": \"/\"}}");
     assert_string_equal(c->http_api.handler_prefix, "/push");
     assert_string_equal(c->websocket.handler_prefix, "/ws");
     assert_string_equal(c->admin.handler_prefix, "");
@@ -170,7 +180,8 @@ static void the_environment_wins(void **state)
         "CENTRIFUGO_PUSHD_WORKERS=2",
         NULL,
     };
-    struct conf *c = load_env("{\"client\": {\"channel_limit\": 5}, \"log\": {\"level\": \"warn\"}}", environ);
+    struct conf *c =
+        load_env("{\"client\": {\"channel_limit\": 5}, \"log\": {\"level\": \"warn\"}}", environ);
     assert_int_equal(warnings.n, 0);
     assert_int_equal(c->client.channel_limit, 7);
     assert_int_equal(c->client.allowed_origins.n, 2);
@@ -241,8 +252,10 @@ static void an_old_variable_that_opens_a_door_does_nothing(void **state)
         NULL,
     };
     struct conf *c = load_env("{}", environ);
-    assert_false(c->http_api.insecure || c->client.allow_anonymous_connect_without_token || c->channel.without_namespace.presence);
-    assert_true(warned("CENTRIFUGO_API_INSECURE: this is its name in older versions and has no effect; now the option is http_api.insecure"));
+    assert_false(c->http_api.insecure || c->client.allow_anonymous_connect_without_token ||
+                 c->channel.without_namespace.presence);
+    assert_true(warned("CENTRIFUGO_API_INSECURE: this is its name in older versions and has no "
+                       "effect; now the option is http_api.insecure"));
     assert_true(warned("did you mean CENTRIFUGO_CLIENT_ALLOWED_ORIGINS?"));
     assert_true(warned("CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_PRESENCE"));
     assert_true(warned("CENTRIFUGO_SSE_ENABLED: not supported yet"));
@@ -263,7 +276,9 @@ static void namespaces_come_from_the_environment(void **state)
         "CENTRIFUGO_CHANNEL_NAMESPACES=chat  news-x",
         NULL,
     };
-    struct conf *c = load_env("{\"channel\": {\"namespaces\": [{\"name\": \"chat\", \"presence\": true}, {\"name\": \"gone\"}]}}", list);
+    struct conf *c = load_env("{\"channel\": {\"namespaces\": [{\"name\": \"chat\", \"presence\": "
+                              "true}, {\"name\": \"gone\"}]}}",
+                              list);
     assert_int_equal(warnings.n, 0);
     assert_int_equal(c->channel.namespace_count, 2);
     assert_string_equal(c->channel.namespaces[0].name, "chat");
@@ -273,7 +288,8 @@ static void namespaces_come_from_the_environment(void **state)
     conf_free(c);
 
     static const char *const json[] = {
-        "CENTRIFUGO_CHANNEL_NAMESPACES=[{\"name\": \"a1\", \"presence\": true}, {\"name\": \"b2\"}]",
+        "CENTRIFUGO_CHANNEL_NAMESPACES=[{\"name\": \"a1\", \"presence\": true}, {\"name\": "
+        "\"b2\"}]",
         "CENTRIFUGO_CHANNEL_NAMESPACES_B2_PRESENCE=1",
         NULL,
     };
@@ -288,12 +304,17 @@ static void errors_of_the_environment_name_the_variable(void **state)
     (void)state;
     static const char *const number[] = {"CENTRIFUGO_CLIENT_CHANNEL_LIMIT=many", NULL};
     assert_null(load_with("{}", number, false));
-    assert_string_equal(error.text, "CENTRIFUGO_CLIENT_CHANNEL_LIMIT: expected a whole number, found \"many\"");
+    assert_string_equal(error.text,
+                        "CENTRIFUGO_CLIENT_CHANNEL_LIMIT: expected a whole number, found \"many\"");
     static const char *const ns[] = {"CENTRIFUGO_CHANNEL_NAMESPACES=chat",
-        "CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_FORCE_RECOVERY=true", NULL};
+                                     "CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_FORCE_RECOVERY=true",
+                                     NULL};
     assert_null(load_with("{}", ns, false));
-    assert_non_null(strstr(error.text, "CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_FORCE_RECOVERY: there is nothing to recover"));
-    static const char *const json[] = {"CENTRIFUGO_CHANNEL_NAMESPACES=[{\"name\": \"chat\",}]", NULL};
+    assert_non_null(
+        strstr(error.text,
+               "CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_FORCE_RECOVERY: there is nothing to recover"));
+    static const char *const json[] = {"CENTRIFUGO_CHANNEL_NAMESPACES=[{\"name\": \"chat\",}]",
+                                       NULL};
     assert_null(load_with("{}", json, false));
     assert_non_null(strstr(error.text, "column 17: a comma before the closing bracket"));
     static const char *const secret[] = {"CENTRIFUGO_HTTP_API_KEY=\xff", NULL};
@@ -307,8 +328,11 @@ static void strict_refuses_unknown_and_old_names_only(void **state)
     assert_null(load_with("{\"clent\": {}}", NULL, true));
     assert_non_null(strstr(error.text, "config:1: clent: unknown option; did you mean client?"));
     assert_null(load_with("{\"api_key\": \"x\"}", NULL, true));
-    assert_null(load_with("{\"channel\": {\"namespaces\": [{\"name\": \"chat\", \"x\": 1}]}}", NULL, true));
-    struct conf *c = load_with("{\"sse\": {\"enabled\": true}, \"database\": {\"enabled\": true}, \"http_server\": {\"tls\": {}}}", NULL, true);
+    assert_null(
+        load_with("{\"channel\": {\"namespaces\": [{\"name\": \"chat\", \"x\": 1}]}}", NULL, true));
+    struct conf *c = load_with("{\"sse\": {\"enabled\": true}, \"database\": {\"enabled\": true}, "
+                               "\"http_server\": {\"tls\": {}}}",
+                               NULL, true);
     assert_non_null(c);
     conf_free(c);
 }
@@ -328,10 +352,14 @@ static void long_values_are_cut_in_messages(void **state)
 static void the_print_is_a_configuration(void **state)
 {
     (void)state;
-    struct conf *c = load("{\"http_api\": {\"key\": \"hidden\"}, \"client\": {\"ping_interval\": \"-1s\", \"pong_timeout\": \"-2s\"},"
-                          " \"engine\": {\"redis\": {\"address\": [\"redis://me:hidden@h:1/2\", \"h:2\"], \"password\": \"hidden\"}},"
-                          " \"node\": {\"name\": \"n\"}, \"pushd\": {\"direct_write\": false, \"token\": {\"channels\": [\"a:{user}\"]}},"
-                          " \"channel\": {\"namespaces\": [{\"name\": \"chat\", \"history_size\": 1, \"history_ttl\": \"90s\"}, {\"name\": \"b2\"}]}}");
+    struct conf *c = load("{\"http_api\": {\"key\": \"hidden\"}, \"client\": {\"ping_interval\": "
+                          "\"-1s\", \"pong_timeout\": \"-2s\"},"
+                          " \"engine\": {\"redis\": {\"address\": [\"redis://me:hidden@h:1/2\", "
+                          "\"h:2\"], \"password\": \"hidden\"}},"
+                          " \"node\": {\"name\": \"n\"}, \"pushd\": {\"direct_write\": false, "
+                          "\"token\": {\"channels\": [\"a:{user}\"]}},"
+                          " \"channel\": {\"namespaces\": [{\"name\": \"chat\", \"history_size\": "
+                          "1, \"history_ttl\": \"90s\"}, {\"name\": \"b2\"}]}}");
     struct buf all = {0};
     struct buf again = {0};
     struct buf open = {0};
@@ -386,73 +414,11 @@ static void files_of_other_kinds_are_told_apart(void **state)
     assert_null(conf_load(&(struct conf_load_opts){.path = "/tmp"}, &error));
     assert_int_equal(error.code, ERR_IO);
     buf_clear(&warnings);
-    struct conf *c = conf_load(&(struct conf_load_opts){.path = "/nowhere/config.json", .warn = note}, &error);
+    struct conf *c =
+        conf_load(&(struct conf_load_opts){.path = "/nowhere/config.json", .warn = note}, &error);
     assert_non_null(c);
     assert_true(warned("/nowhere/config.json does not exist"));
     conf_free(c);
-}
-
-static bool read_page(struct buf *page)
-{
-    char path[4352];
-    const char *root = getenv("UNIT_DATA_DIR");
-    snprintf(path, sizeof(path), "%s/../../../pushd/pushd.json.5", root != NULL ? root : "tests/unit/data");
-    FILE *f = fopen(path, "rb");
-    if (f == NULL) {
-        return false;
-    }
-    char block[4096];
-    for (size_t n; (n = fread(block, 1, sizeof(block), f)) > 0;) {
-        buf_add(page, block, n);
-    }
-    fclose(f);
-    return true;
-}
-
-static unsigned count_missing(const struct conf_table *t, const char *page)
-{
-    unsigned missing = 0;
-    for (size_t i = 0; i < t->n; i++) {
-        struct buf entry = {0};
-        conf_page_entry(&t->rows[i], &entry);
-        if (strstr(page, buf_cstr(&entry)) == NULL) {
-            print_error("pushd.json.5 lacks this entry:\n%s", buf_cstr(&entry));
-            missing++;
-        }
-        buf_free(&entry);
-    }
-    return missing;
-}
-
-static void the_manual_page_has_every_option(void **state)
-{
-    (void)state;
-    struct buf page = {0};
-    assert_true(read_page(&page));
-    const char *text = buf_cstr(&page);
-    assert_int_equal(count_missing(&conf_rows, text), 0);
-    assert_int_equal(count_missing(&conf_ns_rows, text), 0);
-    size_t items = 0;
-    for (const char *p = text; (p = strstr(p, ".It Cm ")) != NULL; p++) {
-        items++;
-    }
-    assert_int_equal(items, conf_rows.n + conf_ns_rows.n);
-    buf_free(&page);
-}
-
-static void rows_are_sound(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < conf_rows.n; i++) {
-        const struct conf_row *row = &conf_rows.rows[i];
-        struct span path = span_str(row->path);
-        assert_ptr_equal(conf_row_find(&conf_rows, path), row);
-        assert_false(conf_row_is_object(&conf_rows, path));
-        assert_null(conf_foreign_find(path));
-        assert_true(row->kind != CONF_ENUM || row->words != NULL);
-        assert_non_null(row->help);
-        assert_true(row->help[strlen(row->help) - 1] == '.');
-    }
 }
 
 int main(void)
@@ -474,8 +440,6 @@ int main(void)
         cmocka_unit_test(the_print_is_a_configuration),
         cmocka_unit_test(a_secret_that_others_can_read_is_a_warning),
         cmocka_unit_test(files_of_other_kinds_are_told_apart),
-        cmocka_unit_test(the_manual_page_has_every_option),
-        cmocka_unit_test(rows_are_sound),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     buf_free(&warnings);

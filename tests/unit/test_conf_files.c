@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Configuration files and what is said about them: each NAME.json has its messages in NAME.expect, one a line. */
+/* Configuration files and what is said about them: each NAME.json has its messages in NAME.expect,
+ * one a line. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,8 +42,11 @@ static void note(const char *text, void *out)
 static void load(const char *name, const struct buf *text, struct buf *said)
 {
     struct err e = {0};
-    const struct conf_load_opts opts = {
-        .path = name, .text = text->p != NULL ? text->p : "", .text_len = text->n, .warn = note, .warn_arg = said};
+    const struct conf_load_opts opts = {.path = name,
+                                        .text = text->p != NULL ? text->p : "",
+                                        .text_len = text->n,
+                                        .warn = note,
+                                        .warn_arg = said};
     struct conf *c = conf_load(&opts, &e);
     if (c == NULL) {
         buf_addf(said, "error: %s\n", e.text);
@@ -62,7 +66,8 @@ static bool check_case(const char *dir, const char *name)
     bool is_there = read_file(dir, base, &expected);
     bool is_equal = is_there && span_eq(buf_span(&said), buf_span(&expected));
     if (!is_equal) {
-        print_error("%s\n--- expected\n%s--- got\n%s", name, is_there ? buf_cstr(&expected) : "(no file)\n", buf_cstr(&said));
+        print_error("%s\n--- expected\n%s--- got\n%s", name,
+                    is_there ? buf_cstr(&expected) : "(no file)\n", buf_cstr(&said));
     }
     buf_free(&text);
     buf_free(&expected);

@@ -33,7 +33,8 @@ static void durations_are_read_as_go_reads_them(void **state)
         assert_int_equal(conf_duration_parse(span_str(good[i].text), &ns), 0);
         assert_int_equal(ns, good[i].ns);
     }
-    static const char *const bad[] = {"", "s", "1", "1x", "1 s", " 1s", "1s ", "--1s", "1d", ".s", "1.5", "-", "1s2", "s1", "1S"};
+    static const char *const bad[] = {"",   "s",  "1",   "1x", "1 s", " 1s", "1s ", "--1s",
+                                      "1d", ".s", "1.5", "-",  "1s2", "s1",  "1S"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         int64_t ns;
         bool is_bare = span_to_i64(span_str(bad[i]), &ns) == 0;
@@ -51,8 +52,10 @@ static void durations_are_printed_as_they_are_read(void **state)
     static const struct {
         int64_t ms;
         const char *text;
-    } rows[] = {{0, "0s"},         {1, "1ms"},           {25000, "25s"},      {5400000, "1h30m"},
-                {-1000, "-1s"},    {90500, "1m30s500ms"}, {3600000, "1h"},     {INT64_MIN, "-2562047788015h12m55s808ms"}};
+    } rows[] = {{0, "0s"},       {1, "1ms"},
+                {25000, "25s"},  {5400000, "1h30m"},
+                {-1000, "-1s"},  {90500, "1m30s500ms"},
+                {3600000, "1h"}, {INT64_MIN, "-2562047788015h12m55s808ms"}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct buf b = {0};
         conf_duration_print(rows[i].ms, &b);

@@ -4,7 +4,6 @@
 
 #include "common/base/err.h"
 #include "common/format/b64.h"
-#include "common/policy/claims_regex.h"
 #include "tests/unit/token_make.h"
 #include "tests/unit/unit.h"
 
@@ -77,54 +76,18 @@ static void patterns_are_found_unless_anchored(void **state)
     expect_with(&conf, "{\"aud\":\"x\"}", "token.audience");
 }
 
-static void patterns_mean_what_they_meant(void **state)
+static void a_malformed_pattern_is_named(void **state)
 {
     (void)state;
-    static const struct {
-        const char *pattern;
-        const char *found;
-        const char *not_found;
-    } rows[] = {
-        {"^\\d+$", "123", "12a"},          {"^[\\d.]+$", "1.2", "1a"},       {"^\\w+$", "a_1", "a-1"},
-        {"^[\\w-]+$", "a-1", "a.1"},       {"^\\D$", "a", "1"},              {"^(?:ab)+$", "abab", "aba"},
-        {"^(?<x>a|b)$", "b", "c"},         {"^[^\\s]+$", "ab", "a b"},       {"^a{2,3}$", "aaa", "a"},
-        {"^[]a]$", "]", "b"},              {"^[[:alpha:]]+$", "ab", "a1"},   {"^\\(\\?\\)$", "(?)", "()"},
-        {"^[\\.]$", ".", "\\"},            {"^a\\.b$", "a.b", "axb"},        {"^(|x)y$", "y", "xx"},
-        {"^[(?]$", "?", "x"},              {"^[a\\\\]$", "\\", "b"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        regex_t re;
-        struct err e;
-        if (claims__regex_compile(&re, rows[i].pattern, &e) != 0) {
-            fail_msg("%s", e.text);
-        }
-        if (!claims__regex_finds(&re, span_str(rows[i].found)) || claims__regex_finds(&re, span_str(rows[i].not_found))) {
-            fail_msg("%s means something else", rows[i].pattern);
-        }
-        regfree(&re);
-    }
-}
-
-static void patterns_that_would_change_their_meaning_are_refused(void **state)
-{
-    (void)state;
-    static const char *const refused[] = {"(?i)app", "a+?", "a*?", "a??", "a{2}?", "a++", "*a", "(*a)", "a|*b", "[a\\-z]",
-                                          "[a\\]]", "[\\D]", "\\bapp", "\\pL", "\\x41", "\\Qx\\E", "\\n", "a(", "[a", "a\\",
-                                          "(?=a)", "(?!a)", "(?<=a)", "(?<!a)", "(?#x)", "[[.a.]]", "[\\", "(?P=x)", "(?P<x"};
-    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
-        regex_t re;
-        struct err e;
-        if (claims__regex_compile(&re, refused[i], &e) == 0) {
-            fail_msg("accepted: %s", refused[i]);
-        }
-        assert_non_null(strstr(e.text, refused[i]));
-    }
-    char bad[] = "(?i)x";
+    char bad[] = "app(";
+    struct err e = {0};
     struct conf_token conf = make_conf();
     conf.audience_regex = bad;
-    struct err e;
     assert_null(token_verifier_new(&conf, false, &e));
-    assert_non_null(strstr(e.text, "audience_regex"));
+    assert_non_null(strstr(e.text, "audience_regex \"app(\""));
+    conf = make_conf();
+    conf.issuer_regex = bad;
+    assert_null(token_verifier_new(&conf, false, NULL));
 }
 
 /* The payload of a token, decoded. */
@@ -240,8 +203,7 @@ int main(void)
         cmocka_unit_test(the_audience_is_one_of_the_token),
         cmocka_unit_test(the_issuer_is_the_configured_one),
         cmocka_unit_test(patterns_are_found_unless_anchored),
-        cmocka_unit_test(patterns_mean_what_they_meant),
-        cmocka_unit_test(patterns_that_would_change_their_meaning_are_refused),
+        cmocka_unit_test(a_malformed_pattern_is_named),
         cmocka_unit_test(a_made_token_is_accepted),
         cmocka_unit_test(claims_of_a_made_token_stand_in_one_order),
         cmocka_unit_test(tokens_that_nobody_would_accept_are_not_made),

@@ -67,7 +67,7 @@ def clean_environment(test, extra=None):
     env = {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": test.dir, "TMPDIR": test.dir, "LANG": "C.UTF-8",
         "PUSHD_TEST": os.environ.get("PUSHD_TEST", ""),
-        "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:exitcode=98",
+        "ASAN_OPTIONS": "detect_stack_use_after_return=1:exitcode=98",
         "LSAN_OPTIONS": "suppressions=%s/lsan.supp:print_suppressions=0" % here,
         "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=97",
     }
