@@ -24,6 +24,7 @@ common_libcommon_a_SOURCES += \
 
 common_libcommon_a_SOURCES += \
 	common/format/b64.c common/format/b64.h \
+	common/format/fossil.c common/format/fossil.h \
 	common/format/jscan.c common/format/jscan.h \
 	common/format/jwrite.c common/format/jwrite.h \
 	common/format/pbwire.c common/format/pbwire.h \
@@ -36,6 +37,8 @@ common_libcommon_a_SOURCES += \
 	common/protocol/frame.c common/protocol/frame.h \
 	common/protocol/perr.c common/protocol/perr.h \
 	common/protocol/proto.h common/protocol/proto_schema.c
+
+common_libcommon_a_SOURCES += common/policy/tags_filter.c common/policy/tags_filter.h
 
 include common/policy/conf.mk
 include common/policy/token.mk

@@ -57,6 +57,7 @@ progress() { # percent text
     fi
 }
 progress_end() {
+    progress_quarter=-1
     [ -z "$tty" ] || printf '\r\033[K'
 }
 
@@ -104,14 +105,15 @@ export PATH
 
 # ------------------------------------------------------------------------------------ clean up
 
-run='' pids='' build_pid='' policy_written='' sudo=''
+run='' pids='' nap='' build_pid='' policy_written='' sudo=''
 
 cleanup() {
     status=$?
     trap '' INT TERM HUP
     trap - EXIT
     [ -z "$policy_written" ] || $sudo rm -f /usr/sbin/policy-rc.d
-    [ -z "$build_pid" ] || kill -TERM -- "-$build_pid" 2>/dev/null || :
+    [ -z "$build_pid" ] || kill -TERM "-$build_pid" 2>/dev/null || :
+    [ -z "$nap" ] || kill "$nap" 2>/dev/null || :
     for pid in $pids; do # the last one started comes first
         kill -TERM "$pid" 2>/dev/null || continue
         tries=50
@@ -143,14 +145,14 @@ port_owner() {
     inode=$(awk -v port=":$hex" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10; exit }' \
         /proc/net/tcp /proc/net/tcp6 2>/dev/null)
     [ -n "$inode" ] || return 0
-    for fd in /proc/[0-9]*/fd/*; do
-        if [ "$(readlink "$fd" 2>/dev/null)" = "socket:[$inode]" ]; then
-            owner=${fd#/proc/}
-            owner=${owner%%/*}
-            echo "$(tr '\0' ' ' <"/proc/$owner/cmdline" | cut -c1-60) (process $owner)"
-            return 0
-        fi
-    done
+    # One process for all descriptors: a busy machine has tens of thousands.
+    fd=$(find /proc/[0-9]*/fd -lname "socket:\[$inode\]" -print -quit 2>/dev/null)
+    if [ -n "$fd" ]; then
+        owner=${fd#/proc/}
+        owner=${owner%%/*}
+        echo "$(tr '\0' ' ' <"/proc/$owner/cmdline" | cut -c1-60) (process $owner)"
+        return 0
+    fi
     echo "a process of another user (sudo ss -ltnp 'sport = :$1' names it)"
 }
 
@@ -306,6 +308,16 @@ else
     # In a process group of its own: a signal reaches us at once, and we stop make with all it runs.
     (umask 022 && exec setsid sh "$root/etc/build.sh" "$build") </dev/null &
     build_pid=$!
+    sources=$(find "$root/common" "$root/fcgi" "$root/pushd" "$root/pushctl" -name '*.c' | wc -l)
+    while kill -0 "$build_pid" 2>/dev/null; do
+        compiled=$(grep -c '^ *CC ' "$build/build.log" 2>/dev/null || :)
+        percent=$((${compiled:-0} * 100 / sources))
+        [ "${compiled:-0}" -eq 0 ] || progress "$((percent < 100 ? percent : 100))" "compiling"
+        sleep 0.3 &
+        nap=$!
+        wait "$nap" || :
+    done
+    progress_end
     wait "$build_pid" || { build_pid=; die "the build failed (above); nothing was started"; }
     build_pid=
 fi
@@ -475,5 +487,6 @@ while :; do
         fi
     done
     sleep 1 &
-    wait $! || :
+    nap=$!
+    wait "$nap" || :
 done

@@ -142,13 +142,14 @@ static int load(struct program *p, const char *config, struct err *e)
     if (p->conf == NULL) {
         return e->code;
     }
+    const struct conf_redis *redis = &p->conf->engine.redis;
     int rc = log_open(p->conf->log.level, p->conf->log.file, e);
-    if (rc == 0 && p->conf->engine.redis.address.n > 1) {
-        rc = err_set(e, ERR_INVALID, "engine.redis.address names %zu Redis servers; this version serves one",
-                     p->conf->engine.redis.address.n);
-    }
     if (rc == 0) {
-        rc = redis_url_parse(p->conf->engine.redis.address.items[0], &p->conf->engine.redis, &p->url, e);
+        rc = redis_url_parse(redis->address.items[0], redis, &p->url, e);
+    }
+    if (rc == 0 && redis->address.n > 1) {
+        log_warn(LOG_REDIS, "engine.redis.address has several addresses, the first one is used for everything",
+                 LOG_STR("address", p->url.display), LOG_NUM("addresses", redis->address.n));
     }
     return rc;
 }

@@ -21,14 +21,13 @@
 #define READ_BYTES 16384
 /* After this long without use the connection is looked at before it is used: Redis may have closed it meanwhile. */
 #define IDLE_MS 20
-/* With this much of the time used up at most, a wait may rely on the socket's own timeout, which saves a poll. */
-#define SLACK_MS 30
 
 struct rsync {
     struct rsync_target *target;
     int fd;
     redisReader *reader;
     int64_t used_at_ms;
+    int64_t sent_at_ms; /* a run waits for its first answer since then; else 0 */
     char input[READ_BYTES];
 };
 
@@ -175,7 +174,8 @@ static int dial(struct rsync *r, int64_t deadline_ms, struct err *e)
 static void set_up_socket(struct rsync *r)
 {
     struct rsync_target *t = r->target;
-    struct timeval tv = {.tv_sec = t->timeout_ms / 1000, .tv_usec = t->timeout_ms % 1000 * 1000};
+    /* The first wait for an answer relies on the socket's own timeout, which saves a poll. */
+    struct timeval tv = {.tv_usec = RSYNC_SUSPECT_MS * 1000};
     int one = 1;
     fcntl(r->fd, F_SETFL, fcntl(r->fd, F_GETFL) & ~O_NONBLOCK);
     setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
@@ -278,34 +278,36 @@ int rsync_send(struct rsync *r, struct span bytes, int64_t deadline_ms, struct e
     return send_all(r, bytes, deadline_ms, &sent, e);
 }
 
-/* Reads what has arrived into the parser. */
-static int fill(struct rsync *r, bool may_block, int64_t deadline_ms, struct err *e)
+/* Reads what has arrived into the parser; waits until the deadline. */
+static int fill(struct rsync *r, int64_t deadline_ms, struct err *e)
 {
     const char *where = r->target->url->display;
+    bool is_first = r->sent_at_ms != 0;
     for (;;) {
-        if (!may_block && wait_for(r->fd, POLLIN, deadline_ms) != 0) {
+        if (!is_first && wait_for(r->fd, POLLIN, deadline_ms) != 0) {
             return err_set(e, ERR_TIMEOUT, "%s: read: i/o timeout", where);
         }
-        ssize_t n = recv(r->fd, r->input, sizeof(r->input), may_block ? 0 : MSG_DONTWAIT);
+        ssize_t n = recv(r->fd, r->input, sizeof(r->input), is_first ? 0 : MSG_DONTWAIT);
         if (n > 0) {
-            if (redisReaderFeed(r->reader, r->input, (size_t)n) != REDIS_OK) {
-                return err_set(e, ERR_CLOSED, "%s: %s", where, r->reader->errstr);
-            }
-            return 0;
+            r->sent_at_ms = 0;
+            return redisReaderFeed(r->reader, r->input, (size_t)n) == REDIS_OK
+                       ? 0 : err_set(e, ERR_CLOSED, "%s: %s", where, r->reader->errstr);
         }
         if (n == 0) {
             return err_set(e, ERR_CLOSED, "%s: read: EOF", where);
         }
-        if (errno == EAGAIN && may_block) {
-            return err_set(e, ERR_TIMEOUT, "%s: read: i/o timeout", where);
-        }
         if (errno != EINTR && errno != EAGAIN) {
             return err_set(e, ERR_CLOSED, "%s: read: %s", where, strerror(errno));
+        }
+        if (is_first && errno == EAGAIN) {
+            rsync_target_suspect(r->target, r->sent_at_ms);
+            r->sent_at_ms = 0;
+            is_first = false;
         }
     }
 }
 
-static int next_reply(struct rsync *r, bool may_block, int64_t deadline_ms, redisReply **reply, struct err *e)
+static int next_reply(struct rsync *r, int64_t deadline_ms, redisReply **reply, struct err *e)
 {
     for (;;) {
         void *got = NULL;
@@ -316,17 +318,16 @@ static int next_reply(struct rsync *r, bool may_block, int64_t deadline_ms, redi
             *reply = got;
             return 0;
         }
-        int rc = fill(r, may_block, deadline_ms, e);
+        int rc = fill(r, deadline_ms, e);
         if (rc != 0) {
             return rc;
         }
-        may_block = false; /* what follows shares the time that the first wait left */
     }
 }
 
 int rsync_receive(struct rsync *r, int64_t deadline_ms, struct redisReply **reply, struct err *e)
 {
-    return next_reply(r, false, deadline_ms, reply, e);
+    return next_reply(r, deadline_ms, reply, e);
 }
 
 static bool peer_has_closed(const struct rsync *r)
@@ -358,24 +359,25 @@ int rsync_run(struct rsync *r, struct span commands, size_t count, rsync_reply_f
     if (!rsync_target_may_try(t, now)) {
         return err_set(e, ERR_UNAVAILABLE, "Redis is not reachable");
     }
-    int64_t deadline = now + t->timeout_ms;
+    int64_t deadline = rsync_target_deadline(t, now);
     int rc = deliver(r, commands, now, deadline, &own);
-    bool may_block = rc == 0 && clk_mono_ms() - now <= SLACK_MS;
+    r->sent_at_ms = now;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         redisReply *reply = NULL;
-        rc = next_reply(r, may_block && i == 0, deadline, &reply, &own);
+        rc = next_reply(r, deadline, &reply, &own);
         if (rc == 0) {
             fn(reply, i, arg);
             rsync_reply_free(reply);
         }
     }
+    r->sent_at_ms = 0;
     if (UNLIKELY(rc != 0)) {
         rsync_close(r);
-        rsync_target_trip(t, RSYNC_TRIP_MS, own.text);
+        rsync_target_trip(t, clk_mono_ms() - now, RSYNC_TRIP_MS, own.text);
         return err_set(e, rc == ERR_DENIED ? ERR_UNAVAILABLE : rc, "%s", own.text);
     }
     r->used_at_ms = now;
-    if (UNLIKELY(rsync_target_is_down(t))) {
+    if (UNLIKELY(rsync_target_is_down(t) || rsync_target_deadline(t, now) != now + t->timeout_ms)) {
         rsync_target_reset(t);
     }
     return 0;

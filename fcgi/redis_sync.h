@@ -16,8 +16,12 @@
 struct redisReply; /* of hiredis */
 
 #define RSYNC_MAX_ADDRESSES 8
-/* How long commands fail at once after one failed, unless somebody finds out earlier that Redis is well. */
+/* How long commands fail at once after one had to wait in vain, unless somebody finds out earlier that Redis is well. */
 #define RSYNC_TRIP_MS 300
+/* A command that waits for longer is reason to suspect Redis: those that come later wait no longer than it does. */
+#define RSYNC_SUSPECT_MS 100
+/* A failure that took no longer than this, such as a refused connection, need not be spared the next caller. */
+#define RSYNC_QUICK_MS 50
 
 /* Where Redis is, and whether it is thought to be alive. Shared by all threads; outlives every connection. */
 struct rsync_target {
@@ -34,7 +38,8 @@ struct rsync_target {
     size_t address_count;
 
     _Atomic int64_t retry_at_ms; /* 0: closed. Else commands fail at once until then */
-    _Atomic bool is_reported;    /* the outage stands in the log already */
+    _Atomic int64_t suspect_since_ms; /* 0, or when a command was sent that is not answered yet */
+    _Atomic bool is_down;        /* an outage is known and stands in the log */
 };
 
 /* The url is borrowed. */
@@ -49,10 +54,15 @@ int rsync_target_resolve(struct rsync_target *t, struct err *e);
 void rsync_log_error(const char *text);
 void rsync_log_error_line(const char *text);
 
-/* Opens the breaker for delay_ms, and logs "redis error: TEXT" unless the outage is known already. */
-void rsync_target_trip(struct rsync_target *t, int64_t delay_ms, const char *text);
-/* Closes it: Redis answered. */
+/* After a failure that took took_ms: opens the breaker for hold_ms unless it was a quick one, and logs "redis error: TEXT" unless the outage
+ * is known already. */
+void rsync_target_trip(struct rsync_target *t, int64_t took_ms, int64_t hold_ms, const char *text);
+/* Closes it, and ends all suspicion: Redis answered. */
 void rsync_target_reset(struct rsync_target *t);
+/* Notes that a command sent at since_ms has got no answer for RSYNC_SUSPECT_MS. */
+void rsync_target_suspect(struct rsync_target *t, int64_t since_ms);
+/* Until when a command that starts now may wait. */
+int64_t rsync_target_deadline(const struct rsync_target *t, int64_t now_ms);
 bool rsync_target_is_down(const struct rsync_target *t);
 /* Whether a command may be tried now. When the pause of an open breaker is over, exactly one caller gets through, the others go on
  * failing at once until it knows. */
@@ -77,7 +87,7 @@ const struct redisReply *rsync_reply_item(const struct redisReply *reply, size_t
 
 /* Sends `count` commands in one piece and gives each reply to fn, in order. Error replies of Redis are replies. When it fails, fn was
  * called for the first replies only, and the connection is closed. ERR_UNAVAILABLE (not connected, nothing was sent),
- * ERR_TIMEOUT or ERR_CLOSED (may have run). Takes target->timeout_ms at most. */
+ * ERR_TIMEOUT or ERR_CLOSED (may have run). Takes target->timeout_ms at most, less when an earlier command of anybody waits. */
 int rsync_run(struct rsync *r, struct span commands, size_t count, rsync_reply_fn fn, void *arg, struct err *e);
 
 /* ---- pieces, for a subscriber ---- */

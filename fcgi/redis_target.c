@@ -24,7 +24,7 @@ void rsync_target_fini(struct rsync_target *t)
 
 bool rsync_target_is_down(const struct rsync_target *t)
 {
-    return atomic_load_explicit(&t->retry_at_ms, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&t->is_down, memory_order_relaxed);
 }
 
 /* What people search for stands in the message itself, so the message is not constant; control characters would forge lines. */
@@ -48,11 +48,12 @@ void rsync_log_error_line(const char *text)
     log_cleaned("", text);
 }
 
-void rsync_target_trip(struct rsync_target *t, int64_t delay_ms, const char *text)
+void rsync_target_trip(struct rsync_target *t, int64_t took_ms, int64_t hold_ms, const char *text)
 {
-    int64_t until = clk_mono_ms() + delay_ms;
+    int64_t until = took_ms > RSYNC_QUICK_MS ? clk_mono_ms() + hold_ms : 0;
     atomic_store_explicit(&t->retry_at_ms, until, memory_order_relaxed);
-    if (!atomic_exchange_explicit(&t->is_reported, true, memory_order_relaxed)) {
+    atomic_store_explicit(&t->suspect_since_ms, 0, memory_order_relaxed); /* the breaker takes over */
+    if (!atomic_exchange_explicit(&t->is_down, true, memory_order_relaxed)) {
         rsync_log_error(text);
         if (t->wake_fd >= 0) {
             eventfd_write(t->wake_fd, 1);
@@ -63,7 +64,20 @@ void rsync_target_trip(struct rsync_target *t, int64_t delay_ms, const char *tex
 void rsync_target_reset(struct rsync_target *t)
 {
     atomic_store_explicit(&t->retry_at_ms, 0, memory_order_relaxed);
-    atomic_store_explicit(&t->is_reported, false, memory_order_relaxed);
+    atomic_store_explicit(&t->suspect_since_ms, 0, memory_order_relaxed);
+    atomic_store_explicit(&t->is_down, false, memory_order_relaxed);
+}
+
+void rsync_target_suspect(struct rsync_target *t, int64_t since_ms)
+{
+    int64_t none = 0;
+    atomic_compare_exchange_strong(&t->suspect_since_ms, &none, since_ms);
+}
+
+int64_t rsync_target_deadline(const struct rsync_target *t, int64_t now_ms)
+{
+    int64_t since = atomic_load_explicit(&t->suspect_since_ms, memory_order_relaxed);
+    return (LIKELY(since == 0) ? now_ms : since) + t->timeout_ms;
 }
 
 bool rsync_target_may_try(struct rsync_target *t, int64_t now_ms)

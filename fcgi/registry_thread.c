@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define RETRY_MS 200
+#define RETRY_MS 100
 /* While we are down the other threads need not try: we tell them when Redis is back. */
 #define HOLD_MS 5000
 #define SILENCE_MS 1000
@@ -122,17 +122,18 @@ static void pause_ms(struct registry *r, int ms)
     }
 }
 
-static void on_down(struct listener *l, const char *text)
+static void on_down(struct listener *l, int64_t took_ms, const char *text)
 {
     registry_set_up(l->r, false);
     rsync_close(l->subscriber);
-    rsync_target_trip(l->r->target, HOLD_MS, text);
+    rsync_target_trip(l->r->target, took_ms, HOLD_MS, text);
 }
 
 static bool come_up(struct listener *l)
 {
     struct registry *r = l->r;
     struct err e = {0};
+    int64_t started = clk_mono_ms();
     int rc = open_all(l, &e);
     if (rc != 0) {
         if (!l->was_up && !rsync_target_is_down(r->target)) {
@@ -141,7 +142,7 @@ static bool come_up(struct listener *l)
             snprintf(line, sizeof(line), "error creating engine: %s", e.text);
             rsync_log_error_line(line);
         }
-        on_down(l, e.text);
+        on_down(l, clk_mono_ms() - started, e.text);
         return false;
     }
     log_info(LOG_REDIS, "redis connected", LOG_STR("address", r->target->url->display),
@@ -229,8 +230,9 @@ static void *run(void *arg)
             continue;
         }
         struct err e = {0};
-        if (turn(&l, &e) != 0) {
-            on_down(&l, e.text);
+        int rc = turn(&l, &e);
+        if (rc != 0) {
+            on_down(&l, rc == ERR_TIMEOUT ? r->target->timeout_ms : 0, e.text);
         }
     }
     rsync_free(l.subscriber);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* checktoken and checksubtoken: what a token says, whether the server takes it, and if not, what to do. */
+/* checktoken and checksubtoken: what a token says, whether the server takes it, and if not, what to
+ * do. */
 #include "pushctl/pushctl.h"
 
 #include <stdio.h>
@@ -25,17 +26,16 @@ static const struct {
     const char *reason;
     const char *advice;
 } advices[] = {
-    {"token.malformed", "A token looks like eyJ...eyJ...xyz with two dots. Was it cut, or is it something else?"},
-    {"token.too_long", "Put less into info, meta or channels."},
-    {"token.alg", "Sign with HS256 and the configured key, or with RS256 or ES256 and a public key in the configuration."},
-    {"token.no_key", "Configure the key that goes with alg of the token; pushctl checkconfig shows which keys there are."},
-    {"token.signature", "The application that makes tokens and this configuration need the very same key. Compare both, and "
-                        "look at the environment of the server: CENTRIFUGO_* variables win over the file."},
-    {"token.claims", "Repair the claim where the token is made; nothing else about it is wrong so far."},
-    {"token.audience", "Compare aud of the token with audience or audience_regex of the configuration."},
-    {"token.issuer", "Compare iss of the token with issuer or issuer_regex of the configuration."},
-    {"token.expired", "Make a new one. SDKs do that by getToken. If it was made just now, compare the clocks of both machines."},
-    {"token.not_yet_valid", "Wait, or set the clock of the machine that makes tokens."},
+    {"token.malformed",     "A token looks like eyJ...eyJ...xyz. Was it cut?"              },
+    {"token.too_long",      "Put less into info, meta or channels."                        },
+    {"token.alg",           "Sign with HS256, or with RS256 or ES256 and a configured key."},
+    {"token.no_key",        "Configure the key; pushctl checkconfig shows which there are."},
+    {"token.signature",     "Whatever makes tokens needs the same key as the server."      },
+    {"token.claims",        "Repair this claim where the token is made."                   },
+    {"token.audience",      "Compare aud with audience or audience_regex."                 },
+    {"token.issuer",        "Compare iss with issuer or issuer_regex."                     },
+    {"token.expired",       "Make a new one. If it is new, compare the machines' clocks."  },
+    {"token.not_yet_valid", "Wait, or set the clock of the machine that makes tokens."     },
 };
 
 static const char *advice_for(const char *reason)
@@ -58,11 +58,14 @@ static const char *advice_by_claims(const struct check *k, struct perr_result r)
     const char *advice = NULL;
     if (strcmp(r.reason, "token.claims") == 0) {
         if (sub.p != NULL && sub.p[0] != '"') {
-            advice = "sub has to be text: \"sub\":\"42\". In PHP cast with (string), in JavaScript use String(id).";
+            advice = "sub has to be text: \"sub\":\"42\". In PHP cast with (string), in JavaScript "
+                     "use String(id).";
         } else if (!k->is_subscription && channel.n > 2) {
-            advice = "This is a subscription token. Check it with pushctl checksubtoken; for connecting make one without channel.";
+            advice = "This is a subscription token. Check it with pushctl checksubtoken; for "
+                     "connecting make one without channel.";
         } else if (k->is_subscription && channel.n <= 2) {
-            advice = "This is a connection token. Check it with pushctl checktoken; for a channel add the claim channel.";
+            advice = "This is a connection token. Check it with pushctl checktoken; for a channel "
+                     "add the claim channel.";
         }
     }
     arena_fini(&a);
@@ -77,9 +80,11 @@ static void print_verdict(const struct check *k, struct perr_result r)
         puts("  the client gets error 103 \"permission denied\" for this channel");
     } else if (perr_is_error(r.code)) {
         printf("  the client gets error %u \"%s\"%s\n", r.code, row->text,
-               r.code == PERR_TOKEN_EXPIRED ? "; an SDK then asks for a new token and tries again" : "");
+               r.code == PERR_TOKEN_EXPIRED ? "; an SDK then asks for a new token and tries again"
+                                            : "");
     } else {
-        printf("  the client is disconnected with %u \"%s\", and an SDK does not try again\n", r.code, row->text);
+        printf("  the client is disconnected with %u \"%s\", and an SDK does not try again\n",
+               r.code, row->text);
     }
     const char *guess = strcmp(r.reason, "token.signature") == 0
                             ? token_guess_key(k->conf, k->is_subscription, k->token, k->now_s)
@@ -110,7 +115,10 @@ static void print_user(struct buf *b, struct span user)
 static void print_end(struct check *k, struct buf *b, const char *what, int64_t expire_at)
 {
     bool is_over = expire_at != 0 && expire_at <= k->now_s;
-    buf_addf(b, "; the %s %s", what, expire_at == 0 ? "does not expire" : is_over ? "expired " : "expires ");
+    buf_addf(b, "; the %s %s", what,
+             expire_at == 0 ? "does not expire"
+             : is_over      ? "expired "
+                            : "expires ");
     if (expire_at != 0) {
         words_add_moment(b, expire_at, k->now_s);
     }
@@ -122,11 +130,13 @@ static void print_end(struct check *k, struct buf *b, const char *what, int64_t 
         k->is_useless = true;
     }
     if (k->conf->client.insecure_skip_token_signature_verify) {
-        puts("  but nobody looked at the signature: client.insecure_skip_token_signature_verify is on, which is for development");
+        puts("  but nobody looked at the signature: client.insecure_skip_token_signature_verify is "
+             "on, which is for development");
     }
 }
 
-static struct perr_result check_connect(struct check *k, const struct token_verifier *v, struct arena *a)
+static struct perr_result check_connect(struct check *k, const struct token_verifier *v,
+                                        struct arena *a)
 {
     struct token_connect t;
     struct perr_result r = token_read_connect(v, k->token, k->now_s, a, &t);
@@ -137,7 +147,8 @@ static struct perr_result check_connect(struct check *k, const struct token_veri
         buf_add_str(&b, " may connect");
         print_end(k, &b, "connection", t.expire_at);
         if (t.user.n == 0 && k->conf->client.disallow_anonymous_connection_tokens) {
-            puts("  but client.disallow_anonymous_connection_tokens is on: the client is disconnected with 3507");
+            puts("  but client.disallow_anonymous_connection_tokens is on: the client is "
+                 "disconnected with 3507");
             k->is_useless = true;
         }
         for (size_t i = 0; i < t.sub_count; i++) {
@@ -149,7 +160,8 @@ static struct perr_result check_connect(struct check *k, const struct token_veri
     return r;
 }
 
-static struct perr_result check_subscribe(struct check *k, const struct token_verifier *v, struct arena *a)
+static struct perr_result check_subscribe(struct check *k, const struct token_verifier *v,
+                                          struct arena *a)
 {
     struct token_subscribe t;
     struct perr_result r = token_read_subscribe(v, k->token, k->now_s, a, &t);
@@ -174,7 +186,8 @@ static int check(struct check *k)
 {
     struct err e = {0};
     struct arena a = {0};
-    struct token_verifier *v = token_verifier_new(k->rules, k->conf->client.insecure_skip_token_signature_verify, &e);
+    struct token_verifier *v =
+        token_verifier_new(k->rules, k->conf->client.insecure_skip_token_signature_verify, &e);
     if (v == NULL) {
         return pushctl_fail("the server cannot use %s of the configuration: %s", k->option, e.text);
     }
@@ -182,7 +195,8 @@ static int check(struct check *k)
     if (r.code != PERR_OK) {
         print_verdict(k, r);
     }
-    bool is_unverified = r.code != PERR_OK && r.code != PERR_TOKEN_EXPIRED && strcmp(r.reason, "token.claims") != 0;
+    bool is_unverified =
+        r.code != PERR_OK && r.code != PERR_TOKEN_EXPIRED && strcmp(r.reason, "token.claims") != 0;
     if (token_part(k->token, 1, &a).p != NULL) {
         puts(is_unverified ? "what it says (nobody has to believe it):" : "what it says:");
         token_show(k->token, k->now_s);
@@ -208,7 +222,8 @@ static int run(bool is_subscription, int argc, char **argv)
         return status;
     }
     if (optind == argc) {
-        return pushctl_bad_usage(argv[0], "which token? Give it as the argument, or - to read it from standard input");
+        return pushctl_bad_usage(
+            argv[0], "which token? Give it as the argument, or - to read it from standard input");
     }
     struct buf input = {0};
     struct span token = span_str(argv[optind]);

@@ -58,7 +58,8 @@ static int take_option(struct request *r, int option, const char *value)
         return 0;
     case 's':
         if (r->channel_count == SESSION_MAX_CHANNELS) {
-            return pushctl_bad_usage("connect", "no more than %d channels here", SESSION_MAX_CHANNELS);
+            return pushctl_bad_usage("connect", "no more than %d channels here",
+                                     SESSION_MAX_CHANNELS);
         }
         r->channels[r->channel_count++].name = span_str(value);
         return 0;
@@ -77,11 +78,15 @@ static int take_option(struct request *r, int option, const char *value)
 static int parse(struct request *r, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},  {"url", required_argument, NULL, 'w'},
-        {"origin", required_argument, NULL, 'o'},  {"token", required_argument, NULL, 't'},
-        {"user", required_argument, NULL, 'u'},    {"channel", required_argument, NULL, 's'},
-        {"count", required_argument, NULL, 'n'},   {"for", required_argument, NULL, 'f'},
-        {0},
+        {"config",           required_argument, NULL, 'c'},
+        {"url",              required_argument, NULL, 'w'},
+        {"origin",                  required_argument, NULL, 'o'},
+        {"token",required_argument, NULL, 't'},
+        {"user",               required_argument, NULL, 'u'},
+        {"channel",           required_argument, NULL, 's'},
+        {"count",              required_argument, NULL, 'n'},
+        {"for",                  required_argument, NULL, 'f'},
+        {0             },
     };
     for (int option; (option = getopt_long(argc, argv, "c:u:s:t:", options, NULL)) != -1;) {
         int rc = take_option(r, option, optarg);
@@ -90,16 +95,19 @@ static int parse(struct request *r, int argc, char **argv)
         }
     }
     if (optind < argc) {
-        return pushctl_bad_usage("connect", "\"%s\" belongs to no option; the address goes with --url", argv[optind]);
+        return pushctl_bad_usage(
+            "connect", "\"%s\" belongs to no option; the address goes with --url", argv[optind]);
     }
     if (r->user != NULL && r->token.n != 0) {
-        return pushctl_bad_usage("connect", "--user makes a token, --token brings one: give one of both");
+        return pushctl_bad_usage("connect",
+                                 "--user makes a token, --token brings one: give one of both");
     }
     return 0;
 }
 
 /* Makes a token for the user, or for one of the user's channels. It lives in the arena. */
-static int mint(const struct conf *c, struct span user, struct span channel, struct arena *a, struct span *out)
+static int mint(const struct conf *c, struct span user, struct span channel, struct arena *a,
+                struct span *out)
 {
     bool is_apart = channel.n != 0 && c->client.subscription_token.enabled;
     const struct conf_token *t = is_apart ? &c->client.subscription_token : &c->client.token;
@@ -127,10 +135,12 @@ static int mint(const struct conf *c, struct span user, struct span channel, str
 static void mint_for_channels(struct request *r, const struct conf *c, struct arena *a)
 {
     struct span prefix = span_str(c->channel.private_prefix);
-    const struct conf_token *t = c->client.subscription_token.enabled ? &c->client.subscription_token : &c->client.token;
+    const struct conf_token *t =
+        c->client.subscription_token.enabled ? &c->client.subscription_token : &c->client.token;
     struct span user = r->user != NULL ? span_str(r->user) : SPAN("");
     if (r->user == NULL && r->token.n != 0) {
-        const char *claim = *c->client.token.user_id_claim != '\0' ? c->client.token.user_id_claim : "sub";
+        const char *claim =
+            *c->client.token.user_id_claim != '\0' ? c->client.token.user_id_claim : "sub";
         struct span sub = token_member(token_part(r->token, 1, a), claim, a);
         user = sub.n >= 2 && sub.p[0] == '"' ? jscan_string(jscan_unquote(sub), a) : user;
     }
@@ -147,10 +157,13 @@ static int find_server(const struct request *r, const struct conf *c, struct net
     const char *text = r->url != NULL ? r->url : listen->n != 0 ? listen->items[0] : "";
     struct err e = {0};
     if (r->url == NULL && listen->n == 0) {
-        return pushctl_fail("pushd.websocket_listen is empty, so where is the server? Give its address with --url");
+        return pushctl_fail(
+            "pushd.websocket_listen is empty, so where is the server? Give its address with --url");
     }
-    if (r->url == NULL && text[0] != 'u' && strlen(text) > 2 && strcmp(text + strlen(text) - 2, ":0") == 0) {
-        return pushctl_fail("pushd.websocket_listen has port 0, which the kernel replaces: look for \"listening\" in the log of "
+    if (r->url == NULL && text[0] != 'u' && strlen(text) > 2 &&
+        strcmp(text + strlen(text) - 2, ":0") == 0) {
+        return pushctl_fail("pushd.websocket_listen has port 0, which the kernel replaces: look "
+                            "for \"listening\" in the log of "
                             "pushd, and give the address with --url");
     }
     if (net_url_parse(text, c->websocket.handler_prefix, u, &e) != 0) {
@@ -167,16 +180,19 @@ static const char *refusal_advice(int status)
     switch (status) {
     case 400:
     case 426:
-        return "the upgrade did not get through: a web server in between has to pass the headers Upgrade and Connection "
+        return "the upgrade did not get through: a web server in between has to pass the headers "
+               "Upgrade and Connection "
                "(nginx: proxy_http_version 1.1)";
     case 403:
-        return "the Origin is not in client.allowed_origins, or the web server in between refuses it";
+        return "the Origin is not in client.allowed_origins, or the web server in between refuses "
+               "it";
     case 404:
         return "no WebSocket there: compare the path with websocket.handler_prefix";
     case 502:
     case 503:
     case 504:
-        return "the web server runs, but cannot reach pushd: is pushd running, and on the address the web server knows?";
+        return "the web server runs, but cannot reach pushd: is pushd running, and on the address "
+               "the web server knows?";
     default:
         return http_advice(status);
     }
@@ -198,29 +214,36 @@ static int explain_no_connection(const struct http_answer *refusal, const struct
         }
         buf_free(&b);
     } else if (e->code == ERR_UNAVAILABLE) {
-        fputs("  Is pushd running? Its log has a line \"listening\" for each address; another address goes with --url.\n", stderr);
+        fputs("  Is pushd running? Its log has a line \"listening\" for each address; another "
+              "address goes with --url.\n",
+              stderr);
     }
     return EXIT_FAILED;
 }
 
 /* When to look up from waiting: the end that was asked for, or the ping that should have come. */
-static int64_t next_deadline(const struct session *s, int64_t end_ms, int64_t heard_ms, bool has_warned)
+static int64_t next_deadline(const struct session *s, int64_t end_ms, int64_t heard_ms,
+                             bool has_warned)
 {
     int64_t ping_ms = heard_ms + (s->ping_s + PING_GRACE_S) * 1000;
     return s->ping_s > 0 && !has_warned && ping_ms < end_ms ? ping_ms : end_ms;
 }
 
 /* 0 when the end that was asked for has come. */
-static int talk(const struct request *r, struct session *s, const sigset_t *unblocked, struct err *e)
+static int talk(const struct request *r, struct session *s, const sigset_t *unblocked,
+                struct err *e)
 {
     int64_t started_ms = clk_mono_ms();
     int64_t heard_ms = started_ms;
-    int64_t end_ms = r->for_s > 0 ? started_ms + r->for_s * 1000 : started_ms + INT64_C(366) * 86400 * 1000;
+    int64_t end_ms =
+        r->for_s > 0 ? started_ms + r->for_s * 1000 : started_ms + INT64_C(366) * 86400 * 1000;
     bool has_warned = false;
     int rc = session_start(s, e);
-    while (rc == 0 && !s->is_over && !is_interrupted && (r->count <= 0 || s->received < (size_t)r->count)) {
+    while (rc == 0 && !s->is_over && !is_interrupted &&
+           (r->count <= 0 || s->received < (size_t)r->count)) {
         struct ws_frame f;
-        rc = ws_client_receive(s->ws, next_deadline(s, end_ms, heard_ms, has_warned), unblocked, &f, e);
+        rc = ws_client_receive(s->ws, next_deadline(s, end_ms, heard_ms, has_warned), unblocked, &f,
+                               e);
         if (rc == 0) {
             heard_ms = clk_mono_ms();
             has_warned = false;
@@ -231,7 +254,8 @@ static int talk(const struct request *r, struct session *s, const sigset_t *unbl
             if (clk_mono_ms() >= end_ms) {
                 return 0;
             }
-            session_note("no ping for %lld s: an SDK would now reconnect", (long long)(clk_mono_ms() - heard_ms) / 1000);
+            session_note("no ping for %lld s: an SDK would now reconnect",
+                         (long long)(clk_mono_ms() - heard_ms) / 1000);
             has_warned = true;
             s->has_failed = true;
             rc = 0;
@@ -246,8 +270,10 @@ static int converse(const struct request *r, struct ws_client *ws)
     sigset_t unblocked;
     struct sigaction action = {.sa_handler = on_signal};
     struct err e = {0};
-    struct session s = {.ws = ws, .token = r->token, .channels = r->channels, .channel_count = r->channel_count};
-    /* Signals come through while waiting only, so none is lost between a look at the flag and the wait. */
+    struct session s = {
+        .ws = ws, .token = r->token, .channels = r->channels, .channel_count = r->channel_count};
+    /* Signals come through while waiting only, so none is lost between a look at the flag and the
+     * wait. */
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
@@ -259,7 +285,9 @@ static int converse(const struct request *r, struct ws_client *ws)
         fflush(stdout);
         pushctl_fail("%s", e.text);
         if (rc == ERR_CLOSED) {
-            fputs("  It went without a close frame: the server or something in between stopped; an SDK would reconnect.\n", stderr);
+            fputs("  It went without a close frame: the server or something in between stopped; an "
+                  "SDK would reconnect.\n",
+                  stderr);
         }
         return EXIT_FAILED;
     }

@@ -31,8 +31,10 @@ static int add_channel(struct request *r, const char *channel)
         return pushctl_bad_usage(r->command, "a channel has a name that is not empty");
     }
     if (r->channel_count == (r->is_subscription ? 1 : MAX_CHANNELS)) {
-        return pushctl_bad_usage(r->command, r->is_subscription ? "a subscription token is for one channel"
-                                                              : "no more than %d channels here", MAX_CHANNELS);
+        return pushctl_bad_usage(r->command,
+                                 r->is_subscription ? "a subscription token is for one channel"
+                                                    : "no more than %d channels here",
+                                 MAX_CHANNELS);
     }
     r->channels[r->channel_count++] = span_str(channel);
     return 0;
@@ -49,7 +51,9 @@ static int take_option(struct request *r, int option, const char *value)
         return 0;
     case 't':
         if (words_parse_duration(value, &r->ttl_s) != 0) {
-            return pushctl_bad_usage(r->command, "TTL \"%s\" is no time: write seconds, or 15m, 24h, 7d, or -1 for ever", value);
+            return pushctl_bad_usage(
+                r->command, "TTL \"%s\" is no time: write seconds, or 15m, 24h, 7d, or -1 for ever",
+                value);
         }
         return 0;
     case 's':
@@ -74,11 +78,15 @@ static int take_option(struct request *r, int option, const char *value)
 static int parse(struct request *r, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},   {"user", required_argument, NULL, 'u'},
-        {"ttl", required_argument, NULL, 't'},      {"channel", required_argument, NULL, 's'},
-        {"quiet", no_argument, NULL, 'q'},          {"info", required_argument, NULL, 'i'},
-        {"audience", required_argument, NULL, 'A'}, {"issuer", required_argument, NULL, 'I'},
-        {0},
+        {"config",           required_argument, NULL, 'c'},
+        {"user",              required_argument, NULL, 'u'},
+        {"ttl",                  required_argument, NULL, 't'},
+        {"channel",required_argument, NULL, 's'},
+        {"quiet",               no_argument, NULL, 'q'},
+        {"info",              required_argument, NULL, 'i'},
+        {"audience",              required_argument, NULL, 'A'},
+        {"issuer",                  required_argument, NULL, 'I'},
+        {0             },
     };
     for (int option; (option = getopt_long(argc, argv, "c:u:t:s:q", options, NULL)) != -1;) {
         int rc = take_option(r, option, optarg);
@@ -96,11 +104,13 @@ static int parse(struct request *r, int argc, char **argv)
 }
 
 /* Says so when this very configuration would refuse the token, such as for audience_regex. */
-static void check_again(const struct request *r, const struct conf *c, const struct conf_token *t, struct span token)
+static void check_again(const struct request *r, const struct conf *c, const struct conf_token *t,
+                        struct span token)
 {
     struct err e = {0};
     struct arena a = {0};
-    struct token_verifier *v = token_verifier_new(t, c->client.insecure_skip_token_signature_verify, &e);
+    struct token_verifier *v =
+        token_verifier_new(t, c->client.insecure_skip_token_signature_verify, &e);
     struct perr_result result = {0};
     if (v == NULL) {
         pushctl_fail("warning: the server cannot use this configuration: %s", e.text);
@@ -194,12 +204,19 @@ static int run(struct request *r, int argc, char **argv)
 
 int cmd_gentoken(int argc, char **argv)
 {
-    struct request r = {.command = "gentoken", .config = pushctl_default_config, .user = "", .ttl_s = DEFAULT_TTL_S};
+    struct request r = {.command = "gentoken",
+                        .config = pushctl_default_config,
+                        .user = "",
+                        .ttl_s = DEFAULT_TTL_S};
     return run(&r, argc, argv);
 }
 
 int cmd_gensubtoken(int argc, char **argv)
 {
-    struct request r = {.command = "gensubtoken", .config = pushctl_default_config, .user = "", .ttl_s = DEFAULT_TTL_S, .is_subscription = true};
+    struct request r = {.command = "gensubtoken",
+                        .config = pushctl_default_config,
+                        .user = "",
+                        .ttl_s = DEFAULT_TTL_S,
+                        .is_subscription = true};
     return run(&r, argc, argv);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* publish: sends one message to a channel through the HTTP API, and explains what the server says. */
+/* publish: sends one message to a channel through the HTTP API, and explains what the server says.
+ */
 #include "pushctl/pushctl.h"
 
 #include <stdio.h>
@@ -12,10 +13,9 @@
 #include "pushctl/token_show.h"
 #include "pushctl/words.h"
 
-#define DEFAULT_API        "http://127.0.0.1:8000"
-#define TIMEOUT_MS         10000
-#define MAX_INPUT_BYTES    (16 << 20)
-#define MAX_SHOWN_BYTES    300
+#define TIMEOUT_MS      10000
+#define MAX_INPUT_BYTES (16 << 20)
+#define MAX_SHOWN_BYTES 300
 
 struct request {
     const char *config;
@@ -29,9 +29,11 @@ struct request {
 static int parse(struct request *r, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"api", required_argument, NULL, 'a'},
-        {"key", required_argument, NULL, 'k'},    {"quiet", no_argument, NULL, 'q'},
-        {0},
+        {"config",           required_argument, NULL, 'c'},
+        {"api",              required_argument, NULL, 'a'},
+        {"key",                  required_argument, NULL, 'k'},
+        {"quiet",no_argument, NULL, 'q'},
+        {0              },
     };
     for (int option; (option = getopt_long(argc, argv, "c:a:k:q", options, NULL)) != -1;) {
         switch (option) {
@@ -52,8 +54,10 @@ static int parse(struct request *r, int argc, char **argv)
         }
     }
     if (argc - optind != 2) {
-        return pushctl_bad_usage(argv[0], argc - optind < 2 ? "it takes a channel and JSON, such as: publish news '{\"text\":\"hi\"}'"
-                                                            : "too many arguments; put the JSON between single quotes");
+        return pushctl_bad_usage(
+            argv[0], argc - optind < 2
+                         ? "it takes a channel and JSON, such as: publish news '{\"text\":\"hi\"}'"
+                         : "too many arguments; put the JSON between single quotes");
     }
     r->channel = span_str(argv[optind]);
     r->data = span_str(argv[optind + 1]);
@@ -69,14 +73,30 @@ static int read_input(struct buf *b)
     return b->failed ? pushctl_fail("more than %d bytes on standard input", MAX_INPUT_BYTES) : 0;
 }
 
+/* The web server in front took the place where the API of http_server used to be. */
+static void add_default_api(const struct conf *c, struct buf *b)
+{
+    const char *host = c->http_server.address;
+    bool is_ipv6 = strchr(host, ':') != NULL && host[0] != '[';
+    buf_addf(b, "http://%s%s%s:%lld", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
+             (long long)c->http_server.port);
+}
+
 /* Where the method is. An address that has a path already may contain the prefix of the API. */
 static int find_method(const struct request *r, const struct conf *c, struct net_url *u)
 {
     struct err e = {0};
+    struct buf b = {0};
     const char *environment = getenv("CENTRIFUGO_URL");
-    const char *base = r->api != NULL ? r->api : environment != NULL && *environment != '\0' ? environment : DEFAULT_API;
-    if (net_url_parse(base, "", u, &e) != 0) {
-        return pushctl_fail("%s%s", r->api == NULL && base == environment ? "CENTRIFUGO_URL: " : "", e.text);
+    bool is_from_environment = r->api == NULL && environment != NULL && *environment != '\0';
+    if (r->api == NULL && !is_from_environment) {
+        add_default_api(c, &b);
+    }
+    const char *base = r->api != NULL ? r->api : is_from_environment ? environment : buf_cstr(&b);
+    int rc = net_url_parse(base, "", u, &e);
+    buf_free(&b);
+    if (rc != 0) {
+        return pushctl_fail("%s%s", is_from_environment ? "CENTRIFUGO_URL: " : "", e.text);
     }
     struct span path = span_str(u->path);
     struct span prefix = span_str(c->http_api.handler_prefix);
@@ -84,11 +104,13 @@ static int find_method(const struct request *r, const struct conf *c, struct net
         path.n--;
     }
     bool has_prefix = path.n >= prefix.n && span_eq(span_from(path, path.n - prefix.n), prefix);
-    struct buf b = {.max = sizeof(u->path) - 1};
     buf_addf(&b, "%.*s%s/publish", SPAN_FMT(path), has_prefix ? "" : c->http_api.handler_prefix);
-    snprintf(u->path, sizeof(u->path), "%s", buf_cstr(&b));
+    rc = b.n < sizeof(u->path) ? 0 : pushctl_fail("the path of the API is too long");
+    if (rc == 0) {
+        memcpy(u->path, buf_cstr(&b), b.n + 1);
+    }
     buf_free(&b);
-    return 0;
+    return rc;
 }
 
 static void print_part(FILE *to, struct span text)
@@ -100,7 +122,8 @@ static void print_part(FILE *to, struct span text)
     buf_free(&b);
 }
 
-/* 102: which namespace is meant, and whether the file has it. Returns false when there is nothing to say. */
+/* 102: which namespace is meant, and whether the file has it. Returns false when there is nothing
+ * to say. */
 static bool explain_channel(const struct request *r, const struct conf *c)
 {
     struct span name = r->channel;
@@ -117,15 +140,20 @@ static bool explain_channel(const struct request *r, const struct conf *c)
     fprintf(stderr, "  the namespace of %.*s is \"%.*s\"; ", SPAN_FMT(r->channel), SPAN_FMT(name));
     for (size_t i = 0; i < c->channel.namespace_count; i++) {
         if (span_eq_str(name, c->channel.namespaces[i].name)) {
-            fprintf(stderr, "%s has it, so push-api runs with another file or was not restarted since\n", r->config);
+            fprintf(stderr,
+                    "%s has it, so push-api runs with another file or was not restarted since\n",
+                    r->config);
             return true;
         }
     }
-    fprintf(stderr, "channel.namespaces of %s has no such name: add it, or use a channel without \"%s\"\n", r->config, boundary);
+    fprintf(stderr,
+            "channel.namespaces of %s has no such name: add it, or use a channel without \"%s\"\n",
+            r->config, boundary);
     return true;
 }
 
-static int explain_error(const struct request *r, const struct conf *c, struct span error, struct arena *a)
+static int explain_error(const struct request *r, const struct conf *c, struct span error,
+                         struct arena *a)
 {
     uint64_t code = 0;
     struct span message = token_member(error, "message", a);
@@ -156,7 +184,8 @@ static int report_result(const struct request *r, struct span result, struct are
     return EXIT_OK;
 }
 
-static int report(const struct request *r, const struct conf *c, const struct net_url *u, const struct http_answer *answer)
+static int report(const struct request *r, const struct conf *c, const struct net_url *u,
+                  const struct http_answer *answer)
 {
     if (answer->status != 200) {
         pushctl_fail("%s%s answered with status %d", u->display, u->path, answer->status);
@@ -207,14 +236,17 @@ static int publish(const struct request *r, const struct conf *c)
     buf_add_str(&body, ",\"data\":");
     buf_add_span(&body, r->data);
     buf_add_char(&body, '}');
-    int rc = http_post(&u, r->key != NULL ? r->key : c->http_api.key, buf_span(&body), TIMEOUT_MS, &answer, &e);
+    int rc = http_post(&u, r->key != NULL ? r->key : c->http_api.key, buf_span(&body), TIMEOUT_MS,
+                       &answer, &e);
     if (rc == 0) {
         status = report(r, c, &u, &answer);
     } else {
         status = pushctl_fail("%s", e.text);
         if (rc == ERR_UNAVAILABLE) {
-            fprintf(stderr, "  The API is push-api behind a web server: is the web server running, and on this address?\n"
-                            "  Another address goes with --api http://HOST:PORT or the environment variable CENTRIFUGO_URL.\n");
+            fprintf(stderr, "  The API is push-api behind a web server: is the web server running, "
+                            "and on this address?\n"
+                            "  Another address goes with --api http://HOST:PORT or the environment "
+                            "variable CENTRIFUGO_URL.\n");
         }
     }
     http_answer_fini(&answer);
@@ -237,7 +269,8 @@ int cmd_publish(int argc, char **argv)
     if (status == 0 && r.channel.n == 0) {
         status = pushctl_bad_usage(argv[0], "a channel has a name that is not empty");
     } else if (status == 0 && !jscan_is_valid(r.data)) {
-        status = pushctl_fail("this is not JSON: %.*s\n  Text needs quotes of its own: pushctl publish news '\"hello\"'",
+        status = pushctl_fail("this is not JSON: %.*s\n  Text needs quotes of its own: pushctl "
+                              "publish news '\"hello\"'",
                               (int)(r.data.n < 100 ? r.data.n : 100), r.data.p);
     }
     struct conf *c = status == 0 ? pushctl_load(r.config, true) : NULL;

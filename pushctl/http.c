@@ -47,8 +47,10 @@ static int parse_head(struct http_answer *a, bool *is_complete, struct err *e)
         return 0;
     }
     uint64_t status = 0;
-    if (line.n < 12 || !span_starts(line, SPAN("HTTP/1.")) || span_to_u64(span_of(line.p + 9, 3), &status) != 0) {
-        return err_set(e, ERR_SYNTAX, "the server does not speak HTTP: it said %.*s", (int)(line.n < 60 ? line.n : 60), line.p);
+    if (line.n < 12 || !span_starts(line, SPAN("HTTP/1.")) ||
+        span_to_u64(span_of(line.p + 9, 3), &status) != 0) {
+        return err_set(e, ERR_SYNTAX, "the server does not speak HTTP: it said %.*s",
+                       (int)(line.n < 60 ? line.n : 60), line.p);
     }
     while (take_line(&rest, &line)) {
         if (line.n == 0) {
@@ -163,13 +165,14 @@ static int read_body(int fd, int64_t deadline_ms, struct http_answer *a, struct 
     }
     if (!is_chunked) {
         size_t have = a->raw.n - a->head_bytes;
-        buf_add(&a->body, a->raw.p + a->head_bytes, length.p != NULL && n < have ? (size_t)n : have);
+        buf_add(&a->body, a->raw.p + a->head_bytes,
+                length.p != NULL && n < have ? (size_t)n : have);
     }
     return 0;
 }
 
-int http_post(const struct net_url *u, const char *key, struct span body, int64_t timeout_ms, struct http_answer *a,
-              struct err *e)
+int http_post(const struct net_url *u, const char *key, struct span body, int64_t timeout_ms,
+              struct http_answer *a, struct err *e)
 {
     int64_t deadline = clk_mono_ms() + timeout_ms;
     int fd = -1;
@@ -186,7 +189,9 @@ int http_post(const struct net_url *u, const char *key, struct span body, int64_
     if (*key != '\0') {
         buf_addf(&out, "X-API-Key: %s\r\n", key);
     }
-    buf_addf(&out, "Content-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", body.n);
+    buf_addf(&out,
+             "Content-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+             body.n);
     buf_add_span(&out, body);
     rc = net_send(fd, buf_span(&out), deadline, e);
     /* A server that refuses early may close before it has read all, and still have answered. */
@@ -205,22 +210,21 @@ static const struct {
     int status;
     const char *advice;
 } advices[] = {
-    {301, "the web server sends calls elsewhere, mostly to https: use the address behind it"},
-    {302, "the web server sends calls elsewhere, mostly to a login page: use the address behind it"},
-    {307, "the web server sends calls elsewhere, mostly to https: use the address behind it"},
-    {308, "the web server sends calls elsewhere, mostly to https: use the address behind it"},
-    {400, "the request was not understood"},
-    {401, "the API key is missing or another one: it is http_api.key of the configuration that push-api runs with (or "
-          "CENTRIFUGO_API_KEY in its environment); give it with --key"},
-    {403, "something in front of push-api refuses the call: look at the web server's configuration"},
-    {404, "the web server does not know this path: is /api/ passed to push-api, and is http_api.handler_prefix the same in both?"},
-    {405, "this is not the API: another server answers on this address"},
-    {411, "the web server in front wants a length: another server answers on this address"},
-    {413, "the data is larger than the web server or pushd.api_max_body_size permits"},
-    {500, "look at the log of push-api"},
-    {502, "the web server runs, but cannot reach push-api: is it running, is the socket's path the same, may the web server use it?"},
-    {503, "the web server runs, but cannot reach push-api: is it running, is the socket's path the same, may the web server use it?"},
-    {504, "push-api does not answer the web server in time: look at its log, often Redis is away"},
+    {301, "the web server points elsewhere, mostly to https: use the address behind it"  },
+    {302, "the web server points elsewhere, mostly to a login: use the address behind it"},
+    {307, "the web server points elsewhere, mostly to https: use the address behind it"  },
+    {308, "the web server points elsewhere, mostly to https: use the address behind it"  },
+    {400, "the request was not understood"                                               },
+    {401, "give the http_api.key (CENTRIFUGO_API_KEY) that push-api runs with by --key"  },
+    {403, "the web server in front of push-api refuses it"                               },
+    {404, "is /api/ passed to push-api, and is http_api.handler_prefix the same there?"  },
+    {405, "another server than push-api answers on this address"                         },
+    {411, "another server than push-api answers on this address"                         },
+    {413, "see the web server's limit for bodies, and pushd.api_max_body_size"           },
+    {500, "look at the log of push-api"                                                  },
+    {502, "the web server cannot reach push-api: is it running, and on that socket?"     },
+    {503, "the web server cannot reach push-api: is it running, and on that socket?"     },
+    {504, "push-api does not answer in time: look at its log, often Redis is away"       },
 };
 
 const char *http_advice(int status)

@@ -19,12 +19,15 @@ void http_answer_fini(struct http_answer *a);
 /* Value of a header, trimmed; p == NULL when absent. Names have no case. */
 struct span http_header(const struct http_answer *a, const char *name);
 
-/* Reads status line and headers from the socket; what came behind them stays in raw. ERR_SYNTAX when it is no HTTP/1. */
+/* Reads status line and headers from the socket; what came behind them stays in raw. ERR_SYNTAX
+ * when it is no HTTP/1. */
 int http_read_head(int fd, int64_t deadline_ms, struct http_answer *a, struct err *e);
 
-/* Posts JSON to the path of the URL. `key` goes into X-API-Key unless it is "". 0 for any status. */
-int http_post(const struct net_url *u, const char *key, struct span body, int64_t timeout_ms, struct http_answer *a,
-              struct err *e);
+/* Posts JSON to the path of the URL. `key` goes into X-API-Key unless it is "". 0 for any status.
+ */
+int http_post(const struct net_url *u, const char *key, struct span body, int64_t timeout_ms,
+              struct http_answer *a, struct err *e);
 
-/* What a status that is no success means to somebody who calls push-api through a web server, or NULL. */
+/* What a status that is no success means to somebody who calls push-api through a web server, or
+ * NULL. */
 const char *http_advice(int status);

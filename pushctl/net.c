@@ -21,7 +21,8 @@ static int copy(struct span from, char *to, size_t size, const char *what, struc
     }
     if (memchr(from.p, '\0', from.n) != NULL || memchr(from.p, '\r', from.n) != NULL ||
         memchr(from.p, '\n', from.n) != NULL || memchr(from.p, ' ', from.n) != NULL) {
-        return err_set(e, ERR_SYNTAX, "the %s of the address has a space or a line break in it", what);
+        return err_set(e, ERR_SYNTAX, "the %s of the address has a space or a line break in it",
+                       what);
     }
     memcpy(to, from.p, from.n);
     to[from.n] = '\0';
@@ -34,8 +35,10 @@ static int take_scheme(struct span *s, struct err *e)
     static const struct span schemes[] = {SPAN("http://"), SPAN("ws://"), SPAN("tcp://")};
     if (span_starts(*s, SPAN("https://")) || span_starts(*s, SPAN("wss://"))) {
         return err_set(e, ERR_UNKNOWN,
-                       "%.*s needs TLS, which this tool does not speak: use the address behind the web server, such as "
-                       "http://127.0.0.1:8000 or ws://127.0.0.1:8001, or run it on that machine", SPAN_FMT(*s));
+                       "%.*s needs TLS, which this tool does not speak: use the address behind the "
+                       "web server, such as "
+                       "http://127.0.0.1:8000 or ws://127.0.0.1:8001, or run it on that machine",
+                       SPAN_FMT(*s));
     }
     for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
         if (span_starts(*s, schemes[i])) {
@@ -45,7 +48,8 @@ static int take_scheme(struct span *s, struct err *e)
     }
     size_t colon = span_find(*s, ':', 0);
     if (s->n - colon >= 3 && memcmp(s->p + colon, "://", 3) == 0) {
-        return err_set(e, ERR_UNKNOWN, "%.*s: an address begins with http://, ws:// or unix:", SPAN_FMT(*s));
+        return err_set(e, ERR_UNKNOWN,
+                       "%.*s: an address begins with http://, ws:// or unix:", SPAN_FMT(*s));
     }
     return 0;
 }
@@ -62,7 +66,8 @@ static int take_host(struct span authority, struct net_url *out, struct err *e)
     }
     uint64_t number = 0;
     if (span_to_u64(port, &number) != 0 || number == 0 || number > 65535) {
-        return err_set(e, ERR_SYNTAX, "\"%.*s\" is no port: it is a number from 1 to 65535", SPAN_FMT(port));
+        return err_set(e, ERR_SYNTAX, "\"%.*s\" is no port: it is a number from 1 to 65535",
+                       SPAN_FMT(port));
     }
     if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') {
         host = span_of(host.p + 1, host.n - 2);
@@ -77,7 +82,8 @@ static int take_host(struct span authority, struct net_url *out, struct err *e)
         rc = copy(port, out->port, sizeof(out->port), "port", e);
     }
     bool is_ipv6 = span_find(host, ':', 0) < host.n;
-    snprintf(out->display, sizeof(out->display), "%s%s%s:%s", is_ipv6 ? "[" : "", out->host, is_ipv6 ? "]" : "", out->port);
+    snprintf(out->display, sizeof(out->display), "%s%s%s:%s", is_ipv6 ? "[" : "", out->host,
+             is_ipv6 ? "]" : "", out->port);
     return rc;
 }
 
@@ -111,7 +117,8 @@ static int wait_for(int fd, short events, int64_t deadline_ms, const sigset_t *m
     int64_t left = deadline_ms - clk_mono_ms();
     left = left > 0 ? left : 0;
     struct pollfd p = {.fd = fd, .events = events};
-    struct timespec ts = {.tv_sec = (time_t)(left / 1000), .tv_nsec = (long)(left % 1000) * 1000000};
+    struct timespec ts = {.tv_sec = (time_t)(left / 1000),
+                          .tv_nsec = (long)(left % 1000) * 1000000};
     int n = ppoll(&p, 1, &ts, mask);
     if (n < 0) {
         return errno == EINTR ? ERR_CANCELED : ERR_IO;
@@ -123,7 +130,8 @@ static int connect_error(const struct net_url *u, int code, struct err *e)
 {
     switch (code) {
     case ECONNREFUSED:
-        return err_set(e, ERR_UNAVAILABLE, "nothing listens on %s (connection refused)", u->display);
+        return err_set(e, ERR_UNAVAILABLE, "nothing listens on %s (connection refused)",
+                       u->display);
     case ENOENT:
         return err_set(e, ERR_UNAVAILABLE, "there is no socket %s", u->display);
     case EACCES:
@@ -135,8 +143,8 @@ static int connect_error(const struct net_url *u, int code, struct err *e)
     }
 }
 
-static int connect_to(const struct net_url *u, const struct sockaddr *address, socklen_t n, int64_t deadline_ms, int *fd,
-                      struct err *e)
+static int connect_to(const struct net_url *u, const struct sockaddr *address, socklen_t n,
+                      int64_t deadline_ms, int *fd, struct err *e)
 {
     int s = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s < 0) {
@@ -165,13 +173,15 @@ int net_connect(const struct net_url *u, int64_t deadline_ms, int *fd, struct er
     if (*u->unix_path != '\0') {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         memcpy(address.sun_path, u->unix_path, sizeof(u->unix_path));
-        return connect_to(u, (const struct sockaddr *)(const void *)&address, sizeof(address), deadline_ms, fd, e);
+        return connect_to(u, (const struct sockaddr *)(const void *)&address, sizeof(address),
+                          deadline_ms, fd, e);
     }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *list = NULL;
     int failed = getaddrinfo(u->host, u->port, &hints, &list);
     if (failed != 0) {
-        return err_set(e, ERR_UNKNOWN, "cannot find the host %s: %s", u->host, gai_strerror(failed));
+        return err_set(e, ERR_UNKNOWN, "cannot find the host %s: %s", u->host,
+                       gai_strerror(failed));
     }
     int rc = ERR_UNKNOWN;
     for (const struct addrinfo *a = list; a != NULL && rc != 0; a = a->ai_next) {

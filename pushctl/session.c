@@ -12,7 +12,7 @@
 #include "pushctl/token_show.h"
 #include "pushctl/words.h"
 
-#define CONNECT_ID 1
+#define CONNECT_ID        1
 #define SHOWN_TOKEN_BYTES 12
 
 static void print_line(const char *direction, struct span text)
@@ -49,8 +49,8 @@ static void add_token(struct buf *sent, struct buf *shown, struct span token)
 {
     buf_add_str(sent, "\"token\":");
     jwrite_string(sent, token);
-    buf_addf(shown, "\"token\":\"%.*s...(%zu bytes)\"", (int)(token.n < SHOWN_TOKEN_BYTES ? token.n : SHOWN_TOKEN_BYTES), token.p,
-             token.n);
+    buf_addf(shown, "\"token\":\"%.*s...(%zu bytes)\"",
+             (int)(token.n < SHOWN_TOKEN_BYTES ? token.n : SHOWN_TOKEN_BYTES), token.p, token.n);
 }
 
 static int send_command(struct session *s, struct buf *sent, struct buf *shown, struct err *e)
@@ -137,12 +137,15 @@ static void take_error(struct session *s, uint64_t id, struct span error, struct
     bool is_connect = id == CONNECT_ID;
     s->has_failed = true;
     s->is_over = s->is_over || is_connect;
-    const char *after = is_temporary ? "would try again" : is_connect ? "would stay disconnected" : "would not try again";
+    const char *after = is_temporary ? "would try again"
+                        : is_connect ? "would stay disconnected"
+                                     : "would not try again";
     if (is_connect || id - CONNECT_ID > s->channel_count) {
         session_note("refused with error %u %.*s; an SDK %s", code, SPAN_FMT(message), after);
     } else {
-        session_note("%.*s was refused with error %u %.*s; an SDK %s", SPAN_FMT(s->channels[id - CONNECT_ID - 1].name), code,
-                     SPAN_FMT(message), after);
+        session_note("%.*s was refused with error %u %.*s; an SDK %s",
+                     SPAN_FMT(s->channels[id - CONNECT_ID - 1].name), code, SPAN_FMT(message),
+                     after);
     }
     advise(code);
 }
@@ -156,7 +159,9 @@ static int take_connect(struct session *s, struct span result, struct arena *a, 
     if (is_true(result, "expires", a)) {
         struct buf b = {0};
         words_add_duration(&b, (int64_t)number_of(result, "ttl", a));
-        session_note("the connection expires in %s; an SDK would refresh it then, this tool does not", buf_cstr(&b));
+        session_note(
+            "the connection expires in %s; an SDK would refresh it then, this tool does not",
+            buf_cstr(&b));
         buf_free(&b);
     }
     return subscribe_all(s, e);
@@ -168,8 +173,9 @@ static void take_push(struct session *s, struct span push, struct arena *a)
     if (unsubscribe.p != NULL && unsubscribe.p[0] == '{') {
         uint32_t code = (uint32_t)number_of(unsubscribe, "code", a);
         struct span channel = text_of(push, "channel", a);
-        session_note("the server ended the subscription to %.*s with %u; an SDK would %s", SPAN_FMT(channel), code,
-                     code >= PERR_UNSUBSCRIBE_INSUFFICIENT ? "subscribe again" : "leave it at that");
+        session_note(
+            "the server ended the subscription to %.*s with %u; an SDK would %s", SPAN_FMT(channel),
+            code, code >= PERR_UNSUBSCRIBE_INSUFFICIENT ? "subscribe again" : "leave it at that");
         s->has_failed = true;
     }
 }
@@ -218,8 +224,9 @@ static void take_close(struct session *s, const struct ws_frame *f)
     buf_free(&b);
     s->is_over = true;
     s->has_failed = true;
-    session_note("an SDK would %s", words_sdk_reconnects(f->code) ? "reconnect after a pause"
-                                                                  : "stay disconnected: this code is final");
+    session_note("an SDK would %s", words_sdk_reconnects(f->code)
+                                        ? "reconnect after a pause"
+                                        : "stay disconnected: this code is final");
     const struct perr_row *row = perr_row(f->code);
     if (row != NULL && !span_starts(f->payload, span_str(row->text))) {
         session_note("%u means %s", f->code, row->text);

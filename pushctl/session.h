@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A conversation in the client protocol that is printed as it happens, with an explanation below what needs one. */
+/* A conversation in the client protocol that is printed as it happens, with an explanation below
+ * what needs one. */
 #pragma once
 
 #include "pushctl/ws_client.h"
@@ -27,7 +28,8 @@ struct session {
 /* Sends connect. 0 or an error. */
 int session_start(struct session *s, struct err *e);
 
-/* Prints a frame of the server, answers it where it wants an answer, and goes on with the next command. 0 or an error. */
+/* Prints a frame of the server, answers it where it wants an answer, and goes on with the next
+ * command. 0 or an error. */
 int session_take(struct session *s, const struct ws_frame *f, struct err *e);
 
 /* Prints a line that is no frame. */

@@ -23,16 +23,24 @@ static void try_key(struct guess *g, struct span key, const char *sentence)
         return;
     }
     char *copy = span_dup(key);
-    const struct conf_token t = {
-        .hmac_secret_key = copy, .hmac_previous_secret_key = none, .rsa_public_key = none, .ecdsa_public_key = none,
-        .jwks_public_endpoint = none, .audience = none, .audience_regex = none, .issuer = none, .issuer_regex = none,
-        .user_id_claim = none};
+    const struct conf_token t = {.hmac_secret_key = copy,
+                                 .hmac_previous_secret_key = none,
+                                 .rsa_public_key = none,
+                                 .ecdsa_public_key = none,
+                                 .jwks_public_endpoint = none,
+                                 .audience = none,
+                                 .audience_regex = none,
+                                 .issuer = none,
+                                 .issuer_regex = none,
+                                 .user_id_claim = none};
     struct arena a = {0};
     struct token_connect ignored;
     struct token_verifier *v = token_verifier_new(&t, false, NULL);
     struct perr_result r = token_read_connect(v, g->token, g->now_s, &a, &ignored);
-    /* Whatever is wrong behind the signature does not matter here; no_key is a token that has no HMAC at all. */
-    if (r.reason == NULL || (strcmp(r.reason, "token.signature") != 0 && strcmp(r.reason, "token.no_key") != 0)) {
+    /* Whatever is wrong behind the signature does not matter here; no_key is a token that has no
+     * HMAC at all. */
+    if (r.reason == NULL ||
+        (strcmp(r.reason, "token.signature") != 0 && strcmp(r.reason, "token.no_key") != 0)) {
         g->found = sentence;
     }
     token_verifier_free(v);
@@ -68,10 +76,14 @@ static void try_decoded(struct guess *g, struct span key)
     struct arena a = {0};
     struct span bytes;
     if (from_hex(key, &a, &bytes)) {
-        try_key(g, bytes, "it fits the key decoded from hexadecimal: the application has to use the text of the key as it is");
+        try_key(g, bytes,
+                "it fits the key decoded from hexadecimal: the application has to use the text of "
+                "the key as it is");
     }
     if (b64_decode(key, &a, &bytes) == 0 || b64url_decode(key, &a, &bytes) == 0) {
-        try_key(g, bytes, "it fits the key decoded from base64: the application has to use the text of the key as it is");
+        try_key(g, bytes,
+                "it fits the key decoded from base64: the application has to use the text of the "
+                "key as it is");
     }
     arena_fini(&a);
 }
@@ -82,12 +94,12 @@ static void try_dressed(struct guess *g, struct span key)
     static const struct {
         const char *before, *after, *sentence;
     } dresses[] = {
-        {"", "\n", "it fits the key with a newline at its end: the application reads the key from a file without trimming it"},
-        {"\"", "\"", "it fits the key between double quotes: the application takes the quotes for a part of the key"},
-        {"'", "'", "it fits the key between single quotes: the application takes the quotes for a part of the key"},
-        {"", "\r\n", "it fits the key with a line end of Windows: the application reads the key from a file without trimming it"},
-        {" ", "", "it fits the key with a space before it: look at the application's environment"},
-        {"", " ", "it fits the key with a space behind it: look at the application's environment"},
+        {"",   "\n",   "it fits the key with a newline at its end: trim what is read from a file" },
+        {"",   "\r\n", "it fits the key with a line end of Windows: trim what is read from a file"},
+        {"\"", "\"",   "it fits the key between double quotes: they are taken for a part of it"   },
+        {"'",  "'",    "it fits the key between single quotes: they are taken for a part of it"   },
+        {" ",  "",     "it fits the key with a space before it"                                   },
+        {"",   " ",    "it fits the key with a space behind it"                                   },
     };
     for (size_t i = 0; i < ARRAY_LEN(dresses); i++) {
         struct buf b = {0};
@@ -97,15 +109,19 @@ static void try_dressed(struct guess *g, struct span key)
         buf_free(&b);
     }
     struct span trimmed = span_trim(key);
-    if (trimmed.n >= 2 && trimmed.p[0] == trimmed.p[trimmed.n - 1] && strchr("\"'", trimmed.p[0]) != NULL) {
+    if (trimmed.n >= 2 && trimmed.p[0] == trimmed.p[trimmed.n - 1] &&
+        strchr("\"'", trimmed.p[0]) != NULL) {
         trimmed = span_of(trimmed.p + 1, trimmed.n - 2);
     }
     if (trimmed.n != key.n) {
-        try_key(g, trimmed, "it fits the key without the white space or quotes around it: repair the configuration of the server");
+        try_key(g, trimmed,
+                "it fits the key without the white space or quotes around it: repair the "
+                "configuration of the server");
     }
 }
 
-const char *token_guess_key(const struct conf *c, bool is_subscription, struct span token, int64_t now_s)
+const char *token_guess_key(const struct conf *c, bool is_subscription, struct span token,
+                            int64_t now_s)
 {
     const struct conf_token *connect = &c->client.token;
     const struct conf_token *subscribe = &c->client.subscription_token;
@@ -116,14 +132,19 @@ const char *token_guess_key(const struct conf *c, bool is_subscription, struct s
     try_decoded(&g, key);
     if (is_apart) {
         try_key(&g, span_str(connect->hmac_secret_key),
-                "it fits client.token.hmac_secret_key, but client.subscription_token is enabled and has a key of its own");
+                "it fits client.token.hmac_secret_key, but client.subscription_token is enabled "
+                "and has a key of its own");
     } else {
         try_key(&g, span_str(subscribe->hmac_secret_key),
                 "it fits client.subscription_token.hmac_secret_key, which is not used here");
     }
-    try_key(&g, span_str(c->http_api.key), "it fits http_api.key: the application signs with the wrong secret");
-    try_key(&g, span_str(c->admin.secret), "it fits admin.secret: the application signs with the wrong secret");
-    try_key(&g, span_str(c->admin.password), "it fits admin.password: the application signs with the wrong secret");
-    try_key(&g, SPAN("secret"), "it fits the key \"secret\" of many examples: the application has not got its key");
+    try_key(&g, span_str(c->http_api.key),
+            "it fits http_api.key: the application signs with the wrong secret");
+    try_key(&g, span_str(c->admin.secret),
+            "it fits admin.secret: the application signs with the wrong secret");
+    try_key(&g, span_str(c->admin.password),
+            "it fits admin.password: the application signs with the wrong secret");
+    try_key(&g, SPAN("secret"),
+            "it fits the key \"secret\" of many examples: the application has not got its key");
     return g.found;
 }

@@ -5,4 +5,5 @@
 #include "common/policy/conf.h"
 
 /* A sentence such as "it fits the key with a newline at its end", or NULL. */
-const char *token_guess_key(const struct conf *c, bool is_subscription, struct span token, int64_t now_s);
+const char *token_guess_key(const struct conf *c, bool is_subscription, struct span token,
+                            int64_t now_s);

@@ -17,7 +17,8 @@ struct span token_strip(struct span text)
     if (text.n >= 7 && span_eq_nocase(span_of(text.p, 7), SPAN("Bearer "))) {
         text = span_trim(span_from(text, 7));
     }
-    while (text.n >= 2 && (text.p[0] == '"' || text.p[0] == '\'') && text.p[text.n - 1] == text.p[0]) {
+    while (text.n >= 2 && (text.p[0] == '"' || text.p[0] == '\'') &&
+           text.p[text.n - 1] == text.p[0]) {
         text = span_trim(span_of(text.p + 1, text.n - 2));
     }
     return text;
@@ -66,9 +67,9 @@ static const struct {
     const char *after;
     const char *zero;
 } times[] = {
-    {"exp", "expires", "expired", NULL},
-    {"nbf", "valid", "valid since", NULL},
-    {"iat", "made", "made", NULL},
+    {"exp",       "expires",          "expired",           NULL                    },
+    {"nbf",       "valid",            "valid since",       NULL                    },
+    {"iat",       "made",             "made",              NULL                    },
     {"expire_at", "the session ends", "the session ended", "the session never ends"},
 };
 

@@ -7,7 +7,8 @@
 /* Strips what people copy along with a token: white space, quotes, "Bearer ". */
 struct span token_strip(struct span text);
 
-/* Prints alg of the header and each claim to standard output, times in words. Prints less where less can be decoded. */
+/* Prints alg of the header and each claim to standard output, times in words. Prints less where
+ * less can be decoded. */
 void token_show(struct span token, int64_t now_s);
 
 /* The header or the payload (part 0 or 1), if it is base64url of a JSON object; else p == NULL. */

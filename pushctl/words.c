@@ -13,9 +13,9 @@ static const struct {
     char suffix;
 } units[] = {
     {86400, "day", 'd'},
-    {3600, "h", 'h'},
-    {60, "min", 'm'},
-    {1, "s", 's'},
+    {3600,  "h",   'h'},
+    {60,    "min", 'm'},
+    {1,     "s",   's'},
 };
 
 static void add_unit(struct buf *b, int64_t n, size_t unit)
@@ -85,7 +85,8 @@ int words_parse_duration(const char *text, int64_t *out_s)
 
 bool words_sdk_reconnects(uint32_t close_code)
 {
-    bool is_terminal = (close_code >= 3500 && close_code < 4000) || (close_code >= 4500 && close_code < 5000);
+    bool is_terminal =
+        (close_code >= 3500 && close_code < 4000) || (close_code >= 4500 && close_code < 5000);
     return close_code != 1009 && !is_terminal;
 }
 
@@ -93,42 +94,37 @@ static const struct {
     uint32_t code;
     const char *advice;
 } advices[] = {
-    {100, "the log of the server has the reason; often Redis is away (look for \"redis error\")"},
-    {101, "the application's backend refused it"},
-    {102, "the text before the first colon of a channel is its namespace: add it to channel.namespaces, or use a name "
-          "without a colon"},
-    {103, "the namespace does not permit it: set allow_subscribe_for_client (or _publish_, _presence_, _history_), or use a "
-          "subscription token (pushctl gensubtoken)"},
-    {105, "this connection has the channel already"},
-    {106, "see client.channel_limit and channel.max_length"},
-    {107, "look at the data (JSON as publication_data_format demands) and the channel (of a client: ASCII unless "
-          "channel_regex permits more)"},
-    {108, "the feature is off for this channel: presence, history_size with history_ttl, and so on are options of its namespace"},
-    {109, "an SDK now asks its getToken for a new token and tries again; pushctl checktoken shows exp and nbf, and compare the "
-          "clocks"},
-    {110, "expire_at of the token lies in the past"},
-    {112, "history no longer has what was missed: see history_size and history_ttl of the namespace"},
-    {1001, "the server or a web server in between is going away"},
-    {1006, "the connection broke without a word: look for a timeout in a web server in between"},
-    {1009, "see websocket.message_size_limit"},
-    {3000, "the connection was closed without a reason"},
-    {3001, "the server stops or restarts"},
-    {3004, "the log of the server has the reason"},
-    {3005, "the connection token expired and no refresh came in time"},
-    {3006, "a subscription token expired and no sub_refresh came in time"},
-    {3008, "the client reads slower than messages arrive: see client.queue_max_size"},
-    {3010, "the position in a channel was lost; after reconnecting the client recovers from history"},
-    {3012, "no answer came to a ping within client.pong_timeout"},
-    {3500, "pushctl checktoken TOKEN says what is wrong with the token"},
-    {3501, "the first command has to be connect with a token (or client.allow_anonymous_connect_without_token), every command "
-           "but a pong needs an id"},
-    {3502, "nothing valid was sent within client.stale_close_delay: send connect first"},
-    {3503, "somebody disconnected this client through the server API"},
-    {3504, "too many connections of this user or server: see client.user_connection_limit"},
-    {3505, "too many channels on one connection: see client.channel_limit"},
-    {3506, "a payload that is not JSON was to go to a JSON client"},
-    {3507, "client.disallow_anonymous_connection_tokens, or the application refused it"},
-    {3508, "the command is not available on this server"},
+    {100,  "the log of the server has the reason; often Redis is away"                        },
+    {101,  "the application's backend refused it"                                             },
+    {102,  "add the text before the first colon to channel.namespaces, or use no colon"       },
+    {103,  "the namespace lacks allow_..._for_client; or use pushctl gensubtoken"             },
+    {105,  "this connection has the channel already"                                          },
+    {106,  "see client.channel_limit and channel.max_length"                                  },
+    {107,  "look at the data (publication_data_format) and the channel (channel_regex, ASCII)"},
+    {108,  "presence, history_size with history_ttl and others are options of a namespace"    },
+    {109,  "pushctl checktoken shows exp and nbf; compare the clocks"                         },
+    {110,  "expire_at of the token lies in the past"                                          },
+    {112,  "history has forgotten what was missed: see history_size and history_ttl"          },
+    {1001, "the server or a web server in between is going away"                              },
+    {1006, "the connection broke without a word: is there a timeout in between?"              },
+    {1009, "see websocket.message_size_limit"                                                 },
+    {3000, "the connection was closed without a reason"                                       },
+    {3001, "the server stops or restarts"                                                     },
+    {3004, "the log of the server has the reason"                                             },
+    {3005, "the connection token expired and no refresh came in time"                         },
+    {3006, "a subscription token expired and no sub_refresh came in time"                     },
+    {3008, "messages arrive faster than the client reads: see client.queue_max_size"          },
+    {3010, "a position was lost; after reconnecting the client recovers from history"         },
+    {3012, "no answer came to a ping within client.pong_timeout"                              },
+    {3500, "pushctl checktoken TOKEN says what is wrong with the token"                       },
+    {3501, "connect has to come first, with a token; all but a pong needs an id"              },
+    {3502, "no connect came within client.stale_close_delay"                                  },
+    {3503, "somebody disconnected this client through the server API"                         },
+    {3504, "see client.user_connection_limit"                                                 },
+    {3505, "see client.channel_limit"                                                         },
+    {3506, "a payload that is not JSON was to go to a JSON client"                            },
+    {3507, "see client.disallow_anonymous_connection_tokens; or the application refused it"   },
+    {3508, "the command is not available on this server"                                      },
 };
 
 const char *words_advice(uint32_t code)

@@ -14,7 +14,14 @@
 
 #define SEND_TIMEOUT_MS 10000
 
-enum { OP_CONTINUE = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
+enum {
+    OP_CONTINUE = 0,
+    OP_TEXT = 1,
+    OP_BINARY = 2,
+    OP_CLOSE = 8,
+    OP_PING = 9,
+    OP_PONG = 10
+};
 
 struct ws_client {
     int fd;
@@ -36,12 +43,14 @@ static void make_accept(struct span key, struct buf *out)
     buf_free(&b);
 }
 
-static int ask(int fd, const struct net_url *u, const char *origin, struct span key, int64_t deadline_ms, struct err *e)
+static int ask(int fd, const struct net_url *u, const char *origin, struct span key,
+               int64_t deadline_ms, struct err *e)
 {
     struct buf b = {0};
-    buf_addf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", u->path,
-             *u->unix_path != '\0' ? "localhost" : u->display);
-    buf_addf(&b, "Sec-WebSocket-Key: %.*s\r\nSec-WebSocket-Version: 13\r\nUser-Agent: pushctl\r\n", SPAN_FMT(key));
+    buf_addf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+             u->path, *u->unix_path != '\0' ? "localhost" : u->display);
+    buf_addf(&b, "Sec-WebSocket-Key: %.*s\r\nSec-WebSocket-Version: 13\r\nUser-Agent: pushctl\r\n",
+             SPAN_FMT(key));
     if (origin != NULL) {
         buf_addf(&b, "Origin: %s\r\n", origin);
     }
@@ -59,7 +68,8 @@ static void read_refusal(int fd, int64_t deadline_ms, struct http_answer *a)
     if (length.p == NULL || span_to_u64(length, &want) != 0 || want > 4096) {
         want = 0;
     }
-    while (a->raw.n - a->head_bytes < want && net_receive(fd, &a->raw, deadline_ms, NULL, NULL) == 0) {
+    while (a->raw.n - a->head_bytes < want &&
+           net_receive(fd, &a->raw, deadline_ms, NULL, NULL) == 0) {
     }
     buf_add(&a->body, a->raw.p + a->head_bytes, a->raw.n - a->head_bytes);
 }
@@ -71,13 +81,17 @@ static int check_answer(const struct http_answer *a, struct span key, struct err
     bool is_right = span_eq(http_header(a, "Sec-WebSocket-Accept"), buf_span(&accept));
     buf_free(&accept);
     if (a->status != 101) {
-        return err_set(e, ERR_DENIED, "the server answered the WebSocket handshake with status %d", a->status);
+        return err_set(e, ERR_DENIED, "the server answered the WebSocket handshake with status %d",
+                       a->status);
     }
-    return is_right ? 0 : err_set(e, ERR_INVALID, "the answer to the handshake has a wrong Sec-WebSocket-Accept: a cache in between?");
+    return is_right ? 0
+                    : err_set(e, ERR_INVALID,
+                              "the answer to the handshake has a wrong Sec-WebSocket-Accept: a "
+                              "cache in between?");
 }
 
-static int handshake(struct ws_client *c, const struct net_url *u, const char *origin, int64_t deadline_ms,
-                     struct http_answer *refusal, struct err *e)
+static int handshake(struct ws_client *c, const struct net_url *u, const char *origin,
+                     int64_t deadline_ms, struct http_answer *refusal, struct err *e)
 {
     unsigned char random[16];
     struct buf key = {0};
@@ -194,7 +208,8 @@ static int take_frame(struct ws_client *c, struct raw_frame *f, struct err *e)
     uint64_t n = second & 0x7f;
     size_t length_bytes = n == 126 ? 2 : n == 127 ? 8 : 0;
     if ((first & 0x70) != 0 || (second & 0x80) != 0) {
-        return err_set(e, ERR_SYNTAX, "the server sent a frame with %s", (second & 0x80) != 0 ? "a mask" : "reserved bits");
+        return err_set(e, ERR_SYNTAX, "the server sent a frame with %s",
+                       (second & 0x80) != 0 ? "a mask" : "reserved bits");
     }
     if (s.n < head + length_bytes) {
         return ERR_MISSING;
@@ -209,7 +224,8 @@ static int take_frame(struct ws_client *c, struct raw_frame *f, struct err *e)
     f->op = first & 0x0f;
     f->is_last = (first & 0x80) != 0;
     if (n > WS_MAX_MESSAGE_BYTES || (f->op >= OP_CLOSE && (n > 125 || !f->is_last))) {
-        return err_set(e, ERR_SYNTAX, "the server sent a frame of %llu bytes, which is too long", (unsigned long long)n);
+        return err_set(e, ERR_SYNTAX, "the server sent a frame of %llu bytes, which is too long",
+                       (unsigned long long)n);
     }
     if (s.n < head + n) {
         return ERR_MISSING;
@@ -239,7 +255,8 @@ static int take_control(const struct raw_frame *f, struct ws_frame *out, struct 
 }
 
 /* ERR_MISSING when more fragments are to come. */
-static int take_data(struct ws_client *c, const struct raw_frame *f, struct ws_frame *out, struct err *e)
+static int take_data(struct ws_client *c, const struct raw_frame *f, struct ws_frame *out,
+                     struct err *e)
 {
     bool is_continued = f->op == OP_CONTINUE;
     if (is_continued != (c->message_op != OP_CONTINUE) || f->op > OP_BINARY) {
@@ -251,7 +268,8 @@ static int take_data(struct ws_client *c, const struct raw_frame *f, struct ws_f
     }
     buf_add_span(&c->message, f->payload);
     if (c->message.failed) {
-        return err_set(e, ERR_LIMIT, "the server sent a message longer than %d bytes", WS_MAX_MESSAGE_BYTES);
+        return err_set(e, ERR_LIMIT, "the server sent a message longer than %d bytes",
+                       WS_MAX_MESSAGE_BYTES);
     }
     if (!f->is_last) {
         return ERR_MISSING;
@@ -262,8 +280,8 @@ static int take_data(struct ws_client *c, const struct raw_frame *f, struct ws_f
     return 0;
 }
 
-int ws_client_receive(struct ws_client *c, int64_t deadline_ms, const sigset_t *mask, struct ws_frame *out,
-                      struct err *e)
+int ws_client_receive(struct ws_client *c, int64_t deadline_ms, const sigset_t *mask,
+                      struct ws_frame *out, struct err *e)
 {
     *out = (struct ws_frame){0};
     for (;;) {

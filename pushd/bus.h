@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the control thread and the workers say to each other: pointers through two lock-free queues a worker. */
+/* What the control thread and the workers say to each other: pointers through two lock-free queues
+ * a worker. */
 #pragma once
 
 #include "common/base/arena.h"
@@ -15,8 +16,9 @@
 /* Everything that travels begins with this. */
 struct bus_item {
     enum bus_kind {
-        /* Requests of a worker, answered exactly once with the same object (struct bus_op), also when Redis is down. */
-        BUS_SUBSCRIBE,      /* the worker has its first subscriber of the channel: have Redis send it */
+        /* Requests of a worker, answered exactly once with the same object (struct bus_op), also
+         * when Redis is down. */
+        BUS_SUBSCRIBE, /* the worker has its first subscriber of the channel: have Redis send it */
         BUS_PUBLISH,
         BUS_HISTORY,
         BUS_PRESENCE_ADD,
@@ -24,25 +26,26 @@ struct bus_item {
         BUS_PRESENCE_GET,
         BUS_PRESENCE_STATS,
         /* One-way messages of a worker; control frees them. */
-        BUS_UNSUBSCRIBE,    /* the worker's last subscriber of the channel is gone */
+        BUS_UNSUBSCRIBE, /* the worker's last subscriber of the channel is gone */
         BUS_JOIN,
         BUS_LEAVE,
-        BUS_USER_ON,        /* the worker has its first connection of this user (info.user) */
-        BUS_USER_OFF,       /* ... and lost its last one */
+        BUS_USER_ON,  /* the worker has its first connection of this user (info.user) */
+        BUS_USER_OFF, /* ... and lost its last one */
         /* From control to a worker. */
-        BUS_MESSAGE,        /* struct msg: a publication, join or leave; the worker owns one reference */
-        BUS_COMMAND,        /* struct bus_command: subscribe, unsubscribe, disconnect, refresh for a user's connections; the
-                             * worker frees it */
-        BUS_CHANNELS,       /* struct bus_channels: count subscribers; comes back to control as its answer */
-        BUS_STOP,           /* struct bus_item: close all clients with 3001 and end; the worker frees it */
-        BUS_STOPPED,        /* struct bus_item, worker to control: all closed; control frees it */
+        BUS_MESSAGE, /* struct msg: a publication, join or leave; the worker owns one reference */
+        BUS_COMMAND, /* struct bus_command: subscribe, unsubscribe, disconnect, refresh for a user's
+                      * connections; the worker frees it */
+        BUS_CHANNELS, /* struct bus_channels: count subscribers; comes back to control as its answer
+                       */
+        BUS_STOP,    /* struct bus_item: close all clients with 3001 and end; the worker frees it */
+        BUS_STOPPED, /* struct bus_item, worker to control: all closed; control frees it */
     } kind;
 };
 
 /* One request. Made by bus_op_new, freed by bus_op_free by whoever holds it last. */
 struct bus_op {
     struct bus_item item;
-    uint16_t worker; /* index of the worker that gets the answer */
+    uint16_t worker;    /* index of the worker that gets the answer */
     struct arena arena; /* owns all spans below */
 
     /* The worker's own, never touched by control. */
@@ -54,16 +57,16 @@ struct bus_op {
     /* Request. `opts` is borrowed from the configuration. */
     struct span channel;
     const struct chan_opts *opts;
-    struct span data;              /* publish */
-    struct client_info info;       /* publish, presence add and remove, join, leave */
+    struct span data;        /* publish */
+    struct client_info info; /* publish, presence add and remove, join, leave */
     bool has_info;
     struct engine_history history; /* history: limit, since, reverse */
 
     /* Answer. */
     int error; /* 0 or enum err_code */
     struct engine_publish_result published;
-    struct engine_history_result found;    /* in the arena */
-    struct vec presence;                   /* of struct kv_msg -> struct client_info, in the arena */
+    struct engine_history_result found; /* in the arena */
+    struct vec presence;                /* of struct kv_msg -> struct client_info, in the arena */
     struct presence_stats_result stats;
 };
 
@@ -122,11 +125,12 @@ void bus_fini(struct bus *b);
 /* Frees an item by its kind; of a message, one reference. */
 void bus_item_free(struct bus_item *item);
 
-/* Control thread: queue for one worker, then wake once for all that was queued (call at the end of the loop turn). */
+/* Control thread: queue for one worker, then wake once for all that was queued (call at the end of
+ * the loop turn). */
 void bus_post_worker(struct bus *b, uint16_t worker, struct bus_item *item);
 void bus_wake_workers(struct bus *b);
 /* Worker thread: queue for control and wake it (cheap when it is awake already). */
 void bus_post_control(struct bus *b, uint16_t worker, struct bus_item *item);
-/* Worker thread: the same without a wake, for news that can wait until control looks anyway (at the latest with its next node
- * ping). */
+/* Worker thread: the same without a wake, for news that can wait until control looks anyway (at the
+ * latest with its next node ping). */
 void bus_post_control_quietly(struct bus *b, uint16_t worker, struct bus_item *item);

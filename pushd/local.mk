@@ -15,7 +15,9 @@ pushd_libpushd_a_SOURCES = \
 	pushd/worker/hub.c pushd/worker/hub.h \
 	pushd/worker/limits.c pushd/worker/limits.h \
 	pushd/worker/outq.c pushd/worker/outq.h \
+	pushd/worker/recovery.c pushd/worker/recovery.h \
 	pushd/worker/sub.c pushd/worker/sub.h \
+	pushd/worker/sub_deliver.c pushd/worker/sub_start.c \
 	pushd/worker/upgrade.c pushd/worker/upgrade.h \
 	pushd/worker/wheel.c pushd/worker/wheel.h \
 	pushd/worker/worker.c pushd/worker/worker.h \

@@ -123,7 +123,8 @@ static const struct row rows[METRIC_COUNT] = {
         "centrifugo_node_action_count", "Actions of the node.",
         NAMESPACE, {{"action", SET_ACTION}}},
     [METRIC_CONNECTION_LIMIT] = {
-        "centrifugo_node_client_connection_limit", "Connections refused because of client.connection_limit.",
+        "centrifugo_node_client_connection_limit",
+        "Connections refused because of client.connection_limit.",
         NULL, {{NULL, SET_NONE}}},
     [METRIC_REPLY_ERRORS] = {
         "centrifugo_client_num_reply_errors", "Error replies to commands of clients.",
@@ -153,7 +154,8 @@ static const struct row rows[METRIC_COUNT] = {
         "centrifugo_transport_messages_received", "Messages received from clients.",
         FRAMES, {{NULL, SET_NONE}}},
     [METRIC_TRANSPORT_RECEIVED_BYTES] = {
-        "centrifugo_transport_messages_received_size", "Bytes of the messages received from clients.",
+        "centrifugo_transport_messages_received_size",
+        "Bytes of the messages received from clients.",
         FRAMES, {{NULL, SET_NONE}}},
     [METRIC_OUTGOING_CLOSE] = {
         "centrifugo_transport_outgoing_close_count", "Close frames sent.",
@@ -165,7 +167,8 @@ static const struct row rows[METRIC_COUNT] = {
         "centrifugo_broker_redis_pub_sub_errors", "Failures of the Redis PUB/SUB connection.",
         BROKER, {{NULL, SET_NONE}}},
     [METRIC_REDIS_PUBSUB_DROPPED] = {
-        "centrifugo_broker_redis_pub_sub_dropped_messages", "Messages from Redis that nobody could use.",
+        "centrifugo_broker_redis_pub_sub_dropped_messages",
+        "Messages from Redis that nobody could use.",
         BROKER, {{"channel_type", SET_CHANNEL_TYPE}}},
     [METRIC_REDIS_RECONNECTS] = {
         "pushd_redis_reconnects_total", "Connections to Redis that were made again.",
@@ -175,6 +178,9 @@ static const struct row rows[METRIC_COUNT] = {
         NULL, {{"status", SET_REFUSAL}}},
     [METRIC_SEND_BATCHES] = {
         "pushd_send_batches_total", "Calls that flushed a slice of connections.",
+        NULL, {{NULL, SET_NONE}}},
+    [METRIC_FILTERED] = {
+        "centrifugo_node_tags_filter_dropped_publications", "Publications that a tags filter kept from a subscription.",
         NULL, {{NULL, SET_NONE}}},
     [METRIC_SEND_PARTIAL] = {
         "pushd_send_partial_total", "Sends of which the kernel took less than offered.",

@@ -6,7 +6,9 @@
 
 #include "common/base/err.h"
 #include "common/base/mem.h"
+#include "common/format/fossil.h"
 #include "common/format/jscan.h"
+#include "common/format/jwrite.h"
 #include "common/format/pbwire.h"
 
 /* Numbers of the fields that matter before anybody decodes the message. */
@@ -79,14 +81,17 @@ static char *put(char *at, struct span from, struct span *to)
     return at + from.n;
 }
 
-struct msg *msg_new_hashed(struct span channel, uint64_t channel_hash, const struct engine_message *m)
+struct msg *msg_new_hashed(struct span channel, uint64_t channel_hash,
+                           const struct engine_message *m)
 {
     struct scan s = {.is_json = true, .epoch = m->position.epoch};
-    int rc = m->kind == MESSAGE_PUBLICATION ? scan_publication(m->body, &s) : scan_info(m->body, &s);
+    int rc =
+        m->kind == MESSAGE_PUBLICATION ? scan_publication(m->body, &s) : scan_info(m->body, &s);
     if (rc != 0) {
         return NULL;
     }
-    struct msg *msg = mem_alloc(sizeof(*msg) + channel.n + s.epoch.n + m->body.n);
+    struct span prev = m->has_delta ? m->prev : SPAN("");
+    struct msg *msg = mem_alloc(sizeof(*msg) + channel.n + s.epoch.n + m->body.n + prev.n);
     *msg = (struct msg){
         .item.kind = BUS_MESSAGE,
         .refs = 1,
@@ -99,7 +104,8 @@ struct msg *msg_new_hashed(struct span channel, uint64_t channel_hash, const str
     };
     char *at = put(msg->storage, channel, &msg->channel);
     at = put(at, s.epoch, &msg->position.epoch);
-    put(at, m->body, &msg->body);
+    at = put(at, m->body, &msg->body);
+    put(at, prev, &msg->prev);
     return msg;
 }
 
@@ -117,8 +123,8 @@ struct msg *msg_ref(struct msg *m)
 void msg_unref(struct msg *m)
 {
     if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) {
-        for (size_t i = 0; i < ENC_COUNT; i++) {
-            free(atomic_load_explicit(&m->frames[i], memory_order_relaxed));
+        for (size_t i = 0; i < ENC_COUNT * VARIANT_COUNT; i++) {
+            free(atomic_load_explicit(&m->frames[i / VARIANT_COUNT][i % VARIANT_COUNT], memory_order_relaxed));
         }
         free(m);
     }
@@ -134,7 +140,35 @@ static void encode_push(struct push *push, enum proto_encoding enc, struct buf *
     }
 }
 
-static int encode_publication(const struct msg *m, struct arena *a, enum proto_encoding enc, struct buf *out)
+/* Turns the payload into what a subscription with delta gets. False: there is no patch that is worth it. */
+static bool make_delta(const struct msg *m, struct arena *a, enum proto_encoding enc, enum msg_variant variant,
+                       struct publication *pub)
+{
+    struct buf made = {0};
+    if (variant == VARIANT_PATCH) {
+        struct publication prev;
+        if (m->prev.n == 0 || schema_pb_decode(&publication_schema, m->prev, a, &prev, NULL) != 0 || prev.data.n == 0) {
+            return false;
+        }
+        fossil_create(prev.data, pub->data, &made);
+        if (made.n >= pub->data.n || (enc == ENC_JSON && !span_is_utf8(buf_span(&made)))) {
+            buf_free(&made);
+            return false;
+        }
+        pub->data = arena_dup(a, buf_span(&made));
+        pub->delta = true;
+        buf_clear(&made);
+    }
+    if (enc == ENC_JSON) {
+        jwrite_string(&made, pub->data);
+        pub->data = arena_dup(a, buf_span(&made));
+    }
+    buf_free(&made);
+    return true;
+}
+
+static int encode_publication(const struct msg *m, struct arena *a, enum proto_encoding enc, enum msg_variant variant,
+                              struct buf *out)
 {
     struct publication pub;
     if (schema_pb_decode(&publication_schema, m->body, a, &pub, NULL) != 0) {
@@ -142,17 +176,21 @@ static int encode_publication(const struct msg *m, struct arena *a, enum proto_e
     }
     pub.offset = m->position.offset;
     /* A client that subscribed to a stream without an epoch learns it with the first publication. */
-    pub.epoch = m->position.offset == 1 ? m->position.epoch : (struct span){0};
+    pub.epoch = m->position.offset == 1 && variant == VARIANT_PLAIN ? m->position.epoch : (struct span){0};
     /* What serves nodes only. */
     pub.time = 0;
     pub.delta = false;
     pub.prev_data = (struct span){0};
+    if (variant != VARIANT_PLAIN && !make_delta(m, a, enc, variant, &pub)) {
+        return ERR_MISSING;
+    }
     struct push push = {.channel = m->channel, .pub = &pub};
     encode_push(&push, enc, out);
     return 0;
 }
 
-static int encode_info(const struct msg *m, struct arena *a, enum proto_encoding enc, struct buf *out)
+static int encode_info(const struct msg *m, struct arena *a, enum proto_encoding enc,
+                       struct buf *out)
 {
     struct client_info info;
     if (schema_pb_decode(&client_info_schema, m->body, a, &info, NULL) != 0) {
@@ -187,31 +225,32 @@ static struct msg_frame *frame_of(struct span reply, enum proto_encoding enc)
     return frame;
 }
 
-static struct msg_frame *build(const struct msg *m, enum proto_encoding enc)
+static struct msg_frame *build(const struct msg *m, enum proto_encoding enc, enum msg_variant variant, int *rc)
 {
     struct arena arena = {0};
     struct buf reply = {0};
-    int rc = m->kind == MESSAGE_PUBLICATION ? encode_publication(m, &arena, enc, &reply)
-                                            : encode_info(m, &arena, enc, &reply);
-    struct msg_frame *frame = rc == 0 ? frame_of(buf_span(&reply), enc) : NULL;
+    *rc = m->kind == MESSAGE_PUBLICATION ? encode_publication(m, &arena, enc, variant, &reply)
+                                         : encode_info(m, &arena, enc, &reply);
+    struct msg_frame *frame = *rc == 0 ? frame_of(buf_span(&reply), enc) : NULL;
     buf_free(&reply);
     arena_fini(&arena);
     return frame;
 }
 
-const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc)
+const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc, enum msg_variant variant)
 {
-    struct msg_frame *frame = atomic_load_explicit(&m->frames[enc], memory_order_acquire);
+    _Atomic(struct msg_frame *) *slot = &m->frames[enc][variant];
+    struct msg_frame *frame = atomic_load_explicit(slot, memory_order_acquire);
     if (LIKELY(frame != NULL) || (enc == ENC_JSON && !m->is_json)) {
         return frame;
     }
-    struct msg_frame *mine = build(m, enc);
+    int rc;
+    struct msg_frame *mine = build(m, enc, variant, &rc);
     if (mine == NULL) {
-        return NULL;
+        return rc == ERR_MISSING ? msg_frame_get(m, enc, VARIANT_FULL) : NULL;
     }
     /* Another worker may have built it meanwhile; then its frame is the one. */
-    if (!atomic_compare_exchange_strong_explicit(&m->frames[enc], &frame, mine, memory_order_acq_rel,
-                                                 memory_order_acquire)) {
+    if (!atomic_compare_exchange_strong_explicit(slot, &frame, mine, memory_order_acq_rel, memory_order_acquire)) {
         free(mine);
         return frame;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One message for the subscribers of a channel: encoded once per encoding, shared by reference among threads. */
+/* One message for the subscribers of a channel: encoded once per encoding, shared by reference
+ * among threads. */
 #pragma once
 
 #include "common/base/hash.h"
@@ -11,28 +12,42 @@ struct msg_frame {
     char bytes[];
 };
 
-/* Immutable but for the reference count and the frames, which are built on first need by whichever thread needs one. */
+/* How a publication reads for different subscriptions. */
+enum msg_variant {
+    VARIANT_PLAIN,
+    VARIANT_FULL,  /* delta is negotiated, the whole payload: in JSON as a string */
+    VARIANT_PATCH, /* the difference to the publication before it, where it is known and shorter; else as VARIANT_FULL */
+    VARIANT_COUNT,
+};
+
+/* Immutable but for the reference count and the frames, which are built on first need by whichever
+ * thread needs one. */
 struct msg {
     struct bus_item item; /* BUS_MESSAGE */
     _Atomic uint32_t refs;
     enum engine_message_kind kind;
     bool is_json; /* the payload may be embedded in JSON */
     struct span channel;
-    uint64_t channel_hash; /* hash_span(channel) */
+    uint64_t channel_hash;           /* hash_span(channel) */
     struct engine_position position; /* offset 0: not part of a stream */
-    int64_t time_ms; /* of the publisher, 0: unknown */
-    struct span body; /* Publication or ClientInfo as it came from Redis, Protobuf; valid but for texts that are not UTF-8 */
-    _Atomic(struct msg_frame *) frames[ENC_COUNT];
-    char storage[]; /* the bytes of channel, epoch and body */
+    int64_t time_ms;                 /* of the publisher, 0: unknown */
+    struct span body; /* Publication or ClientInfo as it came from Redis, Protobuf; valid but for
+                         texts that are not UTF-8 */
+    struct span prev; /* the Publication before it in the stream; n == 0: not known */
+    _Atomic(struct msg_frame *) frames[ENC_COUNT][VARIANT_COUNT];
+    char storage[]; /* the bytes of channel, epoch, body and prev */
 };
 
-/* Copies what the spans point to. One reference for the caller. NULL when the body is no Publication or ClientInfo. */
+/* Copies what the spans point to. One reference for the caller. NULL when the body is no
+ * Publication or ClientInfo. */
 struct msg *msg_new(struct span channel, const struct engine_message *m);
 /* The same for a caller that has hash_span(channel) already. */
-struct msg *msg_new_hashed(struct span channel, uint64_t channel_hash, const struct engine_message *m);
+struct msg *msg_new_hashed(struct span channel, uint64_t channel_hash,
+                           const struct engine_message *m);
 struct msg *msg_ref(struct msg *m);
 void msg_unref(struct msg *m);
 
-/* The frame for one encoding, built now if nobody needed it before. NULL when it cannot be: a body that is no valid Publication, or
- * a payload that is not JSON for JSON clients (they are disconnected with 3506). Any thread. */
-const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc);
+/* The frame for one encoding and variant, built now if nobody needed it before. NULL when it cannot be: a body
+ * that is no valid Publication, or a payload that is not JSON for JSON clients (they are
+ * disconnected with 3506). Any thread. */
+const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc, enum msg_variant variant);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The Redis engine without I/O: builds the bytes of commands, reads replies. One place knows keys, scripts and payloads.
+/* The Redis engine without I/O: builds the bytes of commands, reads replies. One place knows keys,
+ * scripts and payloads.
  *
- * Every builder appends exactly one Redis command to `out`. Commands that run a script use EVALSHA; when Redis answers NOSCRIPT
- * (engine_is_noscript) the caller builds the same request again with e->use_eval set in the request. Readers take the reply that
- * hiredis parsed. Names and layouts follow Centrifugo's, see the man page pushd(8), section REDIS. */
+ * Every builder appends exactly one Redis command to `out`. Commands that run a script use EVALSHA;
+ * when Redis answers NOSCRIPT (engine_is_noscript) the caller builds the same request again with
+ * e->use_eval set in the request. Readers take the reply that hiredis parsed. Names and layouts
+ * follow Centrifugo's, see the man page pushd(8), section REDIS. */
 #pragma once
 
 #include "common/base/arena.h"
@@ -71,13 +73,16 @@ struct engine_publish_result {
 
 /* Plain PUBLISH, or one of the scripts of redis-layout 3.2 to 3.4. */
 void engine_publish_build(const struct engine *e, const struct engine_publish *p, struct buf *out);
-/* ERR_UNAVAILABLE for an error reply (text in err), ERR_SYNTAX for an unexpected one. The epoch of the result is borrowed from r. */
-int engine_publish_read(const struct redisReply *r, const struct engine_publish *p, struct engine_publish_result *out,
-                        struct err *err);
+/* ERR_UNAVAILABLE for an error reply (text in err), ERR_SYNTAX for an unexpected one. The epoch of
+ * the result is borrowed from r. */
+int engine_publish_read(const struct redisReply *r, const struct engine_publish *p,
+                        struct engine_publish_result *out, struct err *err);
 
 /* PUBLISH PREFIX.client.CH "__j__"/"__l__" + ClientInfo. */
-void engine_join_build(const struct engine *e, struct span channel, const struct client_info *info, struct buf *out);
-void engine_leave_build(const struct engine *e, struct span channel, const struct client_info *info, struct buf *out);
+void engine_join_build(const struct engine *e, struct span channel, const struct client_info *info,
+                       struct buf *out);
+void engine_leave_build(const struct engine *e, struct span channel, const struct client_info *info,
+                        struct buf *out);
 
 /* PUBLISH name payload, for control commands. */
 void engine_raw_publish_build(struct span name, struct span payload, struct buf *out);
@@ -101,9 +106,11 @@ struct engine_history_result {
 
 /* The caller has refused reverse with since.offset 0 already. */
 void engine_history_build(const struct engine *e, const struct engine_history *h, struct buf *out);
-/* Copies into the arena. ERR_UNRECOVERABLE when since.epoch is not empty and differs from the stream's; out->top is set then, too. */
-int engine_history_read(const struct engine *e, const struct redisReply *r, const struct engine_history *h,
-                        struct arena *a, struct engine_history_result *out, struct err *err);
+/* Copies into the arena. ERR_UNRECOVERABLE when since.epoch is not empty and differs from the
+ * stream's; out->top is set then, too. */
+int engine_history_read(const struct engine *e, const struct redisReply *r,
+                        const struct engine_history *h, struct arena *a,
+                        struct engine_history_result *out, struct err *err);
 
 void engine_history_remove_build(const struct engine *e, struct span channel, struct buf *out);
 
@@ -118,23 +125,38 @@ struct engine_presence {
     bool use_eval;
 };
 
-void engine_presence_add_build(const struct engine *e, const struct engine_presence *p, struct buf *out);
-void engine_presence_remove_build(const struct engine *e, const struct engine_presence *p, struct buf *out);
-void engine_presence_get_build(const struct engine *e, const struct engine_presence *p, struct buf *out);
+void engine_presence_add_build(const struct engine *e, const struct engine_presence *p,
+                               struct buf *out);
+void engine_presence_remove_build(const struct engine *e, const struct engine_presence *p,
+                                  struct buf *out);
+void engine_presence_get_build(const struct engine *e, const struct engine_presence *p,
+                               struct buf *out);
 /* With presence_user_mapping a script that counts; without it the same command as get. */
-void engine_presence_stats_build(const struct engine *e, const struct engine_presence *p, struct buf *out);
+void engine_presence_stats_build(const struct engine *e, const struct engine_presence *p,
+                                 struct buf *out);
 /* `out` gets struct kv_msg of client id -> struct client_info, in the arena. */
-int engine_presence_get_read(const struct redisReply *r, struct arena *a, struct vec *out, struct err *err);
-int engine_presence_stats_read(const struct engine *e, const struct redisReply *r, struct presence_stats_result *out,
-                               struct err *err);
+int engine_presence_get_read(const struct redisReply *r, struct arena *a, struct vec *out,
+                             struct err *err);
+int engine_presence_stats_read(const struct engine *e, const struct redisReply *r,
+                               struct presence_stats_result *out, struct err *err);
 
-/* 0 for any reply that is not an error, else ERR_UNAVAILABLE with its text. For commands whose reply does not matter. */
+/* 0 for any reply that is not an error, else ERR_UNAVAILABLE with its text. For commands whose
+ * reply does not matter. */
 int engine_ok_read(const struct redisReply *r, struct err *err);
 bool engine_is_noscript(const struct redisReply *r);
 
+/* SCRIPT LOAD for each script: sent first on a pipelined connection, so that no command is repeated
+ * after NOSCRIPT behind later ones. i < engine_script_count(). */
+size_t engine_script_count(void);
+void engine_script_load_build(size_t i, struct buf *out);
+
 /* ---- what arrives by PUB/SUB on PREFIX.client.* ---- */
 
-enum engine_message_kind { MESSAGE_PUBLICATION, MESSAGE_JOIN, MESSAGE_LEAVE };
+enum engine_message_kind {
+    MESSAGE_PUBLICATION,
+    MESSAGE_JOIN,
+    MESSAGE_LEAVE
+};
 
 struct engine_message {
     enum engine_message_kind kind;
@@ -144,5 +166,6 @@ struct engine_message {
     bool has_delta;
 };
 
-/* ERR_SYNTAX for a malformed frame. Spans are borrowed from payload. Source: redis-layout section 7. */
+/* ERR_SYNTAX for a malformed frame. Spans are borrowed from payload. Source: redis-layout
+ * section 7. */
 int engine_message_parse(struct span payload, struct engine_message *out);

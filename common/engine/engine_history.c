@@ -8,7 +8,8 @@
 #include "common/engine/rcmd.h"
 #include "common/engine/script.h"
 
-/* Where a read begins: false when nothing can lie there. 0 means from the end that the order begins with. */
+/* Where a read begins: false when nothing can lie there. 0 means from the end that the order begins
+ * with. */
 static bool first_offset(const struct engine_history *h, uint64_t *first)
 {
     *first = 0;
@@ -23,7 +24,8 @@ static bool first_offset(const struct engine_history *h, uint64_t *first)
     return h->since.offset < UINT64_MAX;
 }
 
-static void build_stream(const struct engine *e, const struct engine_history *h, const char *epoch, struct buf *out)
+static void build_stream(const struct engine *e, const struct engine_history *h, const char *epoch,
+                         struct buf *out)
 {
     uint64_t first;
     bool wants = first_offset(h, &first) && h->limit != 0;
@@ -41,7 +43,8 @@ static void build_stream(const struct engine *e, const struct engine_history *h,
     rcmd_arg_str(out, epoch);
 }
 
-static void build_list(const struct engine *e, const struct engine_history *h, const char *epoch, struct buf *out)
+static void build_list(const struct engine *e, const struct engine_history *h, const char *epoch,
+                       struct buf *out)
 {
     script_begin(out, SCRIPT_HISTORY_LIST, h->use_eval, 2, 4);
     engine__key_arg(e, ".list.", h->channel, out);
@@ -70,7 +73,8 @@ void engine_history_remove_build(const struct engine *e, struct span channel, st
     engine__key_arg(e, e->use_lists ? ".list." : ".stream.", channel, out);
 }
 
-static int decode_publication(struct span body, uint64_t offset, struct arena *a, struct publication *out)
+static int decode_publication(struct span body, uint64_t offset, struct arena *a,
+                              struct publication *out)
 {
     int rc = schema_pb_decode(&publication_schema, arena_dup(a, body), a, out, NULL);
     if (rc == 0 && out->offset == 0) {
@@ -82,7 +86,8 @@ static int decode_publication(struct span body, uint64_t offset, struct arena *a
 /* One entry of XRANGE: id and flat fields. */
 static int read_entry(const struct redisReply *r, struct arena *a, struct publication *out)
 {
-    if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 || r->element[1]->type != REDIS_REPLY_ARRAY) {
+    if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 ||
+        r->element[1]->type != REDIS_REPLY_ARRAY) {
         return ERR_SYNTAX;
     }
     struct span id = engine__reply_text(r->element[0]);
@@ -117,7 +122,8 @@ static bool is_wanted(const struct engine_history *h, uint64_t offset)
 }
 
 /* Items come newest first and all of them; since, limit and order are ours to apply. */
-static int read_list(const struct redisReply *list, const struct engine_history *h, struct arena *a, struct vec *out)
+static int read_list(const struct redisReply *list, const struct engine_history *h, struct arena *a,
+                     struct vec *out)
 {
     size_t n = list->elements;
     size_t limit = h->limit < 0 || (uint64_t)h->limit > n ? n : (size_t)h->limit;
@@ -140,26 +146,31 @@ static int read_list(const struct redisReply *list, const struct engine_history 
     return 0;
 }
 
-int engine_history_read(const struct engine *e, const struct redisReply *r, const struct engine_history *h,
-                        struct arena *a, struct engine_history_result *out, struct err *err)
+int engine_history_read(const struct engine *e, const struct redisReply *r,
+                        const struct engine_history *h, struct arena *a,
+                        struct engine_history_result *out, struct err *err)
 {
     *out = (struct engine_history_result){0};
     int rc = engine__reply_check(r, err);
     if (rc != 0) {
         return rc;
     }
-    if (r->type != REDIS_REPLY_ARRAY || r->elements < 2 || r->element[1]->type != REDIS_REPLY_STRING ||
+    if (r->type != REDIS_REPLY_ARRAY || r->elements < 2 ||
+        r->element[1]->type != REDIS_REPLY_STRING ||
         engine__reply_u64(r->element[0], &out->top.offset) != 0) {
         return engine__reply_unexpected("a history script", err);
     }
     out->top.epoch = arena_dup(a, engine__reply_text(r->element[1]));
     if (h->has_since && h->since.epoch.n != 0 && !span_eq(h->since.epoch, out->top.epoch)) {
-        return err_set(err, ERR_UNRECOVERABLE, "unrecoverable position: the stream's epoch is %.*s, not %.*s",
-                       SPAN_FMT(out->top.epoch), (int)(h->since.epoch.n < 64 ? h->since.epoch.n : 64), h->since.epoch.p);
+        return err_set(err, ERR_UNRECOVERABLE,
+                       "unrecoverable position: the stream's epoch is %.*s, not %.*s",
+                       SPAN_FMT(out->top.epoch),
+                       (int)(h->since.epoch.n < 64 ? h->since.epoch.n : 64), h->since.epoch.p);
     }
     if (r->elements < 3 || r->element[2]->type != REDIS_REPLY_ARRAY) {
         return 0;
     }
-    rc = e->use_lists ? read_list(r->element[2], h, a, &out->publications) : read_stream(r->element[2], a, &out->publications);
+    rc = e->use_lists ? read_list(r->element[2], h, a, &out->publications)
+                      : read_stream(r->element[2], a, &out->publications);
     return rc == 0 ? 0 : engine__reply_unexpected("a history script", err);
 }

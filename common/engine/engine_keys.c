@@ -29,7 +29,8 @@ uint32_t engine_shard_of(struct span channel, uint32_t shards)
     while (next < (int64_t)shards) {
         bucket = next;
         key = key * UINT64_C(2862933555777941757) + 1;
-        next = (int64_t)((double)(bucket + 1) * ((double)(INT64_C(1) << 31) / (double)((key >> 33) + 1)));
+        next = (int64_t)((double)(bucket + 1) *
+                         ((double)(INT64_C(1) << 31) / (double)((key >> 33) + 1)));
     }
     return bucket < 0 ? 0 : (uint32_t)bucket;
 }
@@ -92,14 +93,17 @@ int engine__reply_check(const struct redisReply *r, struct err *err)
         return err_set(err, ERR_UNAVAILABLE, "the connection to Redis was lost");
     }
     if (r->type == REDIS_REPLY_ERROR) {
-        return err_set(err, ERR_UNAVAILABLE, "Redis answered: %.*s", (int)(r->len < 300 ? r->len : 300), r->str);
+        return err_set(err, ERR_UNAVAILABLE, "Redis answered: %.*s",
+                       (int)(r->len < 300 ? r->len : 300), r->str);
     }
     return 0;
 }
 
 struct span engine__reply_text(const struct redisReply *r)
 {
-    return r->type == REDIS_REPLY_STRING || r->type == REDIS_REPLY_STATUS ? span_of(r->str, (size_t)r->len) : (struct span){0};
+    return r->type == REDIS_REPLY_STRING || r->type == REDIS_REPLY_STATUS
+               ? span_of(r->str, (size_t)r->len)
+               : (struct span){0};
 }
 
 int engine__reply_u64(const struct redisReply *r, uint64_t *out)
@@ -121,7 +125,9 @@ int engine__reply_u64(const struct redisReply *r, uint64_t *out)
 int engine__reply_unexpected(const char *command, struct err *err)
 {
     return err_set(err, ERR_SYNTAX,
-                   "Redis gave an unexpected answer to %s; does another program use keys with the same prefix?", command);
+                   "Redis gave an unexpected answer to %s; does another program use keys with the "
+                   "same prefix?",
+                   command);
 }
 
 int engine_ok_read(const struct redisReply *r, struct err *err)
@@ -131,5 +137,6 @@ int engine_ok_read(const struct redisReply *r, struct err *err)
 
 bool engine_is_noscript(const struct redisReply *r)
 {
-    return r != NULL && r->type == REDIS_REPLY_ERROR && span_starts(span_of(r->str, (size_t)r->len), SPAN("NOSCRIPT"));
+    return r != NULL && r->type == REDIS_REPLY_ERROR &&
+           span_starts(span_of(r->str, (size_t)r->len), SPAN("NOSCRIPT"));
 }

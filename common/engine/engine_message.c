@@ -3,7 +3,7 @@
 #include "common/base/err.h"
 #include "common/engine/engine.h"
 
-#define MARK_LEN 2 /* "__" */
+#define MARK_LEN    2 /* "__" */
 #define VERSION_LEN 3 /* "p1:" or "d1:" */
 
 /* Position of the first "__" at or after `from`, or s.n. */
@@ -50,7 +50,8 @@ static int take_counted(struct span *rest, struct span *bytes)
 {
     size_t colon = span_find(*rest, ':', 0);
     uint64_t n;
-    if (colon == rest->n || span_to_u64(span_of(rest->p, colon), &n) != 0 || n > rest->n - colon - 1) {
+    if (colon == rest->n || span_to_u64(span_of(rest->p, colon), &n) != 0 ||
+        n > rest->n - colon - 1) {
         return ERR_SYNTAX;
     }
     *bytes = span_of(rest->p + colon + 1, (size_t)n);

@@ -32,7 +32,8 @@ static void all_keys(const struct engine *e, struct span channel, struct buf *ou
     engine__key_arg(e, ".presence.user.clients.", channel, out);
 }
 
-void engine_presence_add_build(const struct engine *e, const struct engine_presence *p, struct buf *out)
+void engine_presence_add_build(const struct engine *e, const struct engine_presence *p,
+                               struct buf *out)
 {
     struct buf info = {0};
     schema_pb_encode(&client_info_schema, p->info, &info);
@@ -48,7 +49,8 @@ void engine_presence_add_build(const struct engine *e, const struct engine_prese
     buf_free(&info);
 }
 
-void engine_presence_remove_build(const struct engine *e, const struct engine_presence *p, struct buf *out)
+void engine_presence_remove_build(const struct engine *e, const struct engine_presence *p,
+                                  struct buf *out)
 {
     script_begin(out, SCRIPT_PRESENCE_REMOVE, p->use_eval, 4, 4);
     all_keys(e, p->channel, out);
@@ -58,7 +60,8 @@ void engine_presence_remove_build(const struct engine *e, const struct engine_pr
     rcmd_arg_str(out, flag(e->presence_hash_field_ttl));
 }
 
-void engine_presence_get_build(const struct engine *e, const struct engine_presence *p, struct buf *out)
+void engine_presence_get_build(const struct engine *e, const struct engine_presence *p,
+                               struct buf *out)
 {
     script_begin(out, SCRIPT_PRESENCE_GET, p->use_eval, 2, 2);
     client_keys(e, p->channel, out);
@@ -66,7 +69,8 @@ void engine_presence_get_build(const struct engine *e, const struct engine_prese
     rcmd_arg_str(out, flag(e->presence_hash_field_ttl));
 }
 
-void engine_presence_stats_build(const struct engine *e, const struct engine_presence *p, struct buf *out)
+void engine_presence_stats_build(const struct engine *e, const struct engine_presence *p,
+                                 struct buf *out)
 {
     if (!e->presence_user_mapping) {
         engine_presence_get_build(e, p, out);
@@ -90,7 +94,8 @@ static int check_pairs(const struct redisReply *r, struct err *err)
     return 0;
 }
 
-int engine_presence_get_read(const struct redisReply *r, struct arena *a, struct vec *out, struct err *err)
+int engine_presence_get_read(const struct redisReply *r, struct arena *a, struct vec *out,
+                             struct err *err)
 {
     *out = (struct vec){0};
     int rc = check_pairs(r, err);
@@ -104,7 +109,8 @@ int engine_presence_get_read(const struct redisReply *r, struct arena *a, struct
         items[i].key = arena_dup(a, engine__reply_text(r->element[2 * i]));
         items[i].msg = arena_zalloc(a, sizeof(struct client_info));
         if (schema_pb_decode(&client_info_schema, info, a, items[i].msg, NULL) != 0) {
-            return err_set(err, ERR_SYNTAX, "the presence entry of client %.*s in Redis is malformed",
+            return err_set(err, ERR_SYNTAX,
+                           "the presence entry of client %.*s in Redis is malformed",
                            (int)(items[i].key.n < 64 ? items[i].key.n : 64), items[i].key.p);
         }
     }
@@ -142,8 +148,8 @@ static uint32_t count_users(const struct redisReply *r)
     return count;
 }
 
-int engine_presence_stats_read(const struct engine *e, const struct redisReply *r, struct presence_stats_result *out,
-                               struct err *err)
+int engine_presence_stats_read(const struct engine *e, const struct redisReply *r,
+                               struct presence_stats_result *out, struct err *err)
 {
     *out = (struct presence_stats_result){0};
     int rc = check_pairs(r, err);
@@ -161,6 +167,7 @@ int engine_presence_stats_read(const struct engine *e, const struct redisReply *
         engine__reply_u64(r->element[1], &users) != 0) {
         return engine__reply_unexpected("the presence script", err);
     }
-    *out = (struct presence_stats_result){.num_clients = (uint32_t)clients, .num_users = (uint32_t)users};
+    *out = (struct presence_stats_result){.num_clients = (uint32_t)clients,
+                                          .num_users = (uint32_t)users};
     return 0;
 }

@@ -7,9 +7,11 @@
 struct redisReply;
 
 /* Appends PREFIX KIND CHANNEL as one argument; kind has its dots: ".stream.". */
-void engine__key_arg(const struct engine *e, const char *kind, struct span channel, struct buf *out);
+void engine__key_arg(const struct engine *e, const char *kind, struct span channel,
+                     struct buf *out);
 
-/* 0 for a reply that is no error, else ERR_UNAVAILABLE with Redis's words; NULL means that the connection is gone. */
+/* 0 for a reply that is no error, else ERR_UNAVAILABLE with Redis's words; NULL means that the
+ * connection is gone. */
 int engine__reply_check(const struct redisReply *r, struct err *err);
 /* The bytes of a string, absent for anything else. */
 struct span engine__reply_text(const struct redisReply *r);

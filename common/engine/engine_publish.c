@@ -42,11 +42,13 @@ static void channel_arg(const struct engine *e, struct span channel, struct buf 
 
 static void result_key_arg(const struct engine *e, const struct engine_publish *p, struct buf *out)
 {
-    const struct span parts[] = {e->prefix, SPAN(".result."), p->channel, SPAN("."), p->idempotency_key};
+    const struct span parts[] = {e->prefix, SPAN(".result."), p->channel, SPAN("."),
+                                 p->idempotency_key};
     rcmd_arg_parts(out, parts, ARRAY_LEN(parts));
 }
 
-static void build_once(const struct engine *e, const struct engine_publish *p, struct span payload, struct buf *out)
+static void build_once(const struct engine *e, const struct engine_publish *p, struct span payload,
+                       struct buf *out)
 {
     script_begin(out, SCRIPT_PUBLISH_ONCE, p->use_eval, 1, 4);
     result_key_arg(e, p, out);
@@ -56,11 +58,13 @@ static void build_once(const struct engine *e, const struct engine_publish *p, s
     rcmd_arg_str(out, RESULT_TTL);
 }
 
-static void build_with_history(const struct engine *e, const struct engine_publish *p, struct span payload, struct buf *out)
+static void build_with_history(const struct engine *e, const struct engine_publish *p,
+                               struct span payload, struct buf *out)
 {
     char epoch[RND_EPOCH_LEN + 1];
     rnd_epoch(epoch);
-    script_begin(out, e->use_lists ? SCRIPT_PUBLISH_LIST : SCRIPT_PUBLISH_STREAM, p->use_eval, 3, 11);
+    script_begin(out, e->use_lists ? SCRIPT_PUBLISH_LIST : SCRIPT_PUBLISH_STREAM, p->use_eval, 3,
+                 11);
     engine__key_arg(e, e->use_lists ? ".list." : ".stream.", p->channel, out);
     engine__key_arg(e, e->use_lists ? ".list.meta." : ".stream.meta.", p->channel, out);
     result_key_arg(e, p, out);
@@ -73,7 +77,8 @@ static void build_with_history(const struct engine *e, const struct engine_publi
     rcmd_arg_str(out, "publish");
     rcmd_arg_str(out, p->idempotency_key.n != 0 ? RESULT_TTL : "");
     rcmd_arg_str(out, p->delta ? "1" : "");
-    rcmd_arg_i64(out, (int64_t)p->version); /* as peers write it: from 2^63 on the number is negative */
+    rcmd_arg_i64(out,
+                 (int64_t)p->version); /* as peers write it: from 2^63 on the number is negative */
     rcmd_arg(out, p->version_epoch);
 }
 
@@ -94,8 +99,8 @@ void engine_publish_build(const struct engine *e, const struct engine_publish *p
     buf_free(&payload);
 }
 
-int engine_publish_read(const struct redisReply *r, const struct engine_publish *p, struct engine_publish_result *out,
-                        struct err *err)
+int engine_publish_read(const struct redisReply *r, const struct engine_publish *p,
+                        struct engine_publish_result *out, struct err *err)
 {
     *out = (struct engine_publish_result){0};
     int rc = engine__reply_check(r, err);
@@ -106,18 +111,20 @@ int engine_publish_read(const struct redisReply *r, const struct engine_publish 
         out->suppressed_by_key = p->idempotency_key.n != 0 && r->type == REDIS_REPLY_ARRAY;
         return 0;
     }
-    if (r->type != REDIS_REPLY_ARRAY || r->elements < 3 || r->element[1]->type != REDIS_REPLY_STRING ||
+    if (r->type != REDIS_REPLY_ARRAY || r->elements < 3 ||
+        r->element[1]->type != REDIS_REPLY_STRING ||
         engine__reply_u64(r->element[0], &out->position.offset) != 0) {
         return engine__reply_unexpected("a publish script", err);
     }
     out->position.epoch = engine__reply_text(r->element[1]);
     out->suppressed_by_key = span_eq_str(engine__reply_text(r->element[2]), "1");
-    out->suppressed_by_version = r->elements > 3 && span_eq_str(engine__reply_text(r->element[3]), "1");
+    out->suppressed_by_version =
+        r->elements > 3 && span_eq_str(engine__reply_text(r->element[3]), "1");
     return 0;
 }
 
-static void build_info(const struct engine *e, struct span channel, const char *mark, const struct client_info *info,
-                       struct buf *out)
+static void build_info(const struct engine *e, struct span channel, const char *mark,
+                       const struct client_info *info, struct buf *out)
 {
     struct buf payload = {0};
     buf_add_str(&payload, mark);
@@ -129,12 +136,14 @@ static void build_info(const struct engine *e, struct span channel, const char *
     buf_free(&payload);
 }
 
-void engine_join_build(const struct engine *e, struct span channel, const struct client_info *info, struct buf *out)
+void engine_join_build(const struct engine *e, struct span channel, const struct client_info *info,
+                       struct buf *out)
 {
     build_info(e, channel, "__j__", info, out);
 }
 
-void engine_leave_build(const struct engine *e, struct span channel, const struct client_info *info, struct buf *out)
+void engine_leave_build(const struct engine *e, struct span channel, const struct client_info *info,
+                        struct buf *out)
 {
     build_info(e, channel, "__l__", info, out);
 }

@@ -7,27 +7,36 @@
 #include "common/base/mem.h"
 #include "common/policy/conf_value.h"
 
-#define DEFAULT_PORT 6379
-#define MAX_ADDRESS_BYTES 4096
+#define DEFAULT_PORT          6379
+#define MAX_ADDRESS_BYTES     4096
 #define MAX_SOCKET_PATH_BYTES 107 /* of struct sockaddr_un */
-#define MAX_TIMEOUT_MS (INT64_C(1000) * 86400)
-#define NS_PER_MS INT64_C(1000000)
+#define MAX_TIMEOUT_MS        (INT64_C(1000) * 86400)
+#define NS_PER_MS             INT64_C(1000000)
 
-enum scheme_kind { SCHEME_TCP, SCHEME_UNIX, SCHEME_REFUSED };
+enum scheme_kind {
+    SCHEME_TCP,
+    SCHEME_UNIX,
+    SCHEME_REFUSED
+};
 
 static const struct {
     const char *name;
     enum scheme_kind kind;
     const char *advice;
 } schemes[] = {
-    {"tcp", SCHEME_TCP, NULL},
-    {"redis", SCHEME_TCP, NULL},
-    {"unix", SCHEME_UNIX, NULL},
-    {"rediss", SCHEME_REFUSED, "TLS to Redis is not supported: put stunnel in between, or use a Unix socket"},
-    {"redis+sentinel", SCHEME_REFUSED, "Redis Sentinel is not supported: give the address of the master"},
-    {"rediss+sentinel", SCHEME_REFUSED, "Redis Sentinel is not supported: give the address of the master"},
-    {"redis+cluster", SCHEME_REFUSED, "Redis Cluster is not supported: give the address of one Redis outside of a cluster"},
-    {"rediss+cluster", SCHEME_REFUSED, "Redis Cluster is not supported: give the address of one Redis outside of a cluster"},
+    {"tcp",             SCHEME_TCP,     NULL                                             },
+    {"redis",           SCHEME_TCP,     NULL                                             },
+    {"unix",            SCHEME_UNIX,    NULL                                             },
+    {"rediss",          SCHEME_REFUSED,
+     "TLS to Redis is not supported: put stunnel in between, or use a Unix socket"       },
+    {"redis+sentinel",  SCHEME_REFUSED,
+     "Redis Sentinel is not supported: give the address of the master"                   },
+    {"rediss+sentinel", SCHEME_REFUSED,
+     "Redis Sentinel is not supported: give the address of the master"                   },
+    {"redis+cluster",   SCHEME_REFUSED,
+     "Redis Cluster is not supported: give the address of one Redis outside of a cluster"},
+    {"rediss+cluster",  SCHEME_REFUSED,
+     "Redis Cluster is not supported: give the address of one Redis outside of a cluster"},
 };
 
 /* The parts of an address, borrowed from its text; p == NULL: not there. */
@@ -53,13 +62,16 @@ static int parse_scheme(struct span text, struct parts *p, struct span *rest, st
             continue;
         }
         if (schemes[i].kind == SCHEME_REFUSED) {
-            return err_set(e, ERR_UNKNOWN, "the Redis address begins with %s://. %s", schemes[i].name, schemes[i].advice);
+            return err_set(e, ERR_UNKNOWN, "the Redis address begins with %s://. %s",
+                           schemes[i].name, schemes[i].advice);
         }
         p->kind = schemes[i].kind;
         *rest = span_from(text, at + 3);
         return 0;
     }
-    return err_set(e, ERR_UNKNOWN, "the Redis address has the unknown scheme %.*s; use HOST:PORT, redis://HOST:PORT or unix:///PATH",
+    return err_set(e, ERR_UNKNOWN,
+                   "the Redis address has the unknown scheme %.*s; use HOST:PORT, "
+                   "redis://HOST:PORT or unix:///PATH",
                    (int)(name.n < 32 ? name.n : 32), name.p);
 }
 
@@ -144,7 +156,8 @@ static int set_host(struct span place, struct redis_url *out, struct err *e)
     if (place.n > 0 && place.p[0] == '[') {
         size_t end = span_find(place, ']', 0);
         if (end == place.n || (end + 1 < place.n && place.p[end + 1] != ':')) {
-            return err_set(e, ERR_SYNTAX, "the Redis address has no closing bracket before its port");
+            return err_set(e, ERR_SYNTAX,
+                           "the Redis address has no closing bracket before its port");
         }
         host = span_of(place.p + 1, end - 1);
         port = end + 1 < place.n ? span_from(place, end + 2) : port;
@@ -155,11 +168,14 @@ static int set_host(struct span place, struct redis_url *out, struct err *e)
     }
     uint64_t number = DEFAULT_PORT;
     if (port.p != NULL && (span_to_u64(port, &number) != 0 || number == 0 || number > UINT16_MAX)) {
-        return err_set(e, ERR_SYNTAX, "the Redis address has the port \"%.*s\"; a port is a number from 1 to 65535",
-                       (int)(port.n < 32 ? port.n : 32), port.p);
+        return err_set(
+            e, ERR_SYNTAX,
+            "the Redis address has the port \"%.*s\"; a port is a number from 1 to 65535",
+            (int)(port.n < 32 ? port.n : 32), port.p);
     }
     if (host.n == 0 || host.n > 255 || !is_plain(host)) {
-        return err_set(e, ERR_SYNTAX, "the Redis address has no valid host; use HOST:PORT or unix:///PATH");
+        return err_set(e, ERR_SYNTAX,
+                       "the Redis address has no valid host; use HOST:PORT or unix:///PATH");
     }
     out->host = span_dup(host);
     out->port = (uint16_t)number;
@@ -173,7 +189,9 @@ static int set_host(struct span place, struct redis_url *out, struct err *e)
 static int set_path(struct span place, struct redis_url *out, struct err *e)
 {
     if (place.n == 0 || place.p[0] != '/' || place.n > MAX_SOCKET_PATH_BYTES || !is_plain(place)) {
-        return err_set(e, ERR_SYNTAX, "the Redis address names no absolute path of at most %d bytes: use unix:///run/redis.sock",
+        return err_set(e, ERR_SYNTAX,
+                       "the Redis address names no absolute path of at most %d bytes: use "
+                       "unix:///run/redis.sock",
                        MAX_SOCKET_PATH_BYTES);
     }
     out->path = span_dup(place);
@@ -210,8 +228,10 @@ static int set_option(struct span name, struct span value, struct redis_url *out
     if (span_eq_str(name, "connect_timeout") || span_eq_str(name, "io_timeout")) {
         int64_t *at = name.p[0] == 'c' ? &out->connect_timeout_ms : &out->io_timeout_ms;
         if (parse_timeout(value, at) != 0) {
-            return err_set(e, ERR_SYNTAX, "the option %.*s of the Redis address is no duration such as 1s or 250ms",
-                           SPAN_FMT(name));
+            return err_set(
+                e, ERR_SYNTAX,
+                "the option %.*s of the Redis address is no duration such as 1s or 250ms",
+                SPAN_FMT(name));
         }
         return 0;
     }
@@ -224,7 +244,8 @@ static int set_option(struct span name, struct span value, struct redis_url *out
         return 0;
     }
     return err_set(e, ERR_UNKNOWN,
-                   "the option %.*s of the Redis address is not supported; known are connect_timeout, io_timeout and db",
+                   "the option %.*s of the Redis address is not supported; known are "
+                   "connect_timeout, io_timeout and db",
                    (int)(name.n < 32 ? name.n : 32), name.p);
 }
 
@@ -245,14 +266,19 @@ static int set_options(struct span options, struct redis_url *out, struct err *e
     return 0;
 }
 
-int redis_url_parse(const char *address, const struct conf_redis *r, struct redis_url *out, struct err *e)
+int redis_url_parse(const char *address, const struct conf_redis *r, struct redis_url *out,
+                    struct err *e)
 {
     struct parts p = {0};
     struct span rest = {0};
-    *out = (struct redis_url){.db = r->db, .connect_timeout_ms = r->connect_timeout_ms, .io_timeout_ms = r->io_timeout_ms};
+    *out = (struct redis_url){.db = r->db,
+                              .connect_timeout_ms = r->connect_timeout_ms,
+                              .io_timeout_ms = r->io_timeout_ms};
     out->user = mem_strdup(r->user != NULL ? r->user : "");
     out->password = mem_strdup(r->password != NULL ? r->password : "");
-    int rc = strlen(address) > MAX_ADDRESS_BYTES ? err_set(e, ERR_LIMIT, "the Redis address is too long") : 0;
+    int rc = strlen(address) > MAX_ADDRESS_BYTES
+                 ? err_set(e, ERR_LIMIT, "the Redis address is too long")
+                 : 0;
     if (rc == 0) {
         rc = parse_scheme(span_trim(span_str(address)), &p, &rest, e);
     }

@@ -16,7 +16,9 @@ struct redis_url {
     char *display; /* "127.0.0.1:6379" or the socket's path: for the log, without secrets */
 };
 
-/* Parses one element of engine.redis.address; user, password, db and timeouts that it does not give come from the rest of the
- * object. Schemes that are not supported (rediss, sentinel, cluster) are refused by name. */
-int redis_url_parse(const char *address, const struct conf_redis *r, struct redis_url *out, struct err *e);
+/* Parses one element of engine.redis.address; user, password, db and timeouts that it does not give
+ * come from the rest of the object. Schemes that are not supported (rediss, sentinel, cluster) are
+ * refused by name. */
+int redis_url_parse(const char *address, const struct conf_redis *r, struct redis_url *out,
+                    struct err *e);
 void redis_url_fini(struct redis_url *u);

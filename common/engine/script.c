@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "common/engine/engine.h"
 #include "common/engine/rcmd.h"
 
 #define SHA1_BYTES 20
@@ -52,4 +53,17 @@ void script_begin(struct buf *b, enum script s, bool use_eval, size_t keys, size
     rcmd_arg_str(b, use_eval ? "EVAL" : "EVALSHA");
     rcmd_arg_str(b, use_eval ? texts[s] : digests[s]);
     rcmd_arg_i64(b, (int64_t)keys);
+}
+
+size_t engine_script_count(void)
+{
+    return SCRIPT_COUNT;
+}
+
+void engine_script_load_build(size_t i, struct buf *out)
+{
+    rcmd_begin(out, 3);
+    rcmd_arg_str(out, "SCRIPT");
+    rcmd_arg_str(out, "LOAD");
+    rcmd_arg_str(out, texts[i]);
 }

@@ -28,8 +28,10 @@ extern const char script_text_presence_remove[];
 extern const char script_text_presence_get[];
 extern const char script_text_presence_stats[];
 
-/* Computes the digests by which Redis knows the scripts. Any thread, any number of times; before the first script_begin. */
+/* Computes the digests by which Redis knows the scripts. Any thread, any number of times; before
+ * the first script_begin. */
 void script_setup(void);
 
-/* Begins a command that runs a script with `keys` keys and `args` further arguments, which the caller appends in this order. */
+/* Begins a command that runs a script with `keys` keys and `args` further arguments, which the
+ * caller appends in this order. */
 void script_begin(struct buf *b, enum script s, bool use_eval, size_t keys, size_t args);

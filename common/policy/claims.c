@@ -13,11 +13,11 @@
 
 static const char twice[] = "a claim stands twice in the token";
 
-#define ROW(member, kind_, must_be) \
-    {.name = SPAN(#member),         \
-     .kind = (kind_),               \
-     .offset = offsetof(struct claims, member), \
-     .complaint = "claim " #member " has to be " must_be}
+#define ROW(member, kind_, must_be)                                                        \
+    {                                                                                      \
+        .name = SPAN(#member), .kind = (kind_), .offset = offsetof(struct claims, member), \
+        .complaint = "claim " #member " has to be " must_be                                \
+    }
 
 static const struct claim_row rows[] = {
     {SPAN("sub"), CLAIM_STR, offsetof(struct claims, user),
@@ -83,11 +83,14 @@ static bool is_list_of_strings(struct span value)
     return true;
 }
 
-static bool store(const struct claim_row *row, struct span value, enum jscan_kind kind, struct arena *a, void *out)
+static bool store(const struct claim_row *row, struct span value, enum jscan_kind kind,
+                  struct arena *a, void *out)
 {
     void *at = (char *)out + row->offset;
-    /* null is like absent, as in the reference, but not where a limit would silently go away: exp, nbf, aud. */
-    bool may_be_null = row->kind != CLAIM_TIME && row->kind != CLAIM_ANY && row->kind != CLAIM_STR_OR_LIST;
+    /* null is like absent, as in the reference, but not where a limit would silently go away: exp,
+     * nbf, aud. */
+    bool may_be_null =
+        row->kind != CLAIM_TIME && row->kind != CLAIM_ANY && row->kind != CLAIM_STR_OR_LIST;
     if (kind == JSCAN_NULL && may_be_null) {
         return true;
     }
@@ -124,7 +127,8 @@ static bool store(const struct claim_row *row, struct span value, enum jscan_kin
     return true;
 }
 
-const char *claims__read(const struct claim_table *t, struct span object, struct arena *a, void *out)
+const char *claims__read(const struct claim_table *t, struct span object, struct arena *a,
+                         void *out)
 {
     struct jscan s = jscan_enter(object);
     struct span raw_key;
@@ -152,15 +156,18 @@ const char *claims__read(const struct claim_table *t, struct span object, struct
 }
 
 /* user_id_claim names any claim, those of the table included, so it is looked up apart. */
-static const char *read_user(struct span payload, struct span name, struct arena *a, struct span *user)
+static const char *read_user(struct span payload, struct span name, struct arena *a,
+                             struct span *user)
 {
-    const struct claim_row row = {name, CLAIM_STR, 0, "the claim that user_id_claim names has to be a string"};
+    const struct claim_row row = {name, CLAIM_STR, 0,
+                                  "the claim that user_id_claim names has to be a string"};
     const struct claim_table table = {&row, 1};
     *user = (struct span){0};
     return claims__read(&table, payload, a, user);
 }
 
-const char *claims_decode(struct span payload, struct span user_claim, struct arena *a, struct claims *out)
+const char *claims_decode(struct span payload, struct span user_claim, struct arena *a,
+                          struct claims *out)
 {
     _Static_assert(ARRAY_LEN(rows) <= 32, "claims__read marks rows in 32 bits");
     static const struct claim_table table = {rows, ARRAY_LEN(rows)};

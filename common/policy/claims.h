@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The claims of a token: their names and types, and the rules for audience and issuer (client protocol, 11.2 to 11.4). */
+/* The claims of a token: their names and types, and the rules for audience and issuer (client
+ * protocol, 11.2 to 11.4). */
 #pragma once
 
 #include "common/base/arena.h"
@@ -13,7 +14,8 @@ struct claim_time {
     int64_t s; /* rounded down */
 };
 
-/* Absent members have p == NULL. Strings are decoded; the rest are the JSON values as they stand in the payload. */
+/* Absent members have p == NULL. Strings are decoded; the rest are the JSON values as they stand in
+ * the payload. */
 struct claims {
     struct span user; /* sub, or the claim that user_id_claim names */
     struct span channel;
@@ -35,18 +37,22 @@ struct claims {
     struct span override;
 };
 
-/* Reads an object that is known to be well-formed UTF-8 JSON. Names match exactly and may stand once only (RFC 7519, section 4);
- * unknown ones are ignored. user_claim is user_id_claim, n == 0 for sub. Returns NULL, or a constant sentence that says which
- * claim is wrong. Strings live in the payload or the arena. */
-const char *claims_decode(struct span payload, struct span user_claim, struct arena *a, struct claims *out);
+/* Reads an object that is known to be well-formed UTF-8 JSON. Names match exactly and may stand
+ * once only (RFC 7519, section 4); unknown ones are ignored. user_claim is user_id_claim, n == 0
+ * for sub. Returns NULL, or a constant sentence that says which claim is wrong. Strings live in the
+ * payload or the arena. */
+const char *claims_decode(struct span payload, struct span user_claim, struct arena *a,
+                          struct claims *out);
 
-/* Reads channel options from the claims of a subscription token: info, data and override, without the b64 forms. Returns as
- * claims_decode. */
+/* Reads channel options from the claims of a subscription token: info, data and override, without
+ * the b64 forms. Returns as claims_decode. */
 const char *claims_options(const struct claims *c, struct arena *a, struct token_sub *out);
 
-/* Reads `subs`, or else `channels`, into out->subs. Returns as claims_decode. Duplicate channels of `channels` are dropped. The b64
- * forms of all of them are decoded at the end: *bad_b64 tells that one is no base64, which is not the same as a wrong claim. */
-const char *claims_subs(const struct claims *c, struct arena *a, struct token_connect *out, bool *bad_b64);
+/* Reads `subs`, or else `channels`, into out->subs. Returns as claims_decode. Duplicate channels of
+ * `channels` are dropped. The b64 forms of all of them are decoded at the end: *bad_b64 tells that
+ * one is no base64, which is not the same as a wrong claim. */
+const char *claims_subs(const struct claims *c, struct arena *a, struct token_connect *out,
+                        bool *bad_b64);
 
 /* Decodes a b64 claim into *value. An absent or empty one leaves *value alone. ERR_SYNTAX. */
 int claims_b64(struct span text, struct arena *a, struct span *value);
@@ -58,5 +64,6 @@ struct claims_rules;
 struct claims_rules *claims_rules_new(const struct conf_token *t, struct err *e);
 void claims_rules_free(struct claims_rules *r);
 /* Thread-safe. True as well when nothing is demanded. */
-bool claims_rules_accept_audience(const struct claims_rules *r, const struct claims *c, struct arena *a);
+bool claims_rules_accept_audience(const struct claims_rules *r, const struct claims *c,
+                                  struct arena *a);
 bool claims_rules_accept_issuer(const struct claims_rules *r, const struct claims *c);

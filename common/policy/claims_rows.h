@@ -28,5 +28,7 @@ struct claim_table {
     size_t count;
 };
 
-/* Stores the members of a well-formed object at the offsets of their rows. Returns NULL or a complaint. */
-const char *claims__read(const struct claim_table *t, struct span object, struct arena *a, void *out);
+/* Stores the members of a well-formed object at the offsets of their rows. Returns NULL or a
+ * complaint. */
+const char *claims__read(const struct claim_table *t, struct span object, struct arena *a,
+                         void *out);

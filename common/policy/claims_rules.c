@@ -18,7 +18,8 @@ struct claims_rules {
     struct demand issuer;
 };
 
-static int demand_init(struct demand *d, const char *exact, const char *pattern, const char *option, struct err *e)
+static int demand_init(struct demand *d, const char *exact, const char *pattern, const char *option,
+                       struct err *e)
 {
     d->exact = span_str(exact);
     if (pattern == NULL || *pattern == '\0') {
@@ -59,7 +60,8 @@ static bool fits(const struct demand *d, struct span text)
            (d->pattern == NULL || rx_finds(d->pattern, text));
 }
 
-bool claims_rules_accept_audience(const struct claims_rules *r, const struct claims *c, struct arena *a)
+bool claims_rules_accept_audience(const struct claims_rules *r, const struct claims *c,
+                                  struct arena *a)
 {
     if (!is_demanded(&r->audience)) {
         return true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The claims subs, channels, override and their b64 forms: what a token says about subscriptions. */
+/* The claims subs, channels, override and their b64 forms: what a token says about subscriptions.
+ */
 #include "common/format/b64.h"
 #include "common/format/jscan.h"
 #include "common/policy/claims.h"
@@ -15,28 +16,32 @@ struct sub_options {
 };
 
 static const struct claim_row option_rows[] = {
-    {SPAN("info"), CLAIM_ANY, offsetof(struct sub_options, info), NULL},
-    {SPAN("b64info"), CLAIM_STR, offsetof(struct sub_options, b64info), "b64info in subs has to be a string"},
-    {SPAN("data"), CLAIM_ANY, offsetof(struct sub_options, data), NULL},
-    {SPAN("b64data"), CLAIM_STR, offsetof(struct sub_options, b64data), "b64data in subs has to be a string"},
-    {SPAN("override"), CLAIM_OBJECT, offsetof(struct sub_options, override), "override in subs has to be an object"},
+    {SPAN("info"),     CLAIM_ANY,    offsetof(struct sub_options, info),     NULL},
+    {SPAN("b64info"),  CLAIM_STR,    offsetof(struct sub_options, b64info),
+     "b64info in subs has to be a string"                                        },
+    {SPAN("data"),     CLAIM_ANY,    offsetof(struct sub_options, data),     NULL},
+    {SPAN("b64data"),  CLAIM_STR,    offsetof(struct sub_options, b64data),
+     "b64data in subs has to be a string"                                        },
+    {SPAN("override"), CLAIM_OBJECT, offsetof(struct sub_options, override),
+     "override in subs has to be an object"                                      },
 };
 
 static const struct {
     struct span name;
     size_t offset;
 } overrides[] = {
-    {SPAN("presence"), offsetof(struct token_sub, presence)},
-    {SPAN("join_leave"), offsetof(struct token_sub, join_leave)},
+    {SPAN("presence"),              offsetof(struct token_sub, presence)             },
+    {SPAN("join_leave"),            offsetof(struct token_sub, join_leave)           },
     {SPAN("force_push_join_leave"), offsetof(struct token_sub, force_push_join_leave)},
-    {SPAN("force_recovery"), offsetof(struct token_sub, force_recovery)},
-    {SPAN("force_positioning"), offsetof(struct token_sub, force_positioning)},
+    {SPAN("force_recovery"),        offsetof(struct token_sub, force_recovery)       },
+    {SPAN("force_positioning"),     offsetof(struct token_sub, force_positioning)    },
 };
 
 /* {"presence":{"value":true},...}; an empty object is {"value":false}. */
 static const char *read_override(struct span object, struct arena *a, struct token_sub *out)
 {
-    static const char complaint[] = "members of override have to be objects such as {\"value\":true}";
+    static const char complaint[] =
+        "members of override have to be objects such as {\"value\":true}";
     static const struct claim_row value_row = {SPAN("value"), CLAIM_BOOL, 0, complaint};
     static const struct claim_table value_table = {&value_row, 1};
     for (size_t i = 0; object.p != NULL && i < ARRAY_LEN(overrides); i++) {
@@ -67,7 +72,8 @@ const char *claims_options(const struct claims *c, struct arena *a, struct token
     return read_override(c->override, a, out);
 }
 
-static const char *read_sub(struct span value, struct arena *a, struct token_sub *out, bool *bad_b64)
+static const char *read_sub(struct span value, struct arena *a, struct token_sub *out,
+                            bool *bad_b64)
 {
     static const struct claim_table table = {option_rows, ARRAY_LEN(option_rows)};
     struct sub_options o = {0};
@@ -107,7 +113,8 @@ static size_t count_values(struct span container, bool is_object)
     return n;
 }
 
-static const char *read_subs(struct span subs, struct arena *a, struct token_connect *out, bool *bad_b64)
+static const char *read_subs(struct span subs, struct arena *a, struct token_connect *out,
+                             bool *bad_b64)
 {
     struct jscan s = jscan_enter(subs);
     struct span raw_key;
@@ -143,7 +150,8 @@ static void read_channels(struct span channels, struct arena *a, struct token_co
     }
 }
 
-const char *claims_subs(const struct claims *c, struct arena *a, struct token_connect *out, bool *bad_b64)
+const char *claims_subs(const struct claims *c, struct arena *a, struct token_connect *out,
+                        bool *bad_b64)
 {
     size_t in_subs = c->subs.p != NULL ? count_values(c->subs, true) : 0;
     size_t in_channels = c->channels.p != NULL ? count_values(c->channels, false) : 0;

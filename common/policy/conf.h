@@ -295,5 +295,3 @@ void conf_free(struct conf *c);
 /* Writes the effective configuration as JSON, with every default; secrets as "***" unless
  * with_secrets. */
 void conf_print(const struct conf *c, bool with_secrets, struct buf *out);
-
-/* One row of the option table, for documentation: see conf_schema.h. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verification of tokens: shape, algorithm, signature, claims, audience and issuer, times, in this order. */
+/* Verification of tokens: shape, algorithm, signature, claims, audience and issuer, times, in this
+ * order. */
 #include "common/policy/token.h"
 
 #include <stdlib.h>
@@ -8,8 +9,8 @@
 #include "common/policy/claims.h"
 #include "common/policy/token_keys.h"
 
-/* The keys stand in the configuration. With a JWKS endpoint the reference does not look at these, and neither may we: whoever
- * moved to JWKS has retired them. */
+/* The keys stand in the configuration. With a JWKS endpoint the reference does not look at these,
+ * and neither may we: whoever moved to JWKS has retired them. */
 struct token_verifier {
     const struct conf_token *conf;
     bool skip_signature;
@@ -31,7 +32,8 @@ static struct span text_of(const char *text)
     return span_str(text != NULL ? text : "");
 }
 
-struct token_verifier *token_verifier_new(const struct conf_token *t, bool skip_signature, struct err *e)
+struct token_verifier *token_verifier_new(const struct conf_token *t, bool skip_signature,
+                                          struct err *e)
 {
     struct token_verifier *v = mem_zalloc(sizeof(*v));
     v->conf = t;
@@ -39,10 +41,12 @@ struct token_verifier *token_verifier_new(const struct conf_token *t, bool skip_
     v->has_jwks = is_set(t->jwks_public_endpoint);
     v->hmac_key = text_of(t->hmac_secret_key);
     v->hmac_previous_key = text_of(t->hmac_previous_secret_key);
-    if (is_set(t->rsa_public_key) && (v->rsa = token__pubkey_new(t->rsa_public_key, TOKEN_RSA, e)) == NULL) {
+    if (is_set(t->rsa_public_key) &&
+        (v->rsa = token__pubkey_new(t->rsa_public_key, TOKEN_RSA, e)) == NULL) {
         goto fail;
     }
-    if (is_set(t->ecdsa_public_key) && (v->ecdsa = token__pubkey_new(t->ecdsa_public_key, TOKEN_ECDSA, e)) == NULL) {
+    if (is_set(t->ecdsa_public_key) &&
+        (v->ecdsa = token__pubkey_new(t->ecdsa_public_key, TOKEN_ECDSA, e)) == NULL) {
         goto fail;
     }
     v->rules = claims_rules_new(t, e);
@@ -71,48 +75,62 @@ static struct perr_result invalid(const char *reason, const char *detail)
 
 static const struct perr_result good = {PERR_OK, NULL, NULL};
 
-static struct perr_result check_hmac(const struct token_verifier *v, const struct token_parts *t, int64_t now_s)
+static struct perr_result check_hmac(const struct token_verifier *v, const struct token_parts *t,
+                                     int64_t now_s)
 {
     int64_t until = v->conf->hmac_previous_secret_key_valid_until;
     bool is_previous_over = until != 0 && now_s > until;
     if (v->hmac_key.n == 0 && v->hmac_previous_key.n == 0) {
-        return invalid("token.no_key", "the token is signed with HMAC, but hmac_secret_key is not configured");
+        return invalid("token.no_key",
+                       "the token is signed with HMAC, but hmac_secret_key is not configured");
     }
     if (token__hmac_fits(t, v->hmac_key)) {
         return good;
     }
     if (v->hmac_previous_key.n != 0 && token__hmac_fits(t, v->hmac_previous_key)) {
-        return is_previous_over ? invalid("token.signature", "the token is signed with the previous key, which has ended")
-                                : good;
+        return is_previous_over
+                   ? invalid("token.signature",
+                             "the token is signed with the previous key, which has ended")
+                   : good;
     }
-    return invalid("token.signature", "the signature does not fit: the token was made with another secret");
+    return invalid("token.signature",
+                   "the signature does not fit: the token was made with another secret");
 }
 
 static struct perr_result check_pubkey(const struct token_pubkey *k, const struct token_parts *t)
 {
     bool is_rsa = t->alg->family == TOKEN_RSA;
     if (k == NULL) {
-        return invalid("token.no_key", is_rsa ? "the token is signed with RSA, but rsa_public_key is not configured"
-                                              : "the token is signed with ECDSA, but ecdsa_public_key is not configured");
+        return invalid(
+            "token.no_key",
+            is_rsa ? "the token is signed with RSA, but rsa_public_key is not configured"
+                   : "the token is signed with ECDSA, but ecdsa_public_key is not configured");
     }
     if (!token__pubkey_can(k, t->alg)) {
-        return invalid("token.alg", "alg of the token and the curve of ecdsa_public_key do not go together");
+        return invalid("token.alg",
+                       "alg of the token and the curve of ecdsa_public_key do not go together");
     }
     return token__pubkey_fits(k, t)
                ? good
-               : invalid("token.signature", "the signature does not fit: the token was made with another private key");
+               : invalid("token.signature",
+                         "the signature does not fit: the token was made with another private key");
 }
 
-static struct perr_result check_signature(const struct token_verifier *v, const struct token_parts *t, int64_t now_s)
+static struct perr_result check_signature(const struct token_verifier *v,
+                                          const struct token_parts *t, int64_t now_s)
 {
     if (v->skip_signature) {
         return good;
     }
     if (t->alg == NULL) {
-        return invalid("token.alg", "alg of the token is none of HS256 HS384 HS512 RS256 RS384 RS512 ES256 ES384 ES512");
+        return invalid(
+            "token.alg",
+            "alg of the token is none of HS256 HS384 HS512 RS256 RS384 RS512 ES256 ES384 ES512");
     }
     if (v->has_jwks) {
-        return invalid("token.no_key", "jwks_public_endpoint is configured, and this version cannot fetch keys from it");
+        return invalid(
+            "token.no_key",
+            "jwks_public_endpoint is configured, and this version cannot fetch keys from it");
     }
     switch (t->alg->family) {
     case TOKEN_HMAC:
@@ -126,8 +144,8 @@ static struct perr_result check_signature(const struct token_verifier *v, const 
 }
 
 /* Everything that both kinds of tokens share, but for the times. */
-static struct perr_result open_token(const struct token_verifier *v, struct span token, int64_t now_s, struct arena *a,
-                                     struct claims *c)
+static struct perr_result open_token(const struct token_verifier *v, struct span token,
+                                     int64_t now_s, struct arena *a, struct claims *c)
 {
     if (token.n > TOKEN_MAX_BYTES) {
         return invalid("token.too_long", "the token is longer than 8192 bytes");
@@ -146,7 +164,8 @@ static struct perr_result open_token(const struct token_verifier *v, struct span
         return invalid("token.claims", wrong);
     }
     if (!claims_rules_accept_audience(v->rules, c, a)) {
-        return invalid("token.audience", "aud of the token is missing or not the configured audience");
+        return invalid("token.audience",
+                       "aud of the token is missing or not the configured audience");
     }
     if (!claims_rules_accept_issuer(v->rules, c)) {
         return invalid("token.issuer", "iss of the token is missing or not the configured issuer");
@@ -157,7 +176,8 @@ static struct perr_result open_token(const struct token_verifier *v, struct span
 static struct perr_result check_times(const struct claims *c, int64_t now_s)
 {
     if (c->exp.is_set && c->exp.s <= now_s) {
-        return (struct perr_result){PERR_TOKEN_EXPIRED, "token.expired", "exp of the token has passed"};
+        return (struct perr_result){PERR_TOKEN_EXPIRED, "token.expired",
+                                    "exp of the token has passed"};
     }
     int64_t not_before = c->nbf.s + (c->nbf.has_fraction ? 1 : 0);
     if (c->nbf.is_set && not_before > now_s) {
@@ -179,11 +199,12 @@ static int64_t end_of(const struct claims *c)
 /* The reference takes it for a failure of its own, not of the token. */
 static struct perr_result bad_b64(void)
 {
-    return (struct perr_result){PERR_INTERNAL, "token.claims", "b64info or b64data of the token is not base64"};
+    return (struct perr_result){PERR_INTERNAL, "token.claims",
+                                "b64info or b64data of the token is not base64"};
 }
 
-struct perr_result token_read_connect(const struct token_verifier *v, struct span token, int64_t now_s, struct arena *a,
-                                      struct token_connect *out)
+struct perr_result token_read_connect(const struct token_verifier *v, struct span token,
+                                      int64_t now_s, struct arena *a, struct token_connect *out)
 {
     *out = (struct token_connect){0};
     struct claims c;
@@ -192,9 +213,11 @@ struct perr_result token_read_connect(const struct token_verifier *v, struct spa
         return r;
     }
     if (c.channel.n != 0) {
-        return invalid("token.claims", "a token with the claim channel is for subscribing, not for connecting");
+        return invalid("token.claims",
+                       "a token with the claim channel is for subscribing, not for connecting");
     }
-    struct token_connect t = {.user = c.user, .expire_at = end_of(&c), .info = c.info, .meta = c.meta};
+    struct token_connect t = {
+        .user = c.user, .expire_at = end_of(&c), .info = c.info, .meta = c.meta};
     bool is_bad_b64 = false;
     const char *wrong = claims_subs(&c, a, &t, &is_bad_b64);
     if (wrong != NULL) {
@@ -211,8 +234,8 @@ struct perr_result token_read_connect(const struct token_verifier *v, struct spa
     return r;
 }
 
-struct perr_result token_read_subscribe(const struct token_verifier *v, struct span token, int64_t now_s,
-                                        struct arena *a, struct token_subscribe *out)
+struct perr_result token_read_subscribe(const struct token_verifier *v, struct span token,
+                                        int64_t now_s, struct arena *a, struct token_subscribe *out)
 {
     *out = (struct token_subscribe){0};
     struct claims c;
@@ -233,7 +256,8 @@ struct perr_result token_read_subscribe(const struct token_verifier *v, struct s
     if (r.code != PERR_OK) {
         return r;
     }
-    if (claims_b64(c.b64info, a, &t.options.info) != 0 || claims_b64(c.b64data, a, &t.options.data) != 0) {
+    if (claims_b64(c.b64info, a, &t.options.info) != 0 ||
+        claims_b64(c.b64data, a, &t.options.data) != 0) {
         return bad_b64();
     }
     *out = t;

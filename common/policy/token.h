@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON Web Tokens of connections and subscriptions: verification and minting (client protocol, section 11). */
+/* JSON Web Tokens of connections and subscriptions: verification and minting (client protocol,
+ * section 11). */
 #pragma once
 
 #include "common/base/arena.h"
@@ -13,11 +14,16 @@ struct token_verifier;
 
 /* NULL and e when a key cannot be parsed. The conf must outlive it. skip_signature is
  * client.insecure_skip_token_signature_verify. */
-struct token_verifier *token_verifier_new(const struct conf_token *t, bool skip_signature, struct err *e);
+struct token_verifier *token_verifier_new(const struct conf_token *t, bool skip_signature,
+                                          struct err *e);
 void token_verifier_free(struct token_verifier *v);
 
 /* An optional bool of an override object. */
-enum token_override { OVERRIDE_NONE = 0, OVERRIDE_FALSE, OVERRIDE_TRUE };
+enum token_override {
+    OVERRIDE_NONE = 0,
+    OVERRIDE_FALSE,
+    OVERRIDE_TRUE
+};
 
 /* Options of one server-side subscription or of a subscription token. */
 struct token_sub {
@@ -48,26 +54,29 @@ struct token_subscribe {
     struct token_sub options; /* info, data, overrides */
 };
 
-/* Verifies and reads a token. Spans live in the arena. The result code says what the protocol answers for a connection token:
- * PERR_OK, PERR_TOKEN_EXPIRED (exp passed or nbf not reached), PERR_CLOSE_INVALID_TOKEN, PERR_INTERNAL (bad b64info). `reason` is one of
- * the stable identifiers token.malformed token.alg token.signature token.claims token.audience token.issuer token.expired
- * token.not_yet_valid token.too_long token.no_key; `detail` says it in words, never with key material.
- * out is zeroed unless the result is PERR_OK. now_s is Unix time. Thread-safe. */
-struct perr_result token_read_connect(const struct token_verifier *v, struct span token, int64_t now_s, struct arena *a,
-                                      struct token_connect *out);
-/* The same for a subscription token; the caller maps PERR_CLOSE_INVALID_TOKEN to error 103 and compares channel, user and
- * client. */
-struct perr_result token_read_subscribe(const struct token_verifier *v, struct span token, int64_t now_s,
-                                        struct arena *a, struct token_subscribe *out);
+/* Verifies and reads a token. Spans live in the arena. The result code says what the protocol
+ * answers for a connection token: PERR_OK, PERR_TOKEN_EXPIRED (exp passed or nbf not reached),
+ * PERR_CLOSE_INVALID_TOKEN, PERR_INTERNAL (bad b64info). `reason` is one of the stable identifiers
+ * token.malformed token.alg token.signature token.claims token.audience token.issuer token.expired
+ * token.not_yet_valid token.too_long token.no_key; `detail` says it in words, never with key
+ * material. out is zeroed unless the result is PERR_OK. now_s is Unix time. Thread-safe. */
+struct perr_result token_read_connect(const struct token_verifier *v, struct span token,
+                                      int64_t now_s, struct arena *a, struct token_connect *out);
+/* The same for a subscription token; the caller maps PERR_CLOSE_INVALID_TOKEN to error 103 and
+ * compares channel, user and client. */
+struct perr_result token_read_subscribe(const struct token_verifier *v, struct span token,
+                                        int64_t now_s, struct arena *a,
+                                        struct token_subscribe *out);
 
-/* What to put into a token; zero and absent members are left out. Spans named json are raw JSON values. */
+/* What to put into a token; zero and absent members are left out. Spans named json are raw JSON
+ * values. */
 struct token_mint {
     struct span user;
     struct span user_claim; /* conf_token.user_id_claim; n == 0: sub */
     bool omit_sub;          /* no user at all */
     int64_t iat;
-    int64_t exp;           /* 0: none */
-    struct span channel;   /* subscription tokens */
+    int64_t exp;         /* 0: none */
+    struct span channel; /* subscription tokens */
     struct span info_json;
     const struct span *channels; /* claim `channels` */
     size_t channel_count;
@@ -75,6 +84,7 @@ struct token_mint {
     struct span issuer;
 };
 
-/* Appends an HS256 token. ERR_MISSING with an empty key, ERR_SYNTAX for text that is not UTF-8 or info that is not JSON, ERR_LIMIT
- * when it would be longer than TOKEN_MAX_BYTES, or than out may be. */
+/* Appends an HS256 token. ERR_MISSING with an empty key, ERR_SYNTAX for text that is not UTF-8 or
+ * info that is not JSON, ERR_LIMIT when it would be longer than TOKEN_MAX_BYTES, or than out may
+ * be. */
 int token_mint(const struct token_mint *m, struct span hmac_key, struct buf *out, struct err *e);

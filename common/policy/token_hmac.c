@@ -28,9 +28,9 @@ static jwt_alg_t libjwt_alg(unsigned bits)
     return bits == 256 ? JWT_ALG_HS256 : bits == 384 ? JWT_ALG_HS384 : JWT_ALG_HS512;
 }
 
-/* libjwt believes everything without a key, takes any case of an algorithm's name and any text for base64, so all that is
- * settled before: the key is not empty, the algorithm is HMAC by its exact name, the parts are canonical and small (it decodes
- * on the stack). */
+/* libjwt believes everything without a key, takes any case of an algorithm's name and any text for
+ * base64, so all that is settled before: the key is not empty, the algorithm is HMAC by its exact
+ * name, the parts are canonical and small (it decodes on the stack). */
 static bool fits_by_libjwt(const struct token_parts *t, struct span key)
 {
     jwt_t *jwt = NULL;
@@ -42,8 +42,8 @@ static bool fits_by_libjwt(const struct token_parts *t, struct span key)
     return fits;
 }
 
-/* Some legal tokens: an integer of 20 digits in info, a typ other than JWT. libjwt refuses them with the same code as a wrong
- * signature; without a key it only reads. */
+/* Some legal tokens: an integer of 20 digits in info, a typ other than JWT. libjwt refuses them
+ * with the same code as a wrong signature; without a key it only reads. */
 static bool is_beyond_libjwt(const struct token_parts *t)
 {
     jwt_t *jwt = NULL;
@@ -56,11 +56,13 @@ static bool is_beyond_libjwt(const struct token_parts *t)
 
 bool token__hmac_fits(const struct token_parts *t, struct span key)
 {
-    if (key.n == 0 || key.n > INT_MAX || t->alg->family != TOKEN_HMAC || t->signature.n != t->alg->bits / 8) {
+    if (key.n == 0 || key.n > INT_MAX || t->alg->family != TOKEN_HMAC ||
+        t->signature.n != t->alg->bits / 8) {
         return false;
     }
-    /* libcrypto goes first so that nobody without the key reaches libjwt's parser: a forged token of 8 KiB then takes 40 us and
-     * not 360. Of what passes, libjwt has to be convinced as well, if it can read it. */
+    /* libcrypto goes first so that nobody without the key reaches libjwt's parser: a forged token
+     * of 8 KiB then takes 40 us and not 360. Of what passes, libjwt has to be convinced as well, if
+     * it can read it. */
     return fits_by_mac(t, key) && (fits_by_libjwt(t, key) || is_beyond_libjwt(t));
 }
 
@@ -70,7 +72,9 @@ int token__hmac_sign(struct span key, struct span input, unsigned char mac[32])
     if (key.n == 0 || key.n > INT_MAX) {
         return key.n == 0 ? ERR_MISSING : ERR_LIMIT;
     }
-    return HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)input.p, input.n, mac, &n) != NULL && n == 32
+    return HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)input.p, input.n, mac,
+                &n) != NULL &&
+                   n == 32
                ? 0
                : ERR_INTERNAL;
 }

@@ -5,7 +5,11 @@
 #include "common/base/arena.h"
 #include "common/base/err.h"
 
-enum token_family { TOKEN_HMAC, TOKEN_RSA, TOKEN_ECDSA };
+enum token_family {
+    TOKEN_HMAC,
+    TOKEN_RSA,
+    TOKEN_ECDSA
+};
 
 struct token_alg {
     struct span name; /* exact: names of algorithms have a case (RFC 7515, 4.1.1) */
@@ -16,9 +20,10 @@ struct token_alg {
 /* NULL for a name that is not in the table, "none" among them. */
 const struct token_alg *token__alg_find(struct span name);
 
-/* A token taken apart: three canonical base64url parts, header and payload JSON objects in UTF-8. */
+/* A token taken apart: three canonical base64url parts, header and payload JSON objects in UTF-8.
+ */
 struct token_parts {
-    const char *text; /* the whole, NUL-terminated */
+    const char *text;        /* the whole, NUL-terminated */
     struct span signed_part; /* up to the second dot */
     struct span payload;
     struct span signature; /* decoded */
@@ -26,8 +31,8 @@ struct token_parts {
     const struct token_alg *alg; /* of the header, NULL if unknown */
 };
 
-/* Takes a token apart, in the arena. Returns NULL, or a constant sentence about what is malformed. The length is the caller's
- * to check. */
+/* Takes a token apart, in the arena. Returns NULL, or a constant sentence about what is malformed.
+ * The length is the caller's to check. */
 const char *token__split(struct span token, struct arena *a, struct token_parts *out);
 
 /* Whether an HMAC token was made with this key. An empty key never fits. */
@@ -41,6 +46,7 @@ struct token_pubkey;
 /* From PEM: a public key or a certificate of that family. NULL and e otherwise. */
 struct token_pubkey *token__pubkey_new(const char *pem, enum token_family family, struct err *e);
 void token__pubkey_free(struct token_pubkey *k);
-/* Whether this key can check the algorithm: an ECDSA key has one curve, which fits one digest (RFC 7518, 3.4). */
+/* Whether this key can check the algorithm: an ECDSA key has one curve, which fits one digest (RFC
+ * 7518, 3.4). */
 bool token__pubkey_can(const struct token_pubkey *k, const struct token_alg *alg);
 bool token__pubkey_fits(const struct token_pubkey *k, const struct token_parts *t);

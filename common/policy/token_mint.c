@@ -59,14 +59,20 @@ static void write_claims(const struct token_mint *m, struct buf *b)
     buf_add_char(b, '}');
 }
 
-/* jwrite_string would quietly write another name for a text that is not UTF-8, and tokens name people. */
+/* jwrite_string would quietly write another name for a text that is not UTF-8, and tokens name
+ * people. */
 static int check_texts(const struct token_mint *m, struct err *e)
 {
     const struct {
         struct span text;
         const char *what;
-    } texts[] = {{m->user, "user"}, {m->user_claim, "user claim"}, {m->channel, "channel"}, {m->audience, "audience"},
-                 {m->issuer, "issuer"}};
+    } texts[] = {
+        {m->user,       "user"      },
+        {m->user_claim, "user claim"},
+        {m->channel,    "channel"   },
+        {m->audience,   "audience"  },
+        {m->issuer,     "issuer"    }
+    };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (!span_is_utf8(texts[i].text)) {
             return err_set(e, ERR_SYNTAX, "the %s of the token is not UTF-8", texts[i].what);
@@ -87,7 +93,9 @@ static int check_texts(const struct token_mint *m, struct err *e)
 int token_mint(const struct token_mint *m, struct span hmac_key, struct buf *out, struct err *e)
 {
     if (hmac_key.n == 0) {
-        return err_set(e, ERR_MISSING, "no HMAC key to sign tokens with: set client.token.hmac_secret_key in the configuration "
+        return err_set(e, ERR_MISSING,
+                       "no HMAC key to sign tokens with: set client.token.hmac_secret_key in the "
+                       "configuration "
                        "or CENTRIFUGO_TOKEN_HMAC_SECRET_KEY in the environment");
     }
     int rc = check_texts(m, e);
@@ -109,8 +117,11 @@ int token_mint(const struct token_mint *m, struct span hmac_key, struct buf *out
     buf_add_char(&token, '.');
     b64url_encode(&token, span_of(mac, sizeof(mac)));
     if (token.n > TOKEN_MAX_BYTES) {
-        rc = err_set(e, ERR_LIMIT, "the token would have %zu bytes, and tokens longer than %d are refused: put less into info "
-                     "or channels", token.n, TOKEN_MAX_BYTES);
+        rc = err_set(e, ERR_LIMIT,
+                     "the token would have %zu bytes, and tokens longer than %d are refused: put "
+                     "less into info "
+                     "or channels",
+                     token.n, TOKEN_MAX_BYTES);
         goto out;
     }
     buf_add_span(out, buf_span(&token));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RSA and ECDSA signatures by libcrypto, with keys parsed once: parsing costs ten times as much as checking. */
+/* RSA and ECDSA signatures by libcrypto, with keys parsed once: parsing costs ten times as much as
+ * checking. */
 #include "common/base/mem.h"
 #include "common/policy/token_keys.h"
 
@@ -26,15 +27,15 @@ static const struct {
     size_t half;
 } curves[] = {
     {"prime256v1", 256, 32},
-    {"secp384r1", 384, 48},
-    {"secp521r1", 512, 66},
+    {"secp384r1",  384, 48},
+    {"secp521r1",  512, 66},
 };
 
 static EVP_PKEY *parse_public_key(const char *pem, const char *type)
 {
     EVP_PKEY *pkey = NULL;
-    OSSL_DECODER_CTX *d =
-        OSSL_DECODER_CTX_new_for_pkey(&pkey, "PEM", NULL, type, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, NULL, NULL);
+    OSSL_DECODER_CTX *d = OSSL_DECODER_CTX_new_for_pkey(&pkey, "PEM", NULL, type,
+                                                        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, NULL, NULL);
     const unsigned char *at = (const unsigned char *)pem;
     size_t n = strlen(pem);
     if (d == NULL || OSSL_DECODER_from_data(d, &at, &n) != 1) {
@@ -70,9 +71,10 @@ static int find_curve(struct token_pubkey *k, struct err *e)
             return 0;
         }
     }
-    return err_set(e, ERR_INVALID,
-                   "the key is on the curve %s; tokens have P-256 (ES256), P-384 (ES384) or P-521 (ES512)",
-                   *group != '\0' ? group : "(unnamed)");
+    return err_set(
+        e, ERR_INVALID,
+        "the key is on the curve %s; tokens have P-256 (ES256), P-384 (ES384) or P-521 (ES512)",
+        *group != '\0' ? group : "(unnamed)");
 }
 
 struct token_pubkey *token__pubkey_new(const char *pem, enum token_family family, struct err *e)
@@ -80,8 +82,11 @@ struct token_pubkey *token__pubkey_new(const char *pem, enum token_family family
     const char *type = family == TOKEN_RSA ? "RSA" : "EC";
     const char *option = family == TOKEN_RSA ? "rsa_public_key" : "ecdsa_public_key";
     if (strstr(pem, "PRIVATE KEY-----") != NULL) {
-        err_set(e, ERR_INVALID, "%s holds a private key: keep that where tokens are made, and put the public key here "
-                "(openssl pkey -in private.pem -pubout)", option);
+        err_set(
+            e, ERR_INVALID,
+            "%s holds a private key: keep that where tokens are made, and put the public key here "
+            "(openssl pkey -in private.pem -pubout)",
+            option);
         return NULL;
     }
     struct token_pubkey *k = mem_zalloc(sizeof(*k));
@@ -92,8 +97,11 @@ struct token_pubkey *token__pubkey_new(const char *pem, enum token_family family
     }
     ERR_clear_error(); /* or the next TLS call of this thread reports it */
     if (k->pkey == NULL) {
-        err_set(e, ERR_SYNTAX, "%s is not a PEM public key of type %s: it begins with -----BEGIN PUBLIC KEY----- and "
-                "has line breaks (\\n in JSON)", option, type);
+        err_set(
+            e, ERR_SYNTAX,
+            "%s is not a PEM public key of type %s: it begins with -----BEGIN PUBLIC KEY----- and "
+            "has line breaks (\\n in JSON)",
+            option, type);
     } else if (family == TOKEN_RSA || find_curve(k, e) == 0) {
         return k;
     } else {
@@ -116,12 +124,16 @@ bool token__pubkey_can(const struct token_pubkey *k, const struct token_alg *alg
     return k->family == alg->family && (k->family == TOKEN_RSA || k->digest_bits == alg->bits);
 }
 
-static bool verify(const struct token_pubkey *k, const struct token_parts *t, const void *signature, size_t n)
+static bool verify(const struct token_pubkey *k, const struct token_parts *t, const void *signature,
+                   size_t n)
 {
-    const EVP_MD *md = t->alg->bits == 256 ? EVP_sha256() : t->alg->bits == 384 ? EVP_sha384() : EVP_sha512();
+    const EVP_MD *md = t->alg->bits == 256   ? EVP_sha256()
+                       : t->alg->bits == 384 ? EVP_sha384()
+                                             : EVP_sha512();
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool fits = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, md, NULL, k->pkey) == 1 &&
-                EVP_DigestVerify(ctx, signature, n, (const unsigned char *)t->signed_part.p, t->signed_part.n) == 1;
+                EVP_DigestVerify(ctx, signature, n, (const unsigned char *)t->signed_part.p,
+                                 t->signed_part.n) == 1;
     EVP_MD_CTX_free(ctx);
     ERR_clear_error();
     return fits;
@@ -157,5 +169,6 @@ bool token__pubkey_fits(const struct token_pubkey *k, const struct token_parts *
     if (!token__pubkey_can(k, t->alg)) {
         return false;
     }
-    return k->family == TOKEN_RSA ? verify(k, t, t->signature.p, t->signature.n) : verify_ecdsa(k, t);
+    return k->family == TOKEN_RSA ? verify(k, t, t->signature.p, t->signature.n)
+                                  : verify_ecdsa(k, t);
 }

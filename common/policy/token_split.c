@@ -5,9 +5,15 @@
 #include "common/policy/token_keys.h"
 
 static const struct token_alg algs[] = {
-    {SPAN("HS256"), TOKEN_HMAC, 256},  {SPAN("HS384"), TOKEN_HMAC, 384},  {SPAN("HS512"), TOKEN_HMAC, 512},
-    {SPAN("RS256"), TOKEN_RSA, 256},   {SPAN("RS384"), TOKEN_RSA, 384},   {SPAN("RS512"), TOKEN_RSA, 512},
-    {SPAN("ES256"), TOKEN_ECDSA, 256}, {SPAN("ES384"), TOKEN_ECDSA, 384}, {SPAN("ES512"), TOKEN_ECDSA, 512},
+    {SPAN("HS256"), TOKEN_HMAC,  256},
+    {SPAN("HS384"), TOKEN_HMAC,  384},
+    {SPAN("HS512"), TOKEN_HMAC,  512},
+    {SPAN("RS256"), TOKEN_RSA,   256},
+    {SPAN("RS384"), TOKEN_RSA,   384},
+    {SPAN("RS512"), TOKEN_RSA,   512},
+    {SPAN("ES256"), TOKEN_ECDSA, 256},
+    {SPAN("ES384"), TOKEN_ECDSA, 384},
+    {SPAN("ES512"), TOKEN_ECDSA, 512},
 };
 
 const struct token_alg *token__alg_find(struct span name)
@@ -20,13 +26,15 @@ const struct token_alg *token__alg_find(struct span name)
     return NULL;
 }
 
-/* Strips the white space around one JSON object in UTF-8. False when the bytes are anything else. */
+/* Strips the white space around one JSON object in UTF-8. False when the bytes are anything else.
+ */
 static bool take_object(struct span *bytes)
 {
     struct jscan s = jscan_of(*bytes);
     struct span value;
     enum jscan_kind kind;
-    if (jscan_value(&s, &value, &kind) != 0 || kind != JSCAN_OBJECT || !jscan_at_end(&s) || !span_is_utf8(value)) {
+    if (jscan_value(&s, &value, &kind) != 0 || kind != JSCAN_OBJECT || !jscan_at_end(&s) ||
+        !span_is_utf8(value)) {
         return false;
     }
     *bytes = value;
@@ -42,7 +50,8 @@ static const char *read_header(struct span header, struct arena *a, struct token
     while (jscan_member(&s, &raw_key, &value, &kind)) {
         struct span key = jscan_string(raw_key, a);
         if (span_eq(key, SPAN("crit"))) {
-            return "the header has crit, which demands what this program does not know"; /* RFC 7515, 4.1.11 */
+            /* RFC 7515, 4.1.11 */
+            return "the header has crit, which demands what this program does not know";
         }
         if (!span_eq(key, SPAN("alg"))) {
             continue;

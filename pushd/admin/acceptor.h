@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Accepting for the operators' port, with a few descriptors kept back for the day when clients use up all others. */
+/* Accepting for the operators' port, with a few descriptors kept back for the day when clients use
+ * up all others. */
 #pragma once
 
 #include "common/base/base.h"
@@ -17,9 +18,11 @@ struct admin_acceptor {
 void admin_acceptor_init(struct admin_acceptor *a, int listen_fd);
 void admin_acceptor_fini(struct admin_acceptor *a);
 
-/* The next connection, non-blocking and close-on-exec, with its address. Negative: ERR_UNAVAILABLE when descriptors have run out
- * including the reserve (then wait before the next call: the listening socket stays readable), ERR_MISSING when nobody waits. */
-int admin_acceptor_next(struct admin_acceptor *a, struct sockaddr_storage *peer, socklen_t *peer_len);
+/* The next connection, non-blocking and close-on-exec, with its address. Negative: ERR_UNAVAILABLE
+ * when descriptors have run out including the reserve (then wait before the next call: the
+ * listening socket stays readable), ERR_MISSING when nobody waits. */
+int admin_acceptor_next(struct admin_acceptor *a, struct sockaddr_storage *peer,
+                        socklen_t *peer_len);
 
 /* Fills the reserve up again as far as the system lets; after a connection was closed. */
 void admin_acceptor_refill(struct admin_acceptor *a);

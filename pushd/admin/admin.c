@@ -241,6 +241,20 @@ static void handle(const struct admin_request *rq, struct admin_response *rs, vo
     }
 }
 
+static void log_start(const struct admin *a)
+{
+    const char *access = a->auth.is_insecure         ? "open to everybody"
+                         : *a->auth.password == '\0' ? "no password, so closed"
+                                                     : "by password";
+    log_info(LOG_ADMIN, "serving operators", LOG_STR("ready", a->routes.paths[ADMIN_ROUTE_READY]),
+             LOG_STR("health", a->routes.paths[ADMIN_ROUTE_HEALTH]),
+             LOG_STR("metrics", a->routes.paths[ADMIN_ROUTE_METRICS]),
+             LOG_STR("admin", a->routes.paths[ADMIN_ROUTE_STATUS]), LOG_STR("access", access));
+    if (a->auth.is_insecure) {
+        log_warn(LOG_ADMIN, "admin.insecure is set: the admin data need no password");
+    }
+}
+
 struct admin *admin_new(const struct admin_opts *opts, struct err *e)
 {
     struct admin *a = mem_zalloc(sizeof(*a));
@@ -261,6 +275,7 @@ struct admin *admin_new(const struct admin_opts *opts, struct err *e)
         admin_free(a);
         return NULL;
     }
+    log_start(a);
     return a;
 }
 

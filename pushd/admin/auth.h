@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may see the admin data: the password by Basic authentication or a form, and the tokens that a login gives. */
+/* Who may see the admin data: the password by Basic authentication or a form, and the tokens that a
+ * login gives. */
 #pragma once
 
 #include "common/policy/conf.h"
@@ -12,22 +13,24 @@ enum admin_access {
     ADMIN_ACCESS_THROTTLED,   /* too many wrong passwords; they are not even looked at */
 };
 
-/* So many wrong passwords in a row are looked at; then one more every period. For the whole process: behind a web server all
- * clients have one address. Tokens are not counted, nobody guesses 256 bits. */
-#define ADMIN_AUTH_BURST 10
+/* So many wrong passwords in a row are looked at; then one more every period. For the whole
+ * process: behind a web server all clients have one address. Tokens are not counted, nobody guesses
+ * 256 bits. */
+#define ADMIN_AUTH_BURST     10
 #define ADMIN_AUTH_PERIOD_MS 3000
 
 #define ADMIN_AUTH_SECRET_BYTES 32
-#define ADMIN_TOKEN_LIFETIME_S (30 * 24 * 3600)
+#define ADMIN_TOKEN_LIFETIME_S  (30 * 24 * 3600)
 
 struct admin_auth {
     const char *password; /* borrowed from the configuration */
     struct span secret;
     bool is_insecure;
-    unsigned failures;      /* not forgiven yet */
-    int64_t forgiven_ms;    /* when the last one was */
+    unsigned failures;   /* not forgiven yet */
+    int64_t forgiven_ms; /* when the last one was */
     struct log_limit limit;
-    char own_secret[ADMIN_AUTH_SECRET_BYTES]; /* without admin.secret: tokens end with the process */
+    char
+        own_secret[ADMIN_AUTH_SECRET_BYTES]; /* without admin.secret: tokens end with the process */
 };
 
 /* The configuration is borrowed. */
@@ -40,10 +43,12 @@ enum admin_access admin_auth_check(struct admin_auth *a, struct span authorizati
 /* By the password alone. */
 enum admin_access admin_auth_login(struct admin_auth *a, struct span password);
 
-/* Whether the header uses the scheme of the page's script, which no browser answers with a dialog. */
+/* Whether the header uses the scheme of the page's script, which no browser answers with a dialog.
+ */
 bool admin_auth_is_token(struct span authorization);
 
-/* Appends a token (HTTP surface, section 11), valid on every server with the same admin.secret for ADMIN_TOKEN_LIFETIME_S. */
+/* Appends a token (HTTP surface, section 11), valid on every server with the same admin.secret for
+ * ADMIN_TOKEN_LIFETIME_S. */
 void admin_auth_token(const struct admin_auth *a, struct buf *out);
 bool admin_auth_token_is_valid(const struct admin_auth *a, struct span token);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A small HTTP/1.1 server on a libev loop: what libmicrohttpd gives, with the limits and checks that it lacks. */
+/* A small HTTP/1.1 server on a libev loop: what libmicrohttpd gives, with the limits and checks
+ * that it lacks. */
 #pragma once
 
 #include "common/base/err.h"
@@ -9,7 +10,8 @@
 
 struct admin_http;
 
-/* A complete request; all spans are borrowed until the handler returns. Absent headers are absent spans. */
+/* A complete request; all spans are borrowed until the handler returns. Absent headers are absent
+ * spans. */
 struct admin_request {
     struct span method;
     struct span path; /* percent-decoded, without the query */
@@ -33,9 +35,10 @@ struct admin_response {
     unsigned retry_after_s;   /* Retry-After, 0: none */
 };
 
-/* Fills the response; called on the loop's thread, must not block. The texts it sets live until the next call. */
-typedef void (*admin_handle_fn)(const struct admin_request *request, struct admin_response *response,
-                                void *arg);
+/* Fills the response; called on the loop's thread, must not block. The texts it sets live until the
+ * next call. */
+typedef void (*admin_handle_fn)(const struct admin_request *request,
+                                struct admin_response *response, void *arg);
 
 #define ADMIN_HTTP_MAX_BODY 65536
 

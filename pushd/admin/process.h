@@ -14,6 +14,6 @@ struct admin_process {
     int64_t max_fds;
 };
 
-/* `connections` is about how many descriptors to expect: with very many of them they are counted only where the kernel
- * (6.2 and later) has the number at hand. */
+/* `connections` is about how many descriptors to expect: with very many of them they are counted
+ * only where the kernel (6.2 and later) has the number at hand. */
 void admin_process_read(struct admin_process *p, uint64_t connections);

@@ -22,7 +22,8 @@ enum admin_route {
     ADMIN_ROUTE_NO_METHOD, /* the path is known, the method is not for it */
 };
 
-/* The paths as the configuration wants them, one a route. Where two are equal, the first of the enum wins. */
+/* The paths as the configuration wants them, one a route. Where two are equal, the first of the
+ * enum wins. */
 struct admin_routes {
     char *paths[ADMIN_ROUTE_COUNT];
 };
@@ -30,6 +31,7 @@ struct admin_routes {
 void admin_routes_init(struct admin_routes *r, const struct conf *conf);
 void admin_routes_fini(struct admin_routes *r);
 
-/* The route of a request, or one of the two refusals; then *allow has the value of Allow for ADMIN_ROUTE_NO_METHOD. */
-enum admin_route admin_routes_find(const struct admin_routes *r, const struct admin_request *request,
-                                   const char **allow);
+/* The route of a request, or one of the two refusals; then *allow has the value of Allow for
+ * ADMIN_ROUTE_NO_METHOD. */
+enum admin_route admin_routes_find(const struct admin_routes *r,
+                                   const struct admin_request *request, const char **allow);

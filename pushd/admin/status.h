@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What operators read about this node: readiness and the data of the admin page as JSON, gauges for Prometheus. */
+/* What operators read about this node: readiness and the data of the admin page as JSON, gauges for
+ * Prometheus. */
 #pragma once
 
 #include "pushd/admin/admin.h"
 
-/* Appends {"ready":true,...} or {"ready":false,"reasons":["redis: ..."]} and returns which. Ready means: Redis answers, every
- * worker's loop turned within ADMIN_HEARTBEAT_MAX_MS, and the node is not draining. */
+/* Appends {"ready":true,...} or {"ready":false,"reasons":["redis: ..."]} and returns which. Ready
+ * means: Redis answers, every worker's loop turned within ADMIN_HEARTBEAT_MAX_MS, and the node is
+ * not draining. */
 bool admin_status_ready(const struct admin_opts *o, struct buf *out);
 
 /* Appends {"result":{...}}: node, nodes, redis, workers, process, counters and refusals. */

@@ -9,27 +9,28 @@
 #include "common/base/mem.h"
 #include "pushd/msg.h"
 
-#define IDLE_MS 1000         /* a channel is kept this long after its last subscriber */
-#define IN_FLIGHT_MAX 4096   /* names sent without a confirmation: bounds the buffers of a resubscription */
+#define IDLE_MS 1000 /* a channel is kept this long after its last subscriber */
+#define IN_FLIGHT_MAX \
+    4096 /* names sent without a confirmation: bounds the buffers of a resubscription */
 #define SWEEP_S 0.25
 
 enum channel_state {
-    CHANNEL_WANTED,      /* in `urgent` or `bulk` */
-    CHANNEL_SENT,        /* SUBSCRIBE is out */
-    CHANNEL_ON,          /* confirmed */
-    CHANNEL_LEAVING,     /* UNSUBSCRIBE is out */
+    CHANNEL_WANTED,  /* in `urgent` or `bulk` */
+    CHANNEL_SENT,    /* SUBSCRIBE is out */
+    CHANNEL_ON,      /* confirmed */
+    CHANNEL_LEAVING, /* UNSUBSCRIBE is out */
 };
 
 struct channel {
     struct htab_node node; /* key: name below */
     enum channel_state state;
-    struct list queue;   /* in urgent or bulk */
+    struct list queue; /* in urgent or bulk */
     struct list idle;
     int64_t idle_ms;
     struct list waiters; /* of struct waiter */
     uint32_t users;      /* workers in the set */
     uint32_t name_len;
-    uint64_t workers[];  /* a set; the name follows */
+    uint64_t workers[]; /* a set; the name follows */
 };
 
 /* A worker's request that waits for Redis. */
@@ -131,7 +132,8 @@ static void set_deadline(struct broker *b)
 {
     ev_timer_stop(b->o.loop, &b->deadline);
     if (!list_is_empty(&b->waiters)) {
-        int64_t in_ms = LIST_ENTRY(b->waiters.next, struct waiter, of_broker)->deadline_ms - clk_mono_ms();
+        int64_t in_ms =
+            LIST_ENTRY(b->waiters.next, struct waiter, of_broker)->deadline_ms - clk_mono_ms();
         ev_timer_set(&b->deadline, (double)(in_ms > 0 ? in_ms : 0) / 1000., 0.);
         ev_timer_start(b->o.loop, &b->deadline);
     }
@@ -169,7 +171,8 @@ static void on_deadline(struct ev_loop *loop, ev_timer *t, int events)
     (void)events;
     struct broker *b = t->data;
     int64_t now_ms = clk_mono_ms();
-    LIST_FOR_EACH_SAFE(e, &b->waiters) {
+    LIST_FOR_EACH_SAFE(e, &b->waiters)
+    {
         struct waiter *w = LIST_ENTRY(e, struct waiter, of_broker);
         if (w->deadline_ms > now_ms) {
             break;
@@ -186,7 +189,8 @@ void broker_subscribe(struct broker *b, struct bus_op *op)
     uint64_t hash = hash_span(op->channel);
     struct channel *c = find(b, op->channel, hash);
     bool is_up = redis_sub_is_ready(&b->sub);
-    /* Without PUB/SUB a channel that the node has already is as good for one more worker as for the others. */
+    /* Without PUB/SUB a channel that the node has already is as good for one more worker as for the
+     * others. */
     if (c != NULL && (c->state == CHANNEL_ON || (!is_up && c->users != 0))) {
         set_worker(b, c, op->worker);
         answer(b, op, 0);
@@ -212,7 +216,8 @@ void broker_unsubscribe(struct broker *b, struct span channel, uint16_t worker)
     if (c == NULL) {
         return;
     }
-    LIST_FOR_EACH_SAFE(e, &c->waiters) {
+    LIST_FOR_EACH_SAFE(e, &c->waiters)
+    {
         struct waiter *w = LIST_ENTRY(e, struct waiter, of_channel);
         if (w->op->worker == worker) {
             finish_waiter(b, w, ERR_CANCELED);
@@ -279,7 +284,8 @@ static void on_sweep(struct ev_loop *loop, ev_timer *t, int events)
     struct broker *b = t->data;
     struct redis_names k = {0};
     int64_t now_ms = clk_mono_ms();
-    LIST_FOR_EACH_SAFE(e, &b->idle) {
+    LIST_FOR_EACH_SAFE(e, &b->idle)
+    {
         struct channel *c = LIST_ENTRY(e, struct channel, idle);
         if (now_ms - c->idle_ms < IDLE_MS) {
             break;
@@ -305,7 +311,8 @@ static void on_sweep(struct ev_loop *loop, ev_timer *t, int events)
 static struct channel *named(const struct broker *b, struct span name)
 {
     struct span channel;
-    return engine_channel_of(b->o.engine, name, &channel) ? find(b, channel, hash_span(channel)) : NULL;
+    return engine_channel_of(b->o.engine, name, &channel) ? find(b, channel, hash_span(channel))
+                                                          : NULL;
 }
 
 static void on_subscribed(void *owner, struct span name)
@@ -317,7 +324,8 @@ static void on_subscribed(void *owner, struct span name)
     }
     c->state = CHANNEL_ON;
     b->in_flight--;
-    LIST_FOR_EACH_SAFE(e, &c->waiters) {
+    LIST_FOR_EACH_SAFE(e, &c->waiters)
+    {
         struct waiter *w = LIST_ENTRY(e, struct waiter, of_channel);
         set_worker(b, c, w->op->worker);
         finish_waiter(b, w, 0);
@@ -354,7 +362,8 @@ static bool channel_lost(struct htab_node *n, void *arg)
 {
     struct lost *l = arg;
     struct channel *c = CONTAINER_OF(n, struct channel, node);
-    LIST_FOR_EACH_SAFE(e, &c->waiters) {
+    LIST_FOR_EACH_SAFE(e, &c->waiters)
+    {
         finish_waiter(l->b, LIST_ENTRY(e, struct waiter, of_channel), ERR_UNAVAILABLE);
     }
     c->state = CHANNEL_WANTED;
@@ -369,7 +378,8 @@ static void on_down(void *owner)
     struct lost l = {.b = b};
     list_init(&l.unused);
     htab_each(&b->channels, channel_lost, &l);
-    LIST_FOR_EACH_SAFE(e, &l.unused) {
+    LIST_FOR_EACH_SAFE(e, &l.unused)
+    {
         drop(b, LIST_ENTRY(e, struct channel, queue));
     }
     b->in_flight = 0;
@@ -413,7 +423,9 @@ static void on_message(void *owner, struct span name, struct span payload)
     if (c->users == 0) {
         return;
     }
-    struct msg *m = engine_message_parse(payload, &parsed) == 0 ? msg_new_hashed(c->node.key, c->node.hash, &parsed) : NULL;
+    struct msg *m = engine_message_parse(payload, &parsed) == 0
+                        ? msg_new_hashed(c->node.key, c->node.hash, &parsed)
+                        : NULL;
     if (m == NULL) {
         tell_malformed(b, c->node.key);
         return;
@@ -435,7 +447,11 @@ static const struct redis_sub_ops ops = {
 
 void broker_open(struct broker *b, const struct broker_opts *opts)
 {
-    *b = (struct broker){.o = *opts, .words = (opts->bus->workers + 63u) / 64, .malformed = {.period_ms = 10000, .burst = 1}};
+    *b = (struct broker){
+        .o = *opts,
+        .words = (opts->bus->workers + 63u) / 64,
+        .malformed = {.period_ms = 10000, .burst = 1}
+    };
     list_init(&b->urgent);
     list_init(&b->bulk);
     list_init(&b->waiters);
@@ -461,7 +477,8 @@ static bool free_channel(struct htab_node *n, void *arg)
 {
     struct broker *b = arg;
     struct channel *c = CONTAINER_OF(n, struct channel, node);
-    LIST_FOR_EACH_SAFE(e, &c->waiters) {
+    LIST_FOR_EACH_SAFE(e, &c->waiters)
+    {
         finish_waiter(b, LIST_ENTRY(e, struct waiter, of_channel), ERR_CANCELED);
     }
     drop(b, c);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which workers want which channels, the subscriptions in Redis that follow from it, and the way of a message to the workers. */
+/* Which workers want which channels, the subscriptions in Redis that follow from it, and the way of
+ * a message to the workers. */
 #pragma once
 
 #include "common/base/htab.h"
@@ -14,8 +15,8 @@ struct broker_opts {
     int64_t timeout_ms;        /* of a BUS_SUBSCRIBE */
 };
 
-/* A channel is in the table while a worker has subscribers or waits for the confirmation, and until Redis has confirmed the
- * unsubscription after that. */
+/* A channel is in the table while a worker has subscribers or waits for the confirmation, and until
+ * Redis has confirmed the unsubscription after that. */
 struct broker {
     struct broker_opts o;
     struct redis_sub sub;
@@ -38,9 +39,9 @@ void broker_open(struct broker *b, const struct broker_opts *opts);
 /* Waiting requests are answered with ERR_CANCELED. */
 void broker_close(struct broker *b);
 
-/* Takes a BUS_SUBSCRIBE; answers it when Redis has confirmed, with ERR_UNAVAILABLE at once when PUB/SUB is
- * down and no worker has the channel yet, with ERR_TIMEOUT
- * after timeout_ms, with ERR_CANCELED when the same worker unsubscribes before. */
+/* Takes a BUS_SUBSCRIBE; answers it when Redis has confirmed, with ERR_UNAVAILABLE at once when
+ * PUB/SUB is down and no worker has the channel yet, with ERR_TIMEOUT after timeout_ms, with
+ * ERR_CANCELED when the same worker unsubscribes before. */
 void broker_subscribe(struct broker *b, struct bus_op *op);
 /* Redis hears of it at least one second after the last worker, if nobody came back. */
 void broker_unsubscribe(struct broker *b, struct span channel, uint16_t worker);

@@ -7,7 +7,7 @@
 #include "pushd/control/control_private.h"
 #include "pushd/control/service.h"
 
-#define LINKS 3            /* commands, subscriptions of clients, control channels */
+#define LINKS          3    /* commands, subscriptions of clients, control channels */
 #define ITEMS_PER_TURN 4096 /* of one worker, so that no worker keeps the loop */
 
 /* ---- items of the workers ---- */
@@ -175,7 +175,8 @@ static void open_connections(struct control *c)
     struct redis_link_opts link = {
         .loop = c->loop,
         .url = &c->url,
-        .client_name = c->conf->engine.redis.client_name != NULL ? c->conf->engine.redis.client_name : "",
+        .client_name =
+            c->conf->engine.redis.client_name != NULL ? c->conf->engine.redis.client_name : "",
         .role = "commands",
         .story = &c->story,
         .metrics = c->metrics,
@@ -184,20 +185,20 @@ static void open_connections(struct control *c)
     c->story.reported = on_reported;
     c->story.arg = c;
     redis_conn_open(&c->commands, &(struct redis_conn_opts){
-        .link = link,
-        .timeout_ms = c->conf->pushd.redis_timeout_ms,
-        .up = on_commands_up,
-        .arg = c,
-    });
+                                      .link = link,
+                                      .timeout_ms = c->conf->pushd.redis_timeout_ms,
+                                      .up = on_commands_up,
+                                      .arg = c,
+                                  });
     link.role = "subscriptions";
     broker_open(&c->broker, &(struct broker_opts){
-        .loop = c->loop,
-        .bus = c->bus,
-        .engine = &c->engine,
-        .metrics = c->metrics,
-        .sub.link = link,
-        .timeout_ms = c->conf->pushd.redis_timeout_ms,
-    });
+                                .loop = c->loop,
+                                .bus = c->bus,
+                                .engine = &c->engine,
+                                .metrics = c->metrics,
+                                .sub.link = link,
+                                .timeout_ms = c->conf->pushd.redis_timeout_ms,
+                            });
     link.role = "cluster";
     node_open(&c->node, c, &link);
 }
@@ -208,11 +209,14 @@ static void tell_choices(const struct control *c)
         char line[256];
         struct buf b = {.p = line, .cap = sizeof(line), .max = sizeof(line)};
         buf_addf(&b, "engine.type memory is not available, using Redis at %s", c->url.display);
-        log_warn(LOG_REDIS, b.failed ? "engine.type memory is not available, using Redis" : buf_cstr(&b));
+        log_warn(LOG_REDIS,
+                 b.failed ? "engine.type memory is not available, using Redis" : buf_cstr(&b));
     }
     if (c->conf->engine.redis.address.n > 1) {
-        log_warn(LOG_REDIS, "engine.redis.address has several addresses, the first one is used for everything",
-                 LOG_STR("address", c->url.display), LOG_NUM("addresses", c->conf->engine.redis.address.n));
+        log_warn(LOG_REDIS,
+                 "engine.redis.address has several addresses, the first one is used for everything",
+                 LOG_STR("address", c->url.display),
+                 LOG_NUM("addresses", c->conf->engine.redis.address.n));
     }
 }
 
@@ -228,7 +232,8 @@ struct control *control_new(const struct control_opts *opts, struct err *e)
         .ready = opts->ready,
         .ready_arg = opts->arg,
     };
-    if (redis_url_parse(redis->address.n > 0 ? redis->address.items[0] : "127.0.0.1:6379", redis, &c->url, e) != 0) {
+    if (redis_url_parse(redis->address.n > 0 ? redis->address.items[0] : "127.0.0.1:6379", redis,
+                        &c->url, e) != 0) {
         err_prefix(e, "engine.redis.address");
         free(c);
         return NULL;
@@ -245,7 +250,8 @@ static void on_patience_end(struct ev_loop *loop, ev_timer *t, int events)
     (void)loop;
     (void)events;
     struct control *c = t->data;
-    log_warn(LOG_SERVER, "clients are still there after shutdown.timeout, stopping without waiting for them",
+    log_warn(LOG_SERVER,
+             "clients are still there after shutdown.timeout, stopping without waiting for them",
              LOG_NUM("workers", c->running));
     finish_stop(c);
 }
@@ -261,7 +267,8 @@ void control_stop(struct control *c, int64_t timeout_ms, control_stopped_fn done
         stop->kind = BUS_STOP;
         bus_post_worker(c->bus, i, stop);
     }
-    ev_timer_init(&c->patience, on_patience_end, (double)(timeout_ms > 0 ? timeout_ms : 0) / 1000., 0.);
+    ev_timer_init(&c->patience, on_patience_end, (double)(timeout_ms > 0 ? timeout_ms : 0) / 1000.,
+                  0.);
     c->patience.data = c;
     ev_timer_start(c->loop, &c->patience);
 }

@@ -9,9 +9,14 @@
 struct control;
 
 /* State of the engine, for /ready, the log and the admin page. */
-enum control_redis_state { CONTROL_REDIS_CONNECTING, CONTROL_REDIS_READY, CONTROL_REDIS_DOWN };
+enum control_redis_state {
+    CONTROL_REDIS_CONNECTING,
+    CONTROL_REDIS_READY,
+    CONTROL_REDIS_DOWN
+};
 
-/* A node of the cluster as its last ping described it; self included. Borrowed, valid until the loop turns. */
+/* A node of the cluster as its last ping described it; self included. Borrowed, valid until the
+ * loop turns. */
 struct control_node {
     struct span uid;
     struct span name;
@@ -36,11 +41,12 @@ struct control_opts {
     void *arg;
 };
 
-/* Everything here runs on the control thread's loop. The options are borrowed. Starts connecting at once. NULL and e when the
- * configuration cannot be used (a Redis address that does not parse). */
+/* Everything here runs on the control thread's loop. The options are borrowed. Starts connecting at
+ * once. NULL and e when the configuration cannot be used (a Redis address that does not parse). */
 struct control *control_new(const struct control_opts *opts, struct err *e);
 
-/* Publishes `shutdown` to the cluster, tells the workers to close their clients, calls `done` when all did or after timeout_ms. */
+/* Publishes `shutdown` to the cluster, tells the workers to close their clients, calls `done` when
+ * all did or after timeout_ms. */
 void control_stop(struct control *c, int64_t timeout_ms, control_stopped_fn done, void *arg);
 void control_free(struct control *c);
 

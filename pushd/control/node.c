@@ -8,7 +8,7 @@
 #include "common/base/mem.h"
 #include "pushd/control/control_private.h"
 
-#define PING_S 3.
+#define PING_S     3.
 #define SILENCE_MS 7000 /* a node that was not heard for longer is gone */
 
 /* ---- what we say ---- */
@@ -102,7 +102,8 @@ static void pass_on(struct node *n, struct span payload)
         struct bus_command *b = mem_zalloc(sizeof(*b));
         b->item.kind = BUS_COMMAND;
         b->command = arena_alloc(&b->arena, sizeof(*b->command));
-        if (schema_pb_decode(&control_command_schema, arena_dup(&b->arena, payload), &b->arena, b->command, NULL) != 0) {
+        if (schema_pb_decode(&control_command_schema, arena_dup(&b->arena, payload), &b->arena,
+                             b->command, NULL) != 0) {
             bus_item_free(&b->item);
             return;
         }
@@ -121,6 +122,12 @@ static void obey(struct node *n, const struct control_command *c, struct span pa
         pass_on(n, payload);
     } else if (c->survey_request != NULL) {
         metrics_add(n->control->metrics, METRIC_ACTIONS, METRIC_ACTION_SURVEY, 1);
+        if (span_eq_str(c->survey_request->op,
+                        "pushd_node")) { /* push-api has started and wants our figures at once */
+            struct node_ping self;
+            describe(n, &self);
+            publish_to_node(n, c->uid, &(struct control_command){.node = &self});
+        }
         surveys_request(&n->surveys, c->uid, c->survey_request);
     } else if (c->survey_response == NULL && c->notification == NULL && c->refresh != NULL) {
         pass_on(n, payload);
@@ -184,11 +191,12 @@ void node_open(struct node *n, struct control *c, const struct redis_link_opts *
     n->ping.data = n;
     ev_timer_start(c->loop, &n->ping);
     redis_sub_open(&n->sub, &(struct redis_sub_opts){
-        .link = *link,
-        .ops = &ops,
-        .owner = n,
-        .permanent = {buf_span(&n->control_name), buf_span(&n->node_name), buf_span(&n->probe_name)},
-        .permanent_count = 3,
+                                .link = *link,
+                                .ops = &ops,
+                                .owner = n,
+                                .permanent = {buf_span(&n->control_name), buf_span(&n->node_name),
+                                              buf_span(&n->probe_name)},
+                                .permanent_count = 3,
     });
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* This process as a member of the cluster: its pings, the registry of the others, and the commands that arrive. */
+/* This process as a member of the cluster: its pings, the registry of the others, and the commands
+ * that arrive. */
 #pragma once
 
 #include "common/base/rnd.h"

@@ -7,8 +7,9 @@
 
 #include "common/base/clk.h"
 #include "common/base/mem.h"
+#include "common/engine/engine.h"
 
-#define PENDING_MAX 100000
+#define PENDING_MAX       100000
 #define PENDING_BYTES_MAX ((size_t)64 << 20)
 
 struct redis_conn_cmd {
@@ -36,8 +37,8 @@ static void set_alarm(struct redis_conn *c, int64_t at_ms)
     ev_timer_start(c->link.o.loop, &c->timer);
 }
 
-/* Deadlines come in order but for a command that is repeated with that of its first try, so all are looked at; once a timeout,
- * not once a command. */
+/* Deadlines come in order but for a command that is repeated with that of its first try, so all are
+ * looked at; once a timeout, not once a command. */
 static void on_alarm(struct ev_loop *loop, ev_timer *t, int events)
 {
     (void)loop;
@@ -46,7 +47,8 @@ static void on_alarm(struct ev_loop *loop, ev_timer *t, int events)
     int64_t now_ms = clk_mono_ms();
     int64_t next_ms = 0;
     c->alarm_ms = 0;
-    LIST_FOR_EACH(e, &c->pending) {
+    LIST_FOR_EACH(e, &c->pending)
+    {
         int64_t at_ms = LIST_ENTRY(e, struct redis_conn_cmd, node)->deadline_ms;
         next_ms = next_ms == 0 || at_ms < next_ms ? at_ms : next_ms;
     }
@@ -76,10 +78,24 @@ static void fail_all(struct redis_conn *c, int code)
     }
 }
 
+/* First of all, so that commands of one channel never overtake each other: the one that got
+ * NOSCRIPT would be repeated behind later ones. */
+static void load_scripts(struct redis_conn *c)
+{
+    struct buf command = {0};
+    for (size_t i = 0; i < engine_script_count(); i++) {
+        buf_clear(&command);
+        engine_script_load_build(i, &command);
+        redis_conn_submit(c, &command, 0, NULL, NULL);
+    }
+    buf_free(&command);
+}
+
 static void on_greeted(void *owner)
 {
     struct redis_conn *c = owner;
     redis_link_ready(&c->link);
+    load_scripts(c);
     if (c->o.up != NULL) {
         c->o.up(c->o.arg);
     }
@@ -100,7 +116,8 @@ static void on_reply(void *owner, const struct redisReply *reply, void *tag)
     finish(cmd, 0, reply);
 }
 
-static const struct redis_link_ops ops = {.greeted = on_greeted, .down = on_down, .reply = on_reply};
+static const struct redis_link_ops ops = {
+    .greeted = on_greeted, .down = on_down, .reply = on_reply};
 
 void redis_conn_open(struct redis_conn *c, const struct redis_conn_opts *opts)
 {
@@ -119,9 +136,11 @@ void redis_conn_close(struct redis_conn *c)
     fail_all(c, ERR_UNAVAILABLE);
 }
 
-int redis_conn_submit(struct redis_conn *c, struct buf *command, int64_t deadline_ms, redis_conn_fn fn, void *arg)
+int redis_conn_submit(struct redis_conn *c, struct buf *command, int64_t deadline_ms,
+                      redis_conn_fn fn, void *arg)
 {
-    if (!redis_conn_is_ready(c) || c->count >= PENDING_MAX || command->n > PENDING_BYTES_MAX - c->bytes) {
+    if (!redis_conn_is_ready(c) || c->count >= PENDING_MAX ||
+        command->n > PENDING_BYTES_MAX - c->bytes) {
         return ERR_UNAVAILABLE;
     }
     struct redis_conn_cmd *cmd = mem_alloc(sizeof(*cmd));

@@ -5,8 +5,8 @@
 #include "common/base/list.h"
 #include "pushd/control/redis_link.h"
 
-/* error 0: `reply` is what Redis answered (maybe an error reply), valid during the call. Otherwise ERR_TIMEOUT or
- * ERR_UNAVAILABLE, and reply is NULL. */
+/* error 0: `reply` is what Redis answered (maybe an error reply), valid during the call. Otherwise
+ * ERR_TIMEOUT or ERR_UNAVAILABLE, and reply is NULL. */
 typedef void (*redis_conn_fn)(void *arg, int error, const struct redisReply *reply);
 
 struct redis_conn_opts {
@@ -35,8 +35,10 @@ static inline bool redis_conn_is_ready(const struct redis_conn *c)
     return redis_link_is_ready(&c->link);
 }
 
-/* Sends one command. 0: fn will be called exactly once, later, never from within a call of this function. ERR_UNAVAILABLE: it
- * will not be called, because Redis is not there or too much is waiting for it. deadline_ms is on the clock of clk_mono_ms, 0:
- * timeout_ms from now. When a deadline passes, everything pending fails with ERR_TIMEOUT and the connection is made anew. fn may
- * be NULL. */
-int redis_conn_submit(struct redis_conn *c, struct buf *command, int64_t deadline_ms, redis_conn_fn fn, void *arg);
+/* Sends one command. 0: fn will be called exactly once, later, never from within a call of this
+ * function. ERR_UNAVAILABLE: it will not be called, because Redis is not there or too much is
+ * waiting for it. deadline_ms is on the clock of clk_mono_ms, 0: timeout_ms from now. When a
+ * deadline passes, everything pending fails with ERR_TIMEOUT and the connection is made anew. fn
+ * may be NULL. */
+int redis_conn_submit(struct redis_conn *c, struct buf *command, int64_t deadline_ms,
+                      redis_conn_fn fn, void *arg);

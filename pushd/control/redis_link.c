@@ -96,10 +96,12 @@ static void on_later(struct ev_loop *loop, ev_timer *t, int events)
     redis_link_fail(l, ERR_UNAVAILABLE, l->why);
 }
 
-/* Keeps the reason in the words that people know: "Connection refused" becomes "connect: connection refused". */
+/* Keeps the reason in the words that people know: "Connection refused" becomes "connect: connection
+ * refused". */
 static void keep_why(struct redis_link *l, const char *prefix, const char *text)
 {
-    int n = snprintf(l->why, sizeof(l->why), "%s%s", prefix, text != NULL && *text != '\0' ? text : "unknown error");
+    int n = snprintf(l->why, sizeof(l->why), "%s%s", prefix,
+                     text != NULL && *text != '\0' ? text : "unknown error");
     size_t at = strlen(prefix);
     if (n > (int)at && *prefix != '\0') {
         l->why[at] = (char)tolower((unsigned char)l->why[at]);
@@ -145,7 +147,9 @@ static int send_command(struct redis_link *l, struct buf *command, void *tag)
 {
     /* It looks for the command's name with strchr, so a length alone is not enough. */
     const char *text = buf_cstr(command);
-    return redisAsyncFormattedCommand(l->ac, on_reply, tag, text, command->n) == REDIS_OK ? 0 : ERR_UNAVAILABLE;
+    return redisAsyncFormattedCommand(l->ac, on_reply, tag, text, command->n) == REDIS_OK
+               ? 0
+               : ERR_UNAVAILABLE;
 }
 
 static int greet_with(struct redis_link *l, const char *const *words, size_t n, void *tag)
@@ -171,20 +175,23 @@ static int greet(struct redis_link *l)
     if (*u->password != '\0') {
         const char *with_user[] = {"AUTH", u->user, u->password};
         const char *alone[] = {"AUTH", u->password};
-        rc |= *u->user != '\0' ? greet_with(l, with_user, 3, &tag_needed) : greet_with(l, alone, 2, &tag_needed);
+        rc |= *u->user != '\0' ? greet_with(l, with_user, 3, &tag_needed)
+                               : greet_with(l, alone, 2, &tag_needed);
     }
     if (u->db != 0) {
         snprintf(db, sizeof(db), "%lld", (long long)u->db);
         rc |= greet_with(l, (const char *const[]){"SELECT", db}, 2, &tag_needed);
     }
     if (*l->o.client_name != '\0') {
-        rc |= greet_with(l, (const char *const[]){"CLIENT", "SETNAME", l->o.client_name}, 3, &tag_wanted);
+        rc |= greet_with(l, (const char *const[]){"CLIENT", "SETNAME", l->o.client_name}, 3,
+                         &tag_wanted);
     }
     /* Tells a Redis that loads its data, or that wants a password, from one that serves. */
     return rc | greet_with(l, (const char *const[]){"PING"}, 1, &tag_needed);
 }
 
-/* hiredis frees a connection that could not be made itself, right after this call, and nobody may do so within it. */
+/* hiredis frees a connection that could not be made itself, right after this call, and nobody may
+ * do so within it. */
 static void on_connect(const redisAsyncContext *ac, int status)
 {
     struct redis_link *l = ac->data;
@@ -238,7 +245,8 @@ static void dial(struct redis_link *l)
     }
     if (l->ac->err != 0) {
         int saved = errno;
-        keep_why(l, "connect: ", l->ac->errstr != NULL && *l->ac->errstr != '\0' ? l->ac->errstr : strerror(saved));
+        keep_why(l, "connect: ",
+                 l->ac->errstr != NULL && *l->ac->errstr != '\0' ? l->ac->errstr : strerror(saved));
         redisAsyncFree(detach(l)); /* has no callbacks yet */
         attempt_failed(l, l->why, false);
         return;
@@ -295,12 +303,16 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
         return;
     }
     bool greeting = l->state == LINK_GREETING;
-    redis_link_fail(l, ERR_TIMEOUT, greeting ? "no answer to the greeting within engine.redis.connect_timeout" : "i/o timeout");
+    redis_link_fail(l, ERR_TIMEOUT,
+                    greeting ? "no answer to the greeting within engine.redis.connect_timeout"
+                             : "i/o timeout");
 }
 
 void redis_link_open(struct redis_link *l, const struct redis_link_opts *opts)
 {
-    *l = (struct redis_link){.o = *opts, .backoff = {.min_ms = BACKOFF_MIN_MS, .max_ms = BACKOFF_MAX_MS}};
+    *l = (struct redis_link){
+        .o = *opts, .backoff = {.min_ms = BACKOFF_MIN_MS, .max_ms = BACKOFF_MAX_MS}
+    };
     ev_timer_init(&l->timer, on_timer, 0., 0.);
     l->timer.data = l;
     ev_timer_init(&l->later, on_later, 0., 0.);

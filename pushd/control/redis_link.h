@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One connection to Redis that comes back by itself: resolve, connect, authenticate, and again after every failure. */
+/* One connection to Redis that comes back by itself: resolve, connect, authenticate, and again
+ * after every failure. */
 #pragma once
 
 #include "common/base/backoff.h"
@@ -11,22 +12,23 @@ struct redisAsyncContext;
 struct redisReply;
 
 enum redis_link_state {
-    LINK_WAITING,    /* for the next attempt */
+    LINK_WAITING, /* for the next attempt */
     LINK_RESOLVING,
     LINK_CONNECTING,
-    LINK_GREETING,   /* AUTH, SELECT, CLIENT SETNAME, PING are out */
-    LINK_GREETED,    /* the owner may send; it may have a greeting of its own */
-    LINK_READY,      /* the owner said so */
+    LINK_GREETING, /* AUTH, SELECT, CLIENT SETNAME, PING are out */
+    LINK_GREETED,  /* the owner may send; it may have a greeting of its own */
+    LINK_READY,    /* the owner said so */
     LINK_CLOSED,
 };
 
-/* None is called from within a call of the owner. In `down` the link is detached already: sending fails, and the next attempt
- * is scheduled. */
+/* None is called from within a call of the owner. In `down` the link is detached already: sending
+ * fails, and the next attempt is scheduled. */
 struct redis_link_ops {
     void (*greeted)(void *owner);
     /* code: ERR_TIMEOUT or ERR_UNAVAILABLE. For every greeted connection once. */
     void (*down)(void *owner, int code);
-    /* Any answer of Redis; `tag` is what was given when sending. Not for answers of connections that are gone. */
+    /* Any answer of Redis; `tag` is what was given when sending. Not for answers of connections
+     * that are gone. */
     void (*reply)(void *owner, const struct redisReply *reply, void *tag);
 };
 
@@ -69,7 +71,8 @@ static inline bool redis_link_is_ready(const struct redis_link *l)
     return l->state == LINK_READY;
 }
 
-/* Sends one command (a buffer, as hiredis reads its bytes up to a NUL). ERR_UNAVAILABLE when there is no greeted connection. */
+/* Sends one command (a buffer, as hiredis reads its bytes up to a NUL). ERR_UNAVAILABLE when there
+ * is no greeted connection. */
 int redis_link_send(struct redis_link *l, struct buf *command, void *tag);
 
 /* Gives the connection up and starts over; calls `down` with code before it returns. */

@@ -20,7 +20,8 @@ static void forget(struct redis_story *s)
     s->error[0] = '\0';
 }
 
-void redis_story_init(struct redis_story *s, const char *network, const char *address, unsigned links)
+void redis_story_init(struct redis_story *s, const char *network, const char *address,
+                      unsigned links)
 {
     *s = (struct redis_story){.address = address, .network = network, .links = links};
     forget(s);
@@ -87,7 +88,8 @@ static void tell(struct redis_story *s, struct log_limit *limit, const char *rol
     if (role != NULL) {
         log_error(LOG_REDIS, line, LOG_STR("address", s->address), LOG_STR("connection", role));
     } else {
-        log_error(LOG_REDIS, line, LOG_STR("address", s->address), LOG_NUM("suppressed", suppressed));
+        log_error(LOG_REDIS, line, LOG_STR("address", s->address),
+                  LOG_NUM("suppressed", suppressed));
     }
 }
 
@@ -107,7 +109,8 @@ void redis_story_dial_failed(struct redis_story *s, const char *why)
     if (log_limit_pass(&s->dials, clk_mono_ms(), &suppressed)) {
         char line[sizeof(s->error) + 32];
         snprintf(line, sizeof(line), "error creating engine: %s", s->error);
-        log_error(LOG_REDIS, line, LOG_NUM("attempts", suppressed + 1), LOG_STR("next", "trying again until Redis answers"));
+        log_error(LOG_REDIS, line, LOG_NUM("attempts", suppressed + 1),
+                  LOG_STR("next", "trying again until Redis answers"));
     }
     report(s);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the log and the health page tell of Redis: one story for all connections, so that an outage is one line and not thousands. */
+/* What the log and the health page tell of Redis: one story for all connections, so that an outage
+ * is one line and not thousands. */
 #pragma once
 
 #include "common/base/err.h"
@@ -22,14 +23,15 @@ struct redis_story {
     void *arg;
 };
 
-void redis_story_init(struct redis_story *s, const char *network, const char *address, unsigned links);
+void redis_story_init(struct redis_story *s, const char *network, const char *address,
+                      unsigned links);
 
 /* A connection is ready to use. */
 void redis_story_up(struct redis_story *s);
 /* A connection that was ready is lost; `role` names it, `why` is a sentence. */
 void redis_story_lost(struct redis_story *s, const char *role, const char *why);
-/* An attempt to connect failed in the words of a dialler ("connect: connection refused", "i/o timeout"), or Redis refused us
- * in its own. */
+/* An attempt to connect failed in the words of a dialler ("connect: connection refused", "i/o
+ * timeout"), or Redis refused us in its own. */
 void redis_story_dial_failed(struct redis_story *s, const char *why);
 void redis_story_refused(struct redis_story *s, const char *why);
 /* Redis answered a command with an error. */

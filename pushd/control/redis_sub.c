@@ -8,9 +8,10 @@
 #include "common/base/mem.h"
 #include "common/engine/rcmd.h"
 
-/* A tick without traffic sends a probe: the first permanent subscription once more, which Redis confirms and which changes
- * nothing. (A PING would stay unanswered in hiredis 0.14.) Some more silent ticks, and the connection counts as dead. */
-#define TICK_S 1.
+/* A tick without traffic sends a probe: the first permanent subscription once more, which Redis
+ * confirms and which changes nothing. (A PING would stay unanswered in hiredis 0.14.) Some more
+ * silent ticks, and the connection counts as dead. */
+#define TICK_S           1.
 #define SILENT_TICKS_MAX 3
 
 static int send_names(struct redis_sub *s, const char *verb, const struct span *names, size_t n)
@@ -74,7 +75,8 @@ static struct span text_of(const redisReply *r)
     return r->type == REDIS_REPLY_STRING ? span_of(r->str, (size_t)r->len) : (struct span){0};
 }
 
-/* The library may hand a reply to the callback of another channel, so only its own elements count. */
+/* The library may hand a reply to the callback of another channel, so only its own elements count.
+ */
 static void on_reply(void *owner, const struct redisReply *reply, void *tag)
 {
     (void)tag;
@@ -110,7 +112,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int events)
     }
 }
 
-static const struct redis_link_ops ops = {.greeted = on_greeted, .down = on_down, .reply = on_reply};
+static const struct redis_link_ops ops = {
+    .greeted = on_greeted, .down = on_down, .reply = on_reply};
 
 void redis_sub_open(struct redis_sub *s, const struct redis_sub_opts *opts)
 {

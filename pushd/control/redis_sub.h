@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A PUB/SUB connection: some permanent subscriptions for its whole life, others as its owner wants. */
+/* A PUB/SUB connection: some permanent subscriptions for its whole life, others as its owner wants.
+ */
 #pragma once
 
 #include "pushd/control/redis_link.h"
 
-#define REDIS_SUB_CHUNK 512 /* names in one command */
+#define REDIS_SUB_CHUNK         512 /* names in one command */
 #define REDIS_SUB_PERMANENT_MAX 4
 
 /* None is called from within a call of the owner. Names and payloads are borrowed for the call. */
 struct redis_sub_ops {
-    void (*up)(void *owner);   /* the permanent subscriptions are confirmed, all others are to be made again */
+    void (*up)(void *owner); /* the permanent subscriptions are confirmed, all others are to be made
+                                again */
     void (*down)(void *owner); /* all subscriptions are gone */
     void (*message)(void *owner, struct span name, struct span payload);
     void (*subscribed)(void *owner, struct span name);
@@ -27,9 +29,9 @@ struct redis_sub_opts {
 struct redis_sub {
     struct redis_link link;
     struct redis_sub_opts o;
-    size_t confirmed;  /* of the permanent subscriptions */
-    bool heard;        /* something arrived since the last tick */
-    unsigned silent;   /* ticks since a probe went out without anything arriving */
+    size_t confirmed; /* of the permanent subscriptions */
+    bool heard;       /* something arrived since the last tick */
+    unsigned silent;  /* ticks since a probe went out without anything arriving */
     ev_timer tick;
 };
 
@@ -62,8 +64,9 @@ static inline bool redis_names_is_full(const struct redis_names *k)
     return k->n == REDIS_SUB_CHUNK;
 }
 
-/* Sends one command, if there are names, and empties them. Each name is confirmed by `subscribed` or `unsubscribed`; when the
- * connection is not ready nothing happens, and its coming back asks for all of them. The owner never unsubscribes a name that is
- * not subscribed: hiredis 0.14 would abort. */
+/* Sends one command, if there are names, and empties them. Each name is confirmed by `subscribed`
+ * or `unsubscribed`; when the connection is not ready nothing happens, and its coming back asks for
+ * all of them. The owner never unsubscribes a name that is not subscribed: hiredis 0.14 would
+ * abort. */
 void redis_sub_subscribe(struct redis_sub *s, struct redis_names *names);
 void redis_sub_unsubscribe(struct redis_sub *s, struct redis_names *names);

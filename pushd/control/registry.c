@@ -55,7 +55,8 @@ static void set_facts(struct peer *p, const struct node_ping *ping)
 
 bool registry_heard(struct registry *r, const struct node_ping *ping, int64_t now_ms)
 {
-    if (ping->uid.n == 0 || ping->uid.n > TEXT_MAX || ping->name.n > TEXT_MAX || ping->version.n > TEXT_MAX) {
+    if (ping->uid.n == 0 || ping->uid.n > TEXT_MAX || ping->name.n > TEXT_MAX ||
+        ping->version.n > TEXT_MAX) {
         return false;
     }
     uint64_t hash = hash_span(ping->uid);
@@ -66,8 +67,8 @@ bool registry_heard(struct registry *r, const struct node_ping *ping, int64_t no
     p->heard_ms = now_ms;
     if (is_new) {
         htab_add(&r->nodes, &p->node, p->facts.uid, hash);
-        log_info(LOG_NODE, "node joined", LOG_TEXT("node", p->facts.uid), LOG_TEXT("name", p->facts.name),
-                 LOG_TEXT("version", p->facts.version));
+        log_info(LOG_NODE, "node joined", LOG_TEXT("node", p->facts.uid),
+                 LOG_TEXT("name", p->facts.name), LOG_TEXT("version", p->facts.version));
     }
     return is_new;
 }
@@ -77,7 +78,8 @@ void registry_forget(struct registry *r, struct span uid)
     struct htab_node *n = htab_get(&r->nodes, uid);
     if (n != NULL) {
         struct peer *p = CONTAINER_OF(n, struct peer, node);
-        log_info(LOG_NODE, "node left", LOG_TEXT("node", p->facts.uid), LOG_TEXT("name", p->facts.name));
+        log_info(LOG_NODE, "node left", LOG_TEXT("node", p->facts.uid),
+                 LOG_TEXT("name", p->facts.name));
         free_peer(r, p);
     }
 }
@@ -92,7 +94,8 @@ static bool expire_peer(struct htab_node *n, void *arg)
     const struct expiry *e = arg;
     struct peer *p = CONTAINER_OF(n, struct peer, node);
     if (p->heard_ms < e->before_ms) {
-        log_warn(LOG_NODE, "node fell silent", LOG_TEXT("node", p->facts.uid), LOG_TEXT("name", p->facts.name));
+        log_warn(LOG_NODE, "node fell silent", LOG_TEXT("node", p->facts.uid),
+                 LOG_TEXT("name", p->facts.name));
         free_peer(e->registry, p);
     }
     return true;

@@ -54,7 +54,8 @@ static void look_up(struct resolve *r)
         return;
     }
     for (const struct addrinfo *a = list; a != NULL && r->n < RESOLVE_ADDRESS_MAX; a = a->ai_next) {
-        if (getnameinfo(a->ai_addr, a->ai_addrlen, r->addresses[r->n], RESOLVE_TEXT_MAX, NULL, 0, NI_NUMERICHOST) == 0) {
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, r->addresses[r->n], RESOLVE_TEXT_MAX, NULL, 0,
+                        NI_NUMERICHOST) == 0) {
             r->n++;
         }
     }

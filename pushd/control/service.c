@@ -14,7 +14,8 @@
 struct row {
     const char *name;
     void (*build)(const struct control *c, struct bus_op *op, bool use_eval, struct buf *out);
-    int (*read)(const struct control *c, struct bus_op *op, const struct redisReply *reply, struct err *e);
+    int (*read)(const struct control *c, struct bus_op *op, const struct redisReply *reply,
+                struct err *e);
     int sent; /* label of METRIC_MESSAGES_SENT, or UNCOUNTED */
     bool is_answered;
 };
@@ -47,13 +48,15 @@ static struct engine_publish publish_of(const struct bus_op *op, bool use_eval)
     };
 }
 
-static void build_publish(const struct control *c, struct bus_op *op, bool use_eval, struct buf *out)
+static void build_publish(const struct control *c, struct bus_op *op, bool use_eval,
+                          struct buf *out)
 {
     const struct engine_publish p = publish_of(op, use_eval);
     engine_publish_build(&c->engine, &p, out);
 }
 
-static int read_publish(const struct control *c, struct bus_op *op, const struct redisReply *reply, struct err *e)
+static int read_publish(const struct control *c, struct bus_op *op, const struct redisReply *reply,
+                        struct err *e)
 {
     (void)c;
     const struct engine_publish p = publish_of(op, false);
@@ -62,7 +65,8 @@ static int read_publish(const struct control *c, struct bus_op *op, const struct
     return rc;
 }
 
-static void build_history(const struct control *c, struct bus_op *op, bool use_eval, struct buf *out)
+static void build_history(const struct control *c, struct bus_op *op, bool use_eval,
+                          struct buf *out)
 {
     op->history.channel = op->channel;
     op->history.history_meta_ttl_s = seconds(op->opts->history_meta_ttl_ms);
@@ -70,7 +74,8 @@ static void build_history(const struct control *c, struct bus_op *op, bool use_e
     engine_history_build(&c->engine, &op->history, out);
 }
 
-static int read_history(const struct control *c, struct bus_op *op, const struct redisReply *reply, struct err *e)
+static int read_history(const struct control *c, struct bus_op *op, const struct redisReply *reply,
+                        struct err *e)
 {
     return engine_history_read(&c->engine, reply, &op->history, &op->arena, &op->found, e);
 }
@@ -87,37 +92,43 @@ static struct engine_presence presence_of(const struct bus_op *op, bool use_eval
     };
 }
 
-static void build_presence_add(const struct control *c, struct bus_op *op, bool use_eval, struct buf *out)
+static void build_presence_add(const struct control *c, struct bus_op *op, bool use_eval,
+                               struct buf *out)
 {
     const struct engine_presence p = presence_of(op, use_eval);
     engine_presence_add_build(&c->engine, &p, out);
 }
 
-static void build_presence_remove(const struct control *c, struct bus_op *op, bool use_eval, struct buf *out)
+static void build_presence_remove(const struct control *c, struct bus_op *op, bool use_eval,
+                                  struct buf *out)
 {
     const struct engine_presence p = presence_of(op, use_eval);
     engine_presence_remove_build(&c->engine, &p, out);
 }
 
-static void build_presence_get(const struct control *c, struct bus_op *op, bool use_eval, struct buf *out)
+static void build_presence_get(const struct control *c, struct bus_op *op, bool use_eval,
+                               struct buf *out)
 {
     const struct engine_presence p = presence_of(op, use_eval);
     engine_presence_get_build(&c->engine, &p, out);
 }
 
-static void build_presence_stats(const struct control *c, struct bus_op *op, bool use_eval, struct buf *out)
+static void build_presence_stats(const struct control *c, struct bus_op *op, bool use_eval,
+                                 struct buf *out)
 {
     const struct engine_presence p = presence_of(op, use_eval);
     engine_presence_stats_build(&c->engine, &p, out);
 }
 
-static int read_presence(const struct control *c, struct bus_op *op, const struct redisReply *reply, struct err *e)
+static int read_presence(const struct control *c, struct bus_op *op, const struct redisReply *reply,
+                         struct err *e)
 {
     (void)c;
     return engine_presence_get_read(reply, &op->arena, &op->presence, e);
 }
 
-static int read_stats(const struct control *c, struct bus_op *op, const struct redisReply *reply, struct err *e)
+static int read_stats(const struct control *c, struct bus_op *op, const struct redisReply *reply,
+                      struct err *e)
 {
     return engine_presence_stats_read(&c->engine, reply, &op->stats, e);
 }
@@ -134,7 +145,8 @@ static void build_leave(const struct control *c, struct bus_op *op, bool use_eva
     engine_leave_build(&c->engine, op->channel, &op->info, out);
 }
 
-static int read_nothing(const struct control *c, struct bus_op *op, const struct redisReply *reply, struct err *e)
+static int read_nothing(const struct control *c, struct bus_op *op, const struct redisReply *reply,
+                        struct err *e)
 {
     (void)c;
     (void)op;
@@ -142,14 +154,15 @@ static int read_nothing(const struct control *c, struct bus_op *op, const struct
 }
 
 static const struct row rows[] = {
-    [BUS_PUBLISH] = {"publish", build_publish, read_publish, METRIC_TYPE_PUBLICATION, true},
-    [BUS_HISTORY] = {"history", build_history, read_history, UNCOUNTED, true},
-    [BUS_PRESENCE_ADD] = {"presence add", build_presence_add, read_nothing, UNCOUNTED, true},
-    [BUS_PRESENCE_REMOVE] = {"presence remove", build_presence_remove, read_nothing, UNCOUNTED, true},
-    [BUS_PRESENCE_GET] = {"presence", build_presence_get, read_presence, UNCOUNTED, true},
-    [BUS_PRESENCE_STATS] = {"presence stats", build_presence_stats, read_stats, UNCOUNTED, true},
-    [BUS_JOIN] = {"join", build_join, read_nothing, METRIC_TYPE_JOIN, false},
-    [BUS_LEAVE] = {"leave", build_leave, read_nothing, METRIC_TYPE_LEAVE, false},
+    [BUS_PUBLISH] = {"publish",         build_publish,         read_publish,  METRIC_TYPE_PUBLICATION, true },
+    [BUS_HISTORY] = {"history",         build_history,         read_history,  UNCOUNTED,               true },
+    [BUS_PRESENCE_ADD] = {"presence add",    build_presence_add,    read_nothing,  UNCOUNTED,               true },
+    [BUS_PRESENCE_REMOVE] = {"presence remove", build_presence_remove, read_nothing,  UNCOUNTED,
+                     true                                                                                   },
+    [BUS_PRESENCE_GET] = {"presence",        build_presence_get,    read_presence, UNCOUNTED,               true },
+    [BUS_PRESENCE_STATS] = {"presence stats",  build_presence_stats,  read_stats,    UNCOUNTED,               true },
+    [BUS_JOIN] = {"join",            build_join,            read_nothing,  METRIC_TYPE_JOIN,        false},
+    [BUS_LEAVE] = {"leave",           build_leave,           read_nothing,  METRIC_TYPE_LEAVE,       false},
 };
 
 static void finish(struct control *c, struct bus_op *op, int error)
@@ -170,7 +183,8 @@ static void on_answer(void *arg, int error, const struct redisReply *reply)
     struct control *c = call->control;
     struct bus_op *op = call->op;
     if (error == 0 && engine_is_noscript(reply) && !call->use_eval) {
-        /* A Redis that lost its scripts gets the text, within the time that the request has left. */
+        /* A Redis that lost its scripts gets the text, within the time that the request has left.
+         */
         call->use_eval = true;
         error = submit(call);
         if (error == 0) {
@@ -204,7 +218,8 @@ void service_take(struct control *c, struct bus_op *op)
         return;
     }
     struct call *call = mem_alloc(sizeof(*call));
-    *call = (struct call){.control = c, .op = op, .deadline_ms = clk_mono_ms() + c->conf->pushd.redis_timeout_ms};
+    *call = (struct call){
+        .control = c, .op = op, .deadline_ms = clk_mono_ms() + c->conf->pushd.redis_timeout_ms};
     int rc = submit(call);
     if (rc != 0) {
         free(call);

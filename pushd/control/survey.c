@@ -12,7 +12,11 @@
 
 #define OPEN_MAX 100 /* surveys that wait for workers; more are answered with an error */
 
-enum { CODE_INTERNAL = 1, CODE_BAD_REQUEST = 2, CODE_METHOD_NOT_FOUND = 3 };
+enum {
+    CODE_INTERNAL = 1,
+    CODE_BAD_REQUEST = 2,
+    CODE_METHOD_NOT_FOUND = 3
+};
 
 struct survey {
     struct list node;
@@ -45,7 +49,8 @@ static void free_survey(struct surveys *s, struct survey *v)
 
 void surveys_fini(struct surveys *s)
 {
-    LIST_FOR_EACH_SAFE(e, &s->open) {
+    LIST_FOR_EACH_SAFE(e, &s->open)
+    {
         free_survey(s, LIST_ENTRY(e, struct survey, node));
     }
 }
@@ -117,13 +122,15 @@ static bool collect(struct htab_node *n, void *arg)
 {
     struct vec *channels = arg;
     struct tally *t = CONTAINER_OF(n, struct tally, node);
-    ((struct kv_msg *)channels->items)[channels->n++] = (struct kv_msg){.key = n->key, .msg = &t->info};
+    ((struct kv_msg *)channels->items)[channels->n++] =
+        (struct kv_msg){.key = n->key, .msg = &t->info};
     return true;
 }
 
 static void answer_channels(struct surveys *s, struct survey *v)
 {
-    struct channels_answer found = {.channels.items = arena_alloc(&v->arena, (v->channels.count + 1) * sizeof(struct kv_msg))};
+    struct channels_answer found = {
+        .channels.items = arena_alloc(&v->arena, (v->channels.count + 1) * sizeof(struct kv_msg))};
     struct buf data = {0};
     htab_each(&v->channels, collect, &found.channels);
     schema_pb_encode(&channels_answer_schema, &found, &data);

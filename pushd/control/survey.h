@@ -6,7 +6,8 @@
 #include "pushd/bus.h"
 
 /* Sends the answer to the node that asked. */
-typedef void (*survey_answer_fn)(void *arg, struct span asker, const struct survey_response *answer);
+typedef void (*survey_answer_fn)(void *arg, struct span asker,
+                                 const struct survey_response *answer);
 
 struct surveys {
     struct bus *bus;
@@ -19,7 +20,8 @@ struct surveys {
 void surveys_init(struct surveys *s, struct bus *bus, survey_answer_fn answer, void *arg);
 void surveys_fini(struct surveys *s);
 
-/* `channels` asks the workers and is answered when all came back; anything else is answered at once. */
+/* `channels` asks the workers and is answered when all came back; anything else is answered at
+ * once. */
 void surveys_request(struct surveys *s, struct span asker, const struct survey_request *request);
 /* A worker's part; taken. */
 void surveys_part_take(struct surveys *s, struct bus_channels *part);

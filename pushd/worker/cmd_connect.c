@@ -166,23 +166,16 @@ static void begin_sub(struct conn *c, struct connecting *k, const struct connect
     struct kv_msg *slot = &((struct kv_msg *)k->subs.items)[k->subs.n++];
     slot->key = arena_dup(&k->arena, t->channel);
     slot->msg = arena_zalloc(&k->arena, sizeof(struct subscribe_result));
-    const struct subscribe_request *wish = requested(r, t->channel);
     struct sub_params p = {
         .channel = t->channel,
         .opts = channel_opts(c->w->conf, t->channel),
         .is_server_side = true,
         .is_from_token = is_from_token,
         .token = t,
+        .wish = requested(r, t->channel),
         .done = sub_established,
         .ctx = slot,
     };
-    if (wish != NULL) {
-        p.recover = wish->recover;
-        p.since_offset = wish->offset;
-        p.since_epoch = wish->epoch;
-        p.wants_positioned = wish->positioned;
-        p.wants_recoverable = wish->recoverable;
-    }
     k->waiting++;
     sub_begin(c, &p);
 }

@@ -7,7 +7,6 @@
 #include "pushd/worker/client_cmd.h"
 #include "pushd/worker/sub.h"
 
-#define FLAG_REJECT_UNRECOVERABLE 2
 #define TYPE_SHARED_POLL 4
 
 static struct perr_result check_type(const struct subscribe_request *r, const struct chan_opts *o)
@@ -120,6 +119,19 @@ static void established(struct conn *c, struct sub *s, void *ctx, const struct p
     conn_command_done(c);
 }
 
+/* Step 19. */
+static struct perr_result make_filter(const struct subscribe_request *r, const struct chan_opts *o,
+                                      struct tags_filter **out)
+{
+    if (!o->allow_tags_filter) {
+        return (struct perr_result){PERR_BAD_REQUEST, "subscribe.filter",
+                                    "the namespace does not set allow_tags_filter"};
+    }
+    const char *fault;
+    *out = tags_filter_new(r->tf, &fault);
+    return *out != NULL ? CMD_OK : (struct perr_result){PERR_BAD_REQUEST, "subscribe.filter", fault};
+}
+
 struct perr_result cmd_subscribe(struct conn *c, uint32_t id, const void *request)
 {
     const struct subscribe_request *r = request;
@@ -133,19 +145,21 @@ struct perr_result cmd_subscribe(struct conn *c, uint32_t id, const void *reques
     if (p.code != PERR_OK) {
         return p;
     }
+    struct tags_filter *filter = NULL;
+    if (r->tf != NULL) {
+        p = make_filter(r, o, &filter);
+        if (p.code != PERR_OK) {
+            return p;
+        }
+    }
     c->is_busy = true;
     sub_begin(c, &(struct sub_params){
                      .channel = r->channel,
                      .opts = o,
                      .token = r->token.n != 0 ? &t->options : NULL,
                      .expire_at = t->expire_at,
-                     .wants_positioned = r->positioned,
-                     .wants_recoverable = r->recoverable,
-                     .wants_join_leave = r->join_leave,
-                     .recover = r->recover,
-                     .rejects_unrecoverable = (r->flag & FLAG_REJECT_UNRECOVERABLE) != 0,
-                     .since_offset = r->offset,
-                     .since_epoch = r->epoch,
+                     .wish = r,
+                     .filter = filter,
                      .done = established,
                      .ctx = (void *)(uintptr_t)id,
                  });

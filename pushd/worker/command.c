@@ -132,19 +132,21 @@ static void apply_subscribe(struct conn *c, const struct control_command *m)
         .force_recovery = override_of(d->recover),
         .force_positioning = override_of(d->position),
     };
+    struct subscribe_request wish = {0};
+    if (d->recover_since != NULL) {
+        wish.recover = true;
+        wish.offset = d->recover_since->offset;
+        wish.epoch = d->recover_since->epoch;
+    }
     struct sub_params p = {
         .channel = d->channel,
         .opts = o,
         .is_server_side = true,
         .token = &options,
         .expire_at = d->expire_at,
+        .wish = &wish,
         .done = subscribed,
     };
-    if (d->recover_since != NULL) {
-        p.recover = true;
-        p.since_offset = d->recover_since->offset;
-        p.since_epoch = d->recover_since->epoch;
-    }
     sub_begin(c, &p);
 }
 

@@ -141,21 +141,18 @@ void hub_dispatch(struct hub *h, struct msg *m)
     if (m->position.offset != 0) {
         hub_epoch_id(c, m->position.epoch);
     }
-    struct delivery *by_encoding[ENC_COUNT] = {0};
+    arena_reset(&h->w->arena);
+    struct dispatch d = {.msg = m, .arena = &h->w->arena};
     c->busy++;
     /* Downwards: a subscription that ends itself is replaced by one that was served already. */
     for (uint32_t i = c->sub_count; i-- > 0;) {
-        sub_deliver(c->subs[i], m, by_encoding);
+        sub_deliver(c->subs[i], &d);
         if (i > c->sub_count) {
             i = c->sub_count;
         }
     }
     c->busy--;
-    for (size_t e = 0; e < ENC_COUNT; e++) {
-        if (by_encoding[e] != NULL) {
-            delivery_unref(&h->w->deliveries, by_encoding[e]);
-        }
-    }
+    dispatch_fini(&d, &h->w->deliveries);
     if (c->sub_count == 0 && c->busy == 0) {
         give_up(h, c);
     }

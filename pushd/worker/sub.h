@@ -2,6 +2,7 @@
 /* One subscription: a connection in a channel, its position in the stream and how it came to be. */
 #pragma once
 
+#include "common/policy/tags_filter.h"
 #include "common/policy/token.h"
 #include "common/protocol/proto.h"
 #include "pushd/bus.h"
@@ -14,23 +15,27 @@ struct sub {
     struct conn *conn;
     struct chan *chan;
     const struct chan_opts *opts;
-    struct list link;      /* in conn->subs */
-    struct sub_start *start; /* not NULL while it is being established */
-    uint64_t offset;       /* of the last publication delivered, when positioned */
-    int64_t checked_ms;    /* when the position was last known to be good */
-    int64_t expire_at;     /* Unix seconds, 0: never */
-    char *info;            /* chan_info, or NULL */
+    struct list link;        /* in conn->subs */
+    struct sub_start *start; /* not NULL while it is being established; sub_start.c's own */
+    struct tags_filter *filter; /* NULL: all publications pass */
+    uint64_t offset;         /* of the last publication delivered, when positioned */
+    int64_t checked_ms;      /* when the position was last known to be good */
+    int64_t expire_at;       /* Unix seconds, 0: never */
+    char *info;              /* chan_info, or NULL */
     uint32_t info_len;
-    uint32_t index;        /* in chan->subs */
+    uint32_t index;          /* in chan->subs */
     uint32_t epoch_id;
     bool is_server_side : 1;
-    bool is_from_token : 1; /* of the connection token */
+    bool is_from_token : 1;  /* of the connection token */
     bool is_positioned : 1;
     bool is_recoverable : 1;
     bool has_presence : 1;
+    bool has_announced : 1;  /* presence was sent to Redis */
     bool emits_join_leave : 1;
     bool gets_join_leave : 1;
-    bool is_checking : 1;  /* a position check is under way */
+    bool has_delta : 1;
+    bool has_base : 1;       /* the client has the publication before the next one */
+    bool is_checking : 1;    /* a position check is under way */
 };
 
 /* Called once when the subscription is established or failed; on failure the subscription is gone already, `s` and `result` are
@@ -45,37 +50,54 @@ struct sub_params {
     bool is_from_token;
     const struct token_sub *token; /* overrides, info, data; NULL: none */
     int64_t expire_at;
-    bool wants_positioned;
-    bool wants_recoverable;
-    bool wants_join_leave;
-    bool recover;
-    bool rejects_unrecoverable; /* flag 0x2: error 112 */
-    uint64_t since_offset;
-    struct span since_epoch;
+    const struct subscribe_request *wish; /* positioned, recover, delta and so on; NULL: nothing is asked for */
+    struct tags_filter *filter;           /* taken over, or NULL */
     sub_done_fn done;
     void *ctx;
 };
 
-/* Starts it; permissions and limits are checked already. `done` may be called before this returns only through sub_proceed of a
- * channel that is ready and needs nothing from Redis. */
-void sub_begin(struct conn *c, const struct sub_params *p);
+/* ---- sub_start.c ---- */
 
+/* Starts it; permissions and limits are checked already. `done` is called before this returns when the channel is ready and
+ * nothing is needed from Redis. */
+void sub_begin(struct conn *c, const struct sub_params *p);
+/* The channel became ready, or cannot be had. */
+void sub_channel_ready(struct sub *s, int error);
 /* After `done` wrote its reply: delivers what was held back and announces the join. */
 void sub_release(struct sub *s);
+/* A message that arrives before that. */
+void sub_hold(struct sub *s, struct msg *m);
+void sub_start_free(struct sub *s);
+
+/* ---- sub.c ---- */
 
 struct sub *sub_find(const struct conn *c, struct span channel);
 
 /* Ends it: presence and leave, out of the tables, freed. Also cancels one that is being established (its `done` is not called). */
 void sub_end(struct sub *s);
 
-/* The channel became ready, or cannot be had. */
-void sub_channel_ready(struct sub *s, int error);
-
-/* A message of the channel: position check, then the connection's queue. */
-void sub_deliver(struct sub *s, struct msg *m, struct delivery *by_encoding[ENC_COUNT]);
-
 /* Every client.presence_update_interval of the connection: presence refresh, position check, expiry. */
 void sub_tick(struct sub *s, int64_t now_ms);
 
-/* Fills client info of the connection in this channel; spans are borrowed. */
-void sub_client_info(const struct sub *s, struct client_info *out);
+/* The position has a hole: the client has to subscribe or connect again. The subscription is gone afterwards. */
+void sub_insufficient(struct sub *s);
+
+/* An operation with the client's info in this channel. */
+struct bus_op *sub_make_op(const struct sub *s, enum bus_kind kind);
+/* The same, sent without waiting for its end. */
+void sub_send_op(const struct sub *s, enum bus_kind kind);
+
+/* ---- sub_deliver.c ---- */
+
+/* One message on its way to the subscriptions of one worker: its frames are looked up once. */
+struct dispatch {
+    struct msg *msg;
+    struct arena *arena; /* for the tags */
+    struct vec tags;
+    bool has_tags;
+    struct delivery *frames[ENC_COUNT][VARIANT_COUNT];
+};
+
+/* Position check, filter, then the connection's queue. */
+void sub_deliver(struct sub *s, struct dispatch *d);
+void dispatch_fini(struct dispatch *d, struct delivery_pool *pool);

@@ -165,6 +165,7 @@ int main(int argc, char **argv)
     if (c->needs_server)
         watch_processes(b);
     c->run(b);
+    bench_pin(b, true); /* leaves the server as it was found */
     channels_free(&b->channels);
     free(b);
     return 0;

@@ -5,8 +5,11 @@
 #include "tests/bench/side.h"
 #include "tests/bench/util.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -113,6 +116,27 @@ struct phase_task {
     struct phase *out;
 };
 
+static uint64_t segments_received(const struct fleet *f)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < f->started; i++) {
+        struct tcp_info info = {0};
+        socklen_t len = sizeof(info);
+        if (f->conns[i].state == CONN_OPEN &&
+            !getsockopt(f->conns[i].fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+            sum += info.tcpi_data_segs_in;
+    }
+    return sum;
+}
+
+static void count_segments(void *arg)
+{
+    struct phase_task *t = arg;
+    uint64_t now = segments_received(&t->side->fleet), before = t->out->segments;
+    /* A connection that was closed took its count along. */
+    t->out->segments = now > before && !t->out->closed ? now - before : 0;
+}
+
 static void count_difference(struct phase *out, const struct fleet_count *a, const struct fleet *f)
 {
     const struct fleet_count *b = &f->count;
@@ -170,6 +194,7 @@ void side_phase(struct side *s, const struct load *load, struct phase *out)
     memset(out, 0, sizeof(*out));
     if (load->lead_seconds > 0)
         run_lead(s, load, out);
+    side_call(s, count_segments, &task);
     machine_time_read(&machine);
     double own = own_cpu_sec();
     procs_cpu_read(&s->procs, &r[0]);
@@ -178,6 +203,7 @@ void side_phase(struct side *s, const struct load *load, struct phase *out)
     procs_cpu_read(&s->procs, &r[1]);
     out->client_cpu_sec = own_cpu_sec() - own;
     procs_cpu_diff(&s->procs, &r[0], &r[1], &out->cpu);
+    side_call(s, count_segments, &task);
     double others =
         machine_busy_sec(&machine) - out->client_cpu_sec - (double)out->cpu.total_ns / 1e9;
     out->other_cpu_sec = others > 0 ? others : 0;
@@ -220,6 +246,7 @@ void phase_add(struct phase *into, const struct phase *from)
     into->frames += from->frames;
     into->reads += from->reads;
     into->pings += from->pings;
+    into->segments += from->segments;
     hist_merge(&into->latency, &from->latency);
     hist_merge(&into->late, &from->late);
 }
@@ -227,4 +254,9 @@ void phase_add(struct phase *into, const struct phase *from)
 double phase_us_per_delivery(const struct phase *p)
 {
     return p->delivered ? (double)p->cpu.total_ns / 1000.0 / (double)p->delivered : 0;
+}
+
+double phase_per_segment(const struct phase *p)
+{
+    return p->segments && p->delivered ? (double)p->delivered / (double)p->segments : 1;
 }

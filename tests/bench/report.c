@@ -103,9 +103,9 @@ void report_phase(const struct phase *p, bool with_threads)
     double n = p->delivered ? (double)p->delivered : 1;
     printf("  deliveries   %" PRIu64 " (%.0f/s)  lost %.0f  duplicated %" PRIu64
            "  out of order %" PRIu64 "  closed %" PRIu64
-           "  messages per frame %.2f, per read %.2f\n",
+           "  messages per frame %.2f, per segment %.2f\n",
            p->delivered, n / p->seconds, lost(p), p->duplicated, p->disordered, p->closed,
-           n / (double)(p->frames ? p->frames : 1), n / (double)(p->reads ? p->reads : 1));
+           n / (double)(p->frames ? p->frames : 1), phase_per_segment(p));
     printf("  server       user %.2f, system %.2f us per delivery, busy %.0f %% of a core\n",
            (double)p->cpu.user_ns / 1000 / n, (double)p->cpu.sys_ns / 1000 / n,
            (double)p->cpu.total_ns / 1e7 / p->seconds);
@@ -144,7 +144,7 @@ void report_phase_json(struct jline *j, const struct phase *p)
     jline_number(j, "out_of_order", (double)p->disordered);
     jline_number(j, "closed", (double)p->closed);
     jline_number(j, "messages_per_frame", n / (double)(p->frames ? p->frames : 1));
-    jline_number(j, "messages_per_read", n / (double)(p->reads ? p->reads : 1));
+    jline_number(j, "messages_per_segment", phase_per_segment(p));
     jline_number(j, "server_user_us", (double)p->cpu.user_ns / 1000 / n);
     jline_number(j, "server_system_us", (double)p->cpu.sys_ns / 1000 / n);
     jline_number(j, "client_us", p->client_cpu_sec * 1e6 / n);

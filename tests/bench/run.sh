@@ -10,6 +10,7 @@
 #   BENCH_BATCHES   values of pushd.batch_send to measure one after the other ("io_uring send", or
 #                   "send" where the kernel forbids io_uring; say "none" for another server)
 #   BENCH_LOG       file for the server's log (none is kept)
+#   BENCH_NICE      priority of everything measured, -20 to 19, on a machine with other work (0)
 #   FRONT           web server of the default launcher (nginx)
 set -eu
 
@@ -23,6 +24,17 @@ command -v redis-server >/dev/null || { echo "run.sh: redis-server is not instal
 # The servers started below inherit it.
 # shellcheck disable=SC3045
 ulimit -n "$(ulimit -H -n)"
+
+# A session of its own, because the scheduler weighs sessions against each other first.
+if [ -n "${BENCH_NICE:-}" ] && [ -z "${BENCH_SESSION:-}" ]; then
+    BENCH_SESSION=1 exec setsid -w "$0" "$@"
+fi
+if [ -n "${BENCH_NICE:-}" ]; then
+    renice -n "$BENCH_NICE" -p $$ >/dev/null
+    if [ -w /proc/$$/autogroup ]; then
+        echo "$BENCH_NICE" >/proc/$$/autogroup
+    fi
+fi
 
 dir=$(mktemp -d)
 redis_pid=

@@ -28,6 +28,7 @@ struct fanout_result {
     double ratio, server_us, floor_us; /* medians */
     double pooled;                     /* ratio of the sums */
     bool is_whole;                     /* nothing was lost or repeated, nobody was closed */
+    bool is_paced; /* enough pairs in which the server did not send several at a time */
 };
 
 /* Server and floor in turns, the same load for both. */

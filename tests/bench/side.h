@@ -25,7 +25,10 @@ struct side {
     unsigned next_channel;
     char *payload;
     size_t payload_bytes;
-    /* The hand-over. */
+    /* The hand-over. While there is no task, the thread goes on reading, so that pings are
+     * answered. */
+    struct source wake;
+    int wake_fd;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -55,6 +58,7 @@ struct phase {
     struct cpu_use cpu;
     double seconds, client_cpu_sec, other_cpu_sec; /* other: neither server nor client */
     uint64_t published, expected, delivered, duplicated, disordered, closed, frames, reads, pings;
+    uint64_t segments;   /* TCP segments with data that the clients received; 0: not known */
     struct hist latency; /* from the scheduled time, so a late publisher or server cannot hide */
     struct hist late;    /* how late the publisher itself was */
 };
@@ -65,3 +69,6 @@ void side_phase(struct side *s, const struct load *load, struct phase *out);
 /* Adds the figures of one phase to another. */
 void phase_add(struct phase *into, const struct phase *from);
 double phase_us_per_delivery(const struct phase *p);
+/* How many publications the server sent at a time, whatever the client read at a time; 1 when it is
+   not known. Pings count as segments, so a little less than 1 is normal. */
+double phase_per_segment(const struct phase *p);

@@ -45,7 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     if (size > 0) {
-        require(is_inside(m.body, payload) && is_inside(m.prev, payload) && is_inside(m.position.epoch, payload));
+        require(is_inside(m.body, payload) && is_inside(m.prev, payload) &&
+                is_inside(m.position.epoch, payload));
     }
     round_trip(m.kind == MESSAGE_PUBLICATION ? &publication_schema : &client_info_schema, m.body);
     if (m.has_delta) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: tokens before and after verification. The first byte chooses: t: the rest is a token; h: it is the header
- * of one; else it is the claims. */
+/* Fuzz target: tokens before and after verification. The first byte chooses: t: the rest is a
+ * token; h: it is the header of one; else it is the claims. */
 #include "common/base/err.h"
 #include "common/format/b64.h"
 #include "common/format/jscan.h"
@@ -33,10 +33,16 @@ static void set_up(void)
     if (verifying != NULL) {
         return;
     }
-    plain_conf = (struct conf_token){
-        .hmac_secret_key = secret, .hmac_previous_secret_key = none, .rsa_public_key = none, .ecdsa_public_key = ec_key,
-        .jwks_public_endpoint = none, .audience = none, .audience_regex = none, .issuer = none, .issuer_regex = none,
-        .user_id_claim = none};
+    plain_conf = (struct conf_token){.hmac_secret_key = secret,
+                                     .hmac_previous_secret_key = none,
+                                     .rsa_public_key = none,
+                                     .ecdsa_public_key = ec_key,
+                                     .jwks_public_endpoint = none,
+                                     .audience = none,
+                                     .audience_regex = none,
+                                     .issuer = none,
+                                     .issuer_regex = none,
+                                     .user_id_claim = none};
     strict_conf = plain_conf;
     strict_conf.user_id_claim = uid;
     strict_conf.audience = audience;
@@ -58,10 +64,11 @@ static void check_span(struct span s)
 
 static void check_result(struct perr_result r, bool is_zero)
 {
-    bool is_known = r.code == PERR_OK || r.code == PERR_TOKEN_EXPIRED || r.code == PERR_CLOSE_INVALID_TOKEN ||
-                    r.code == PERR_INTERNAL;
+    bool is_known = r.code == PERR_OK || r.code == PERR_TOKEN_EXPIRED ||
+                    r.code == PERR_CLOSE_INVALID_TOKEN || r.code == PERR_INTERNAL;
     fuzz_require(is_known, "the result is one of four");
-    fuzz_require((r.code == PERR_OK) == (r.reason == NULL), "a refusal has a reason, a success has none");
+    fuzz_require((r.code == PERR_OK) == (r.reason == NULL),
+                 "a refusal has a reason, a success has none");
     fuzz_require(r.code == PERR_OK || is_zero, "a refused token gives nothing");
     struct buf b = {0};
     perr_explain(&r, 1000, &b);
@@ -98,7 +105,8 @@ static uint32_t read_both(const struct token_verifier *v, struct span token, str
     check_result(rs, s.user.p == NULL && s.channel.p == NULL && s.options.data.p == NULL);
     check_options(&s.options);
     check_span(s.client);
-    fuzz_require(r.code != PERR_OK || rs.code != PERR_OK, "no token is for connecting and for subscribing");
+    fuzz_require(r.code != PERR_OK || rs.code != PERR_OK,
+                 "no token is for connecting and for subscribing");
     return r.code * 10000 + rs.code;
 }
 
@@ -114,8 +122,8 @@ static void sign(struct buf *out, struct span header, struct span claims)
     b64url_encode(out, span_of(mac, n));
 }
 
-/* What a token says does not depend on whether its good signature was looked at: neither libjwt nor we refuse what the other
- * accepts. */
+/* What a token says does not depend on whether its good signature was looked at: neither libjwt nor
+ * we refuse what the other accepts. */
 static void check_claims(struct span claims, struct arena *a)
 {
     struct buf token = {0};

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """pushd's own HTTP port: ping, health, readiness, metrics, and the admin page for people and for curl."""
+import json
 import re
 import socket
 import subprocess
@@ -51,7 +52,7 @@ def test_metrics(test):
         seen.add(line.rpartition(" ")[0])
     for name in ("centrifugo_node_num_clients", "centrifugo_node_num_subscriptions", "centrifugo_node_num_channels",
                  "centrifugo_node_build", "centrifugo_node_messages_received_count", "centrifugo_transport_messages_sent",
-                 "centrifugo_client_command_duration_seconds"):
+                 "centrifugo_client_connections_accepted"):
         has(reply.text, name, "/metrics")
 
     def gauge(name):
@@ -70,19 +71,24 @@ def sign_in(system):
 
 
 def test_admin_for_curl(test):
-    """curl /admin shows where to go; with the password it shows the state of the node."""
+    """curl /admin says what it needs; with the password, or a token for it, it shows the state of the node."""
     system = System(test)
-    curl = find_program("curl")
     url = "http://127.0.0.1:%d/admin" % system.port
-    plain = subprocess.run([curl, "-sS", url], capture_output=True, text=True, timeout=10, check=True).stdout
-    check(plain.strip(), "curl /admin prints something")
+
+    def curl(*words):
+        return subprocess.run([find_program("curl"), "-sS", *words, url], capture_output=True, text=True, timeout=10,
+                              check=True).stdout
+    has(curl(), "curl -u admin:PASSWORD", "without a password")
+    equal(json.loads(curl("-u", "admin:" + ADMIN_PASSWORD))["result"]["redis"]["state"], "ready", "redis, of /admin")
     token = sign_in(system)
-    reply = system.admin("POST", "/admin/api", {"method": "info", "params": {}}, {"Authorization": "token " + token})
-    has(reply.text, '"nodes"', "/admin/api info")
-    reply = system.admin("GET", "/admin/init")
-    equal(reply.json()["authenticated"], False, "authenticated without a token")
-    reply = system.admin("GET", "/admin/init", headers={"Authorization": "token " + token})
-    equal(reply.json()["authenticated"], True, "authenticated with a token")
+    reply = system.admin("GET", "/admin", headers={"Authorization": "token " + token})
+    has(reply.json()["result"], "node", "/admin with a token")
+    page = system.admin("GET", "/admin", headers={"Accept": "text/html"})
+    has(page.headers["content-type"], "text/html", "for a browser")
+    uid = reply.json()["result"]["node"]["uid"]
+    check(uid not in page.text and system.redis_address() not in page.text, "the page alone tells nothing")
+    for headers, authenticated in (({}, False), ({"Authorization": "token " + token}, True)):
+        equal(system.admin("GET", "/admin/init", headers=headers).json()["authenticated"], authenticated, "%r" % headers)
 
 
 def test_admin_refuses(test):

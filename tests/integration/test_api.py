@@ -22,7 +22,7 @@ def test_keys(test):
     bad = [("/api/publish", {}), ("/api/publish", {"X-API-Key": "wrong"}), ("/api/publish", {"X-API-Key": ""}),
            ("/api/publish", {"X-API-Key": API_KEY[:-1]}), ("/api/publish", {"X-API-Key": API_KEY + "x"}),
            ("/api/publish", {"Authorization": API_KEY}), ("/api/publish", {"Authorization": "Bearer " + API_KEY}),
-           ("/api/publish", {"Authorization": "apikey  " + API_KEY}), ("/api/publish?api_key=wrong", {}),
+           ("/api/publish", {"Authorization": "apikey x " + API_KEY}), ("/api/publish?api_key=wrong", {}),
            ("/api/publish", {"X-API-Key": "wrong", "Authorization": "apikey " + API_KEY})]
     for path, headers in bad:
         reply = system.http("POST", path, body, headers)

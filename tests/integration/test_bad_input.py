@@ -157,7 +157,7 @@ def test_forged_tokens(test):
     system = System(test, {"client": {"token": {"rsa_public_key": PUBLIC_KEY}}}, front=None)
     good = token(SECRET, {"sub": "a"})
     head, body, signature = good.split(".")
-    big = token(SECRET, {"sub": "a" * 20000})
+    big = token(SECRET, {"sub": "a" * 5000})
     forged = {
         "alg none": token("", {"sub": "a"}, alg="none"),
         "alg none with a signature": token(SECRET, {"sub": "a"}, header={"alg": "none"}),

@@ -2,12 +2,12 @@
 """Application data crosses the system as the bytes its sender wrote."""
 import os
 
-from harness import System, equal, has
+from harness import System, equal, has, starts
 from harness.browser import Browser
 
 PAYLOAD = r'{"n":12345678901234567890,"x":1e400,"y":0.1000,"dup":1,"dup":2,"s":"\u0000\/é"}'
 CHANNEL = "org:123:messages"
-PUBLICATION = '{"push":{"channel":"org:123:messages","pub":{"data":' + PAYLOAD + ',"offset":%d}}}'
+PUBLICATION = '{"push":{"channel":"org:123:messages","pub":{"data":' + PAYLOAD + ',"offset":1'
 
 
 def post_raw(system, text):
@@ -23,7 +23,7 @@ def test_from_the_api_to_a_socket(test):
     client = system.client()
     client.subscribe(CHANNEL)
     post_raw(system, PAYLOAD)
-    equal(client.recv_raw(), PUBLICATION % 1, "the frame")
+    starts(client.recv_raw(), PUBLICATION, "the frame")
 
 
 def test_through_lighttpd_and_nginx(test):
@@ -33,7 +33,7 @@ def test_through_lighttpd_and_nginx(test):
         client = system.client(via="front")
         client.subscribe(CHANNEL)
         post_raw(system, PAYLOAD)
-        equal(client.recv_raw(), PUBLICATION % 1, "the frame through " + front)
+        starts(client.recv_raw(), PUBLICATION, "the frame through " + front)
 
 
 def test_from_client_to_client(test):

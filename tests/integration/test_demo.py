@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """sh etc/quickstart.sh: the first thing a newcomer types, watched in a real browser."""
+import base64
 import os
 import re
 import shutil
@@ -41,8 +42,25 @@ def stops_and_leaves_nothing(test, process, port):
     process.send_signal(signal.SIGINT if os.environ.get("PUSHD_SIGINT") else signal.SIGTERM)
     check(process.wait_exit(20) in ENDED, "status %s" % process.process.returncode)
     check(not os.path.exists(folder), "its folder is gone")
+    equal([words for words in descendants(folder)], [], "what it leaves running")
     with socket.socket() as probe:
         check(probe.connect_ex(("127.0.0.1", port)) != 0, "its port is free again")
+
+
+def descendants(folder):
+    """Command lines of processes that quickstart started: its folder is in their environment or among their words, or
+    they were handed over to this process when it ended."""
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % entry, encoding="latin-1") as source:
+                fields = source.read().rpartition(")")[2].split()
+            with open("/proc/%s/cmdline" % entry, "rb") as source:
+                words = source.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        except OSError:
+            continue
+        orphan = int(fields[1]) == os.getpid() and "chrom" not in words
+        if fields[0] != "Z" and (folder in words or orphan):
+            yield words
 
 
 def curl_of(output):
@@ -56,13 +74,15 @@ def shown_in_the_browser(test, port, output):
     browser = Browser(test)
     browser.open("http://127.0.0.1:%d/" % port)
     browser.wait("document.body.innerText.includes('Connected')")
-    equal(browser.evaluate("document.body.innerText.includes('hello from curl')"), False, "the message, before it is posted")
+    listed = "[...document.querySelectorAll('.items')].map((list) => list.innerText).join('\\n')"
+    equal("hello from curl" in browser.evaluate(listed), False, "the message is there before it is posted")
     browser.wait("document.body.innerText.includes('org:123:messages') && document.body.innerText.includes('org:123:tickets')")
     wait_for(lambda: any("Subscribed to org:123:messages" in line for line in browser.console) or
              browser.evaluate("1") is None, lambda: "the subscription in the console: %r" % browser.console)
     done = subprocess.run(["sh", "-c", curl_of(output)], capture_output=True, text=True, timeout=20, check=False)
     has(done.stdout, '"result"', "what curl prints (%s)" % done.stderr)
-    browser.wait("document.querySelector('.items') && document.body.innerText.includes('hello from curl')")
+    browser.wait(listed + ".includes('hello from curl')")
+    browser.wait("document.getAnimations().length === 0")
     picture = os.path.join(os.environ.get("PUSHD_TEST_ARTIFACTS", test.dir), "demo-%d.png" % port)
     data = browser.screenshot(picture)
     check(len(data) > 10000, "a screenshot of %d bytes" % len(data))
@@ -77,8 +97,11 @@ def test_page_behind_lighttpd(test):
     shown_in_the_browser(test, port, output)
     base = "http://127.0.0.1:%d" % port
     equal(http_request("GET", base, "/api/ping").body, b'{"result":{}}', "/api/ping")
-    for path in ("/admin", "/health", "/ready", "/metrics"):
-        equal(http_request("GET", base, path).status, 200, path)
+    for path, status in (("/admin", 401), ("/health", 200), ("/ready", 200), ("/metrics", 200)):
+        equal(http_request("GET", base, path).status, status, path)
+    password = re.search(r"/admin +password (\w+)", output).group(1)
+    basic = {"Authorization": "Basic " + base64.b64encode(b"admin:" + password.encode()).decode()}
+    equal(http_request("GET", base, "/admin", headers=basic).status, 200, "/admin with the printed password")
     has(http_request("GET", base, "/api/v1/centrifugo/token").json(), "token", "the token endpoint")
     stops_and_leaves_nothing(test, process, port)
 

@@ -4,17 +4,11 @@ import os
 import subprocess
 
 from harness import check, equal, has, limit
-from harness.system import clean_environment
+from harness.system import clean_environment, make_install
 
 PROGRAMS = ("sbin/pushd", "sbin/push-api", "bin/pushctl")
 PAGES = ("man8/pushd.8", "man8/push-api.8", "man1/pushctl.1", "man5/pushd.json.5")
 UNITS = ("pushd.service", "push-api.service", "push-api.socket")
-
-
-def install(staged, *settings, target="install"):
-    done = subprocess.run(["make", "-C", os.environ["PUSHD_BUILD"], target, "DESTDIR=" + staged, *settings],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=110, check=False)
-    equal(done.returncode, 0, "make %s: %s\nstatus" % (target, done.stdout[-1500:]))
 
 
 def tree(root):
@@ -38,7 +32,7 @@ def there(files, part, mode=None):
 def test_files(test):
     """DESTDIR: programs, man pages, units, sysusers, tmpfiles, samples for three web servers; uninstall takes all away."""
     staged = os.path.join(test.dir, "staged")
-    install(staged)
+    make_install(staged)
     files = tree(staged)
     for program in PROGRAMS:
         path = there(files, program, 0o755)
@@ -63,7 +57,7 @@ def test_files(test):
     check(any(path.endswith("config.json") or path.endswith("config.json.sample") for path in files), "a sample configuration")
     for path in files:
         check("/tests/" not in path and not path.endswith((".o", ".a")), "not to be installed: " + path)
-    install(staged, target="uninstall")
+    make_install(staged, target="uninstall")
     equal(sorted(tree(staged)), [], "what uninstall leaves behind")
 
 
@@ -71,7 +65,7 @@ def test_files(test):
 def test_prefix(test):
     """--prefix: everything goes below it."""
     staged = os.path.join(test.dir, "staged")
-    install(staged, "prefix=/opt/pushd", "sysconfdir=/opt/pushd/etc")
+    make_install(staged, "prefix=/opt/pushd", "sysconfdir=/opt/pushd/etc")
     outside = [path for path in tree(staged) if not path.startswith("opt/pushd/")]
     equal(outside, [], "files outside of the prefix")
 
@@ -79,12 +73,12 @@ def test_prefix(test):
 def test_an_installed_configuration_is_kept(test):
     """Installing again does not overwrite what the operator wrote into config.json."""
     staged = os.path.join(test.dir, "staged")
-    install(staged)
+    make_install(staged)
     paths = [path for path in tree(staged) if path.endswith("etc/pushd/config.json")]
     if not paths:
         return  # only a sample is installed: nothing to overwrite
     with open(os.path.join(staged, paths[0]), "w", encoding="utf-8") as target:
         target.write('{"mine": true}')
-    install(staged)
+    make_install(staged)
     with open(os.path.join(staged, paths[0]), encoding="utf-8") as source:
         equal(source.read(), '{"mine": true}', "the operator's file")

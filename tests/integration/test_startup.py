@@ -9,6 +9,7 @@ from harness import Process, System, check, equal, has
 from harness.system import build_path, clean_environment
 
 PROGRAMS = (("pushd", "pushd"), ("fcgi", "push-api"))
+REFUSED = (1, 2, *range(64, 79))  # of sysexits.h, mostly
 
 
 def run_until_end(test, program, config_text, env=None, name="config.json"):
@@ -17,7 +18,7 @@ def run_until_end(test, program, config_text, env=None, name="config.json"):
     with open(path, "w", encoding="utf-8") as target:
         target.write(config_text)
     process = Process(program[1], [build_path(*program), "-c", path], test.dir, env=clean_environment(test, env),
-                      clean=(1, 2, 64, 65, 66, 69, 78))
+                      clean=REFUSED)
     test.add(process)
     mark = process.started_at
     status = process.wait_exit(10)
@@ -48,7 +49,7 @@ def named_before_listening(test, text, words):
         with open(path, "w", encoding="utf-8") as target:
             target.write(text)
         process = Process(program[1], [build_path(*program), "-c", path], test.dir, env=clean_environment(test),
-                          clean=(0, 1, 2, 64, 65, 66, 69, 78))
+                          clean=(0, *REFUSED))
         test.add(process)
         process.wait_log(words[1])
         line = next(line for line in process.log_since(process.started_at).splitlines() if words[1] in line)
@@ -75,11 +76,12 @@ def test_broken_files(test):
             _, output = run_until_end(test, program, text)
             for word in words:
                 has(output, word, "%s about %r" % (program[1], text))
+    # An absent file is not fatal, as in the reference: the environment may hold everything. It is said, though.
     for program in PROGRAMS:
-        done = subprocess.run([build_path(*program), "-c", test.dir + "/absent.json"], env=clean_environment(test),
-                              capture_output=True, text=True, timeout=10, check=False)
-        check(done.returncode != 0, "status for an absent file")
-        has(done.stderr, "absent.json", program[1])
+        done = subprocess.run([build_path(*program), "-c", test.dir + "/absent.json"], timeout=10, check=False,
+                              env=clean_environment(test, {"CENTRIFUGO_PUSHD_WORKERS": "many"}), capture_output=True, text=True)
+        has(done.stderr, "absent.json does not exist", program[1])
+        has(done.stderr, "CENTRIFUGO_PUSHD_WORKERS", program[1])
 
 
 def test_a_port_that_is_taken(test):
@@ -104,7 +106,7 @@ def test_a_unix_socket_of_a_dead_process(test):
     system.publish("test", 1)
     _, output = run_until_end(test, ("fcgi", "push-api"), json.dumps(system.config), name="second.json")
     has(output, system.api_socket, "the message")
-    has(output.lower(), "in use", "the message")
+    has(output, "another process", "the message")
     system.publish("test", 2)
 
 

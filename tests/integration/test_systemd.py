@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from harness import Failure, Process, System, WebSocket, check, equal, find_program, has, limit, token, wait_for
-from harness.system import SECRET, accepts, build_path
+from harness.system import SECRET, accepts, build_path, make_install
 
 
 class Notify:
@@ -182,12 +182,12 @@ def test_units_verify(test):
     """systemd-analyze verify is quiet about the installed units."""
     program = find_program("systemd-analyze")
     staged = os.path.join(test.dir, "staged")
-    build = os.environ["PUSHD_BUILD"]
-    subprocess.run(["make", "-C", build, "install", "DESTDIR=" + staged], check=True, capture_output=True, timeout=100)
+    make_install(staged)
     units = []
     for folder, _, names in os.walk(staged):
         units += [os.path.join(folder, name) for name in names if name.endswith((".service", ".socket"))]
-    equal(sorted(os.path.basename(unit) for unit in units), ["push-api.service", "push-api.socket", "pushd.service"], "units")
+    names = {os.path.basename(unit) for unit in units}
+    check(names >= {"push-api.service", "push-api.socket", "pushd.service"}, "units: %r" % names)
     # The programs of the staged tree stand where the units look for them; the rest of the system is this one's.
     place = os.path.join(test.dir, "units")
     os.makedirs(place)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The token endpoint: a session of the application becomes a token, from all three sources, and refusals are told apart."""
+import base64
 import http.server
 import json
 import re
@@ -55,9 +56,12 @@ def test_session_from_a_variable(test):
 
 def test_a_client_cannot_set_the_variable(test):
     """Headers of the request do not become the variables of the session."""
-    system = System(test, settings())
-    for name in ("REMOTE_USER", "Remote-User", "X-Remote-User", "HTTP_REMOTE_USER"):
-        ask(system, status=401, **{name: "eve"})
+    for front in ("lighttpd", "nginx"):
+        system = System(test, settings(), front=front, node=front)
+        for name in ("REMOTE_USER", "Remote-User", "X-Remote-User", "HTTP_REMOTE_USER"):
+            ask(system, status=401, **{name: "eve"})
+        # A name in a Basic header that nobody checked is no user either.
+        ask(system, status=401, Authorization="Basic " + base64.b64encode(b"eve:x").decode())
 
 
 class Auth(http.server.BaseHTTPRequestHandler):
@@ -147,13 +151,13 @@ def test_sessions_in_redis_that_is_away(test):
 
 def test_no_organisation_is_403(test):
     """require_org: a user without organisations gets 403, and its line in the log is another one than that of 401."""
-    session = {"a": {"REMOTE_USER": "ada"}, "b": {"REMOTE_USER": "bob", "REMOTE_ORGS": "1"}}
+    session = {"sid=a": {"REMOTE_USER": "ada"}, "sid=b": {"REMOTE_USER": "bob", "REMOTE_ORGS": "1"}}
     system = System(test, {"pushd": {"token": {"channels": TEMPLATES, "require_org": True}}}, session=session)
-    ask(system, cookie="b")
-    reply = ask(system, cookie="a", status=403)
+    ask(system, cookie="sid=b")
+    reply = ask(system, cookie="sid=a", status=403)
     has(reply.text, "organi", "the answer")
     system.api.wait_log(r"(?i)no organi[sz]ation access.*user=ada")
-    ask(system, cookie="nobody", status=401)
+    ask(system, cookie="sid=x", status=401)
     system.api.wait_log(r"(?i)not authenticated")
 
 

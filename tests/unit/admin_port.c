@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define PATIENCE_S 10.0
@@ -47,18 +47,19 @@ void admin_port_init(struct admin_port *p)
     static char secret[] = "admin_secret";
     log_threshold = LOG_LEVEL_NONE;
     metrics_setup();
-    *p = (struct admin_port){
-        .loop = ev_loop_new(EVFLAG_AUTO),
-        .conf = {.http_api = {.handler_prefix = api},
-                 .health = {.handler_prefix = health},
-                 .prometheus = {.handler_prefix = metrics},
-                 .admin = {.handler_prefix = empty, .password = password, .secret = secret}},
-        .control = {.redis = CONTROL_REDIS_READY,
-                 .redis_error = "",
-                 .nodes = nodes,
-                 .node_count = ARRAY_LEN(nodes)},
-        .bus = {.workers = ADMIN_PORT_WORKERS,                                                          .ports = ports                                                              },
-    };
+    *p = (struct admin_port){.loop = ev_loop_new(EVFLAG_AUTO), .family = AF_INET};
+    p->conf.http_api.handler_prefix = api;
+    p->conf.health.handler_prefix = health;
+    p->conf.prometheus.handler_prefix = metrics;
+    p->conf.admin.handler_prefix = empty;
+    p->conf.admin.password = password;
+    p->conf.admin.secret = secret;
+    p->control.redis = CONTROL_REDIS_READY;
+    p->control.redis_error = "";
+    p->control.nodes = nodes;
+    p->control.node_count = ARRAY_LEN(nodes);
+    p->bus.workers = ADMIN_PORT_WORKERS;
+    p->bus.ports = ports;
     for (size_t i = 0; i < ADMIN_PORT_WORKERS; i++) {
         atomic_store(&ports[i].gauges.heartbeat_ms, clk_mono_ms());
         atomic_store(&ports[i].gauges.clients, (uint32_t)i + 2);
@@ -68,14 +69,19 @@ void admin_port_init(struct admin_port *p)
 
 void admin_port_start(struct admin_port *p, int64_t request_timeout_ms)
 {
-    socklen_t n = sizeof(p->address);
-    p->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    p->address =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    assert_int_equal(bind(p->listen_fd, (struct sockaddr *)&p->address, sizeof(p->address)), 0);
+    struct sockaddr_in loopback = {.sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_un unnamed = {.sun_family = AF_UNIX};
+    bool is_unix = p->family == AF_UNIX;
+    p->listen_fd = socket(p->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(p->listen_fd,
+                          is_unix ? (struct sockaddr *)&unnamed : (struct sockaddr *)&loopback,
+                          is_unix ? sizeof(unnamed.sun_family) : sizeof(loopback)),
+                     0);
     assert_int_equal(listen(p->listen_fd, 512),
                      0); /* connecting must not wait for a turn of the loop */
-    assert_int_equal(getsockname(p->listen_fd, (struct sockaddr *)&p->address, &n), 0);
+    p->address_n = sizeof(p->address);
+    assert_int_equal(getsockname(p->listen_fd, (struct sockaddr *)&p->address, &p->address_n), 0);
     struct admin_opts opts = {
         .conf = &p->conf,
         .loop = p->loop,
@@ -151,9 +157,9 @@ static void receive(struct admin_port *p, struct admin_client *c)
 
 void admin_client_connect(struct admin_port *p, struct admin_client *c)
 {
-    *c = (struct admin_client){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    *c = (struct admin_client){.fd = socket(p->family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     assert_true(c->fd >= 0);
-    assert_int_equal(connect(c->fd, (struct sockaddr *)&p->address, sizeof(p->address)), 0);
+    assert_int_equal(connect(c->fd, (struct sockaddr *)&p->address, p->address_n), 0);
 }
 
 void admin_client_send(struct admin_client *c, const char *bytes)

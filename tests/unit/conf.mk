@@ -17,3 +17,5 @@ tests_unit_test_glob_SOURCES = tests/unit/test_glob.c tests/unit/unit.h
 tests_unit_test_glob_LDADD = $(UNIT_LIBS)
 endif
 EXTRA_DIST += tests/unit/data/conf
+TESTS += tests/unit/test_pushctl_config.sh
+EXTRA_DIST += tests/unit/test_pushctl_config.sh

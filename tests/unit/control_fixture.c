@@ -19,7 +19,8 @@ static struct bus bus;
 static ev_async wakes[WORKERS];
 static ev_timer tick;
 static struct conf conf;
-static struct chan_opts opts = {.history_size = 10, .history_ttl_ms = 300000, .history_meta_ttl_ms = 3600000};
+static struct chan_opts opts = {
+    .history_size = 10, .history_ttl_ms = 300000, .history_meta_ttl_ms = 3600000};
 
 static void on_answer(struct bus_op *op)
 {
@@ -49,7 +50,7 @@ static void on_item(uint16_t worker, struct bus_item *item)
     switch (item->kind) {
     case BUS_MESSAGE: {
         struct msg *m = CONTAINER_OF(item, struct msg, item);
-        const struct msg_frame *f = msg_frame_get(m, ENC_JSON);
+        const struct msg_frame *f = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN);
         assert_non_null(f);
         snprintf(got.last, sizeof(got.last), "%.*s", (int)f->len - 2, f->bytes + 2);
         got.messages[worker]++;
@@ -153,8 +154,13 @@ static void open_control(const struct redis_server *s)
     addresses[0] = (char *)(uintptr_t)s->socket;
     conf = (struct conf){
         .engine.type = type,
-        .engine.redis = {.prefix = prefix, .address = {addresses, 1}, .user = none, .password = none, .client_name = none,
-                         .connect_timeout_ms = 1000, .presence_ttl_ms = 60000},
+        .engine.redis = {.prefix = prefix,
+                         .address = {addresses, 1},
+                         .user = none,
+                         .password = none,
+                         .client_name = none,
+                         .connect_timeout_ms = 1000,
+                         .presence_ttl_ms = 60000},
         .node.name = name,
         .pushd.redis_timeout_ms = 1000,
     };
@@ -169,8 +175,10 @@ static void open_control(const struct redis_server *s)
         bus.ports[i].worker_wake = &wakes[i];
     }
     struct err e;
-    control = control_new(&(struct control_opts){.conf = &conf, .bus = &bus, .loop = loop, .metrics = metrics,
-                                                 .ready = on_ready}, &e);
+    control = control_new(
+        &(struct control_opts){
+            .conf = &conf, .bus = &bus, .loop = loop, .metrics = metrics, .ready = on_ready},
+        &e);
     assert_non_null(control);
 }
 
@@ -211,7 +219,9 @@ long long outside(const char *command)
 {
     redisContext *c = redis_server_connect(&server);
     redisReply *r = redisCommand(c, command);
-    long long n = r->type == REDIS_REPLY_ARRAY ? (r->elements == 2 ? r->element[1]->integer : (long long)r->elements) : r->integer;
+    long long n = r->type == REDIS_REPLY_ARRAY
+                      ? (r->elements == 2 ? r->element[1]->integer : (long long)r->elements)
+                      : r->integer;
     freeReplyObject(r);
     redisFree(c);
     return n;
@@ -226,7 +236,10 @@ void publish_outside(const char *channel, const void *payload, size_t n)
 
 void publish_one(const char *channel)
 {
-    publish_outside(channel, "\x22\x01" "1", 3);
+    publish_outside(channel,
+                    "\x22\x01"
+                    "1",
+                    3);
 }
 
 unsigned total(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control thread with a redis-server of its own; the test plays the workers, on the same loop. */
+/* The control thread with a redis-server of its own; the test plays the workers, on the same loop.
+ */
 #pragma once
 
 #include "tests/unit/unit.h"
@@ -41,7 +42,8 @@ struct ask {
 bool control_test_begin(void);
 void control_test_end(void);
 
-/* For cmocka: an empty Redis and a control that is connected to it; without Redis; both torn down. */
+/* For cmocka: an empty Redis and a control that is connected to it; without Redis; both torn down.
+ */
 int control_setup(void **state);
 int control_setup_without_redis(void **state);
 int control_teardown(void **state);

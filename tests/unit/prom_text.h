@@ -17,8 +17,9 @@ struct prom {
     size_t n;
 };
 
-/* Beyond the grammar it demands: HELP and TYPE once and before the samples of each family, families in one piece, no series
- * twice, counters finite and not negative, a newline at the very end. ERR_SYNTAX, and e names the line. */
+/* Beyond the grammar it demands: HELP and TYPE once and before the samples of each family, families
+ * in one piece, no series twice, counters finite and not negative, a newline at the very end.
+ * ERR_SYNTAX, and e names the line. */
 int prom_parse(struct prom *p, struct span text, struct err *e);
 
 /* False when the series is not there. */

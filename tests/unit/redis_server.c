@@ -23,8 +23,8 @@ static void run(const struct redis_server *s)
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
     dup2(null, STDERR_FILENO);
-    execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", s->socket, "--save", "", "--appendonly", "no", "--dir",
-           s->dir, (char *)NULL);
+    execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", s->socket, "--save", "",
+           "--appendonly", "no", "--dir", s->dir, (char *)NULL);
     _exit(127);
 }
 

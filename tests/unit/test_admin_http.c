@@ -76,6 +76,14 @@ static void health_is_an_empty_object(void **state)
     assert_answer(404, "text/plain; charset=utf-8", "404 page not found\n");
 }
 
+static void a_unix_socket_serves_as_well(void **state)
+{
+    (void)state;
+    port.family = AF_UNIX;
+    ask("GET", "/health", "", NULL);
+    assert_answer(200, "application/json", "{}");
+}
+
 static void head_has_the_length_and_no_body(void **state)
 {
     (void)state;
@@ -292,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ping_answers_any_method, set_up, tear_down),
         cmocka_unit_test_setup_teardown(health_is_an_empty_object, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_unix_socket_serves_as_well, set_up, tear_down),
         cmocka_unit_test_setup_teardown(head_has_the_length_and_no_body, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_methods_are_told_the_right_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(readiness_is_a_status, set_up, tear_down),

@@ -11,7 +11,8 @@
 
 static struct bus bus;
 
-/* The worker asks OPS times and counts the answers, in order; control answers and wakes once a turn. */
+/* The worker asks OPS times and counts the answers, in order; control answers and wakes once a
+ * turn. */
 struct side {
     struct ev_loop *loop;
     ev_async wake;
@@ -63,7 +64,8 @@ static void control_woken(struct ev_loop *loop, ev_async *w, int events)
             ev_break(loop, EVBREAK_ALL);
             continue;
         }
-        control.in_order = control.in_order && op->history.limit == control.next++ && span_eq_str(op->channel, "channel");
+        control.in_order = control.in_order && op->history.limit == control.next++ &&
+                           span_eq_str(op->channel, "channel");
         op->error = 5;
         bus_post_worker(&bus, 0, item);
     }

@@ -94,10 +94,62 @@ static void every_file_gets_its_messages(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* How many files of a folder load; -1 when there is no such folder. Warnings are allowed. */
+static int load_folder(const char *dir)
+{
+    DIR *d = opendir(dir);
+    int count = 0;
+    if (d == NULL) {
+        return -1;
+    }
+    for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
+        struct buf text = {0};
+        struct buf said = {0};
+        size_t n = strlen(entry->d_name);
+        if (n > 5 && strcmp(entry->d_name + n - 5, ".json") == 0) {
+            assert_true(read_file(dir, entry->d_name, &text));
+            load(entry->d_name, &text, &said);
+            if (strstr(buf_cstr(&said), "error: ") != NULL ||
+                strstr(buf_cstr(&said), "unknown option") != NULL) {
+                fail_msg("%s", buf_cstr(&said));
+            }
+            count++;
+        }
+        buf_free(&text);
+        buf_free(&said);
+    }
+    closedir(d);
+    return count;
+}
+
+static void the_sample_configuration_loads(void **state)
+{
+    (void)state;
+    char dir[4200];
+    snprintf(dir, sizeof(dir), "%s/../../../../etc", folder());
+    assert_true(load_folder(dir) > 0);
+}
+
+/* Configurations of the reference server, whose options we all know. */
+static void configurations_of_the_reference_load(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"golden/configs", "compat"};
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        char dir[4300];
+        snprintf(dir, sizeof(dir), "%s/../../../../../shared/%s", folder(), folders[i]);
+        if (load_folder(dir) < 0) {
+            print_message("%s is absent, skipped\n", dir);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_file_gets_its_messages),
+        cmocka_unit_test(the_sample_configuration_loads),
+        cmocka_unit_test(configurations_of_the_reference_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

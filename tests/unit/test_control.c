@@ -12,12 +12,16 @@ static void message_reaches_exactly_the_workers_that_subscribed(void **state)
         assert_int_equal(subscribe("news", workers[i]), 0);
     }
     assert_int_equal(control_channel_count(control), 1);
-    publish_outside("p.client.news", "__p1:5:AbCd__\x22\x01" "1", 16);
+    publish_outside("p.client.news",
+                    "__p1:5:AbCd__\x22\x01"
+                    "1",
+                    16);
     RUN_UNTIL(total() == 4, LONG_MS);
     for (size_t i = 0; i < ARRAY_LEN(workers); i++) {
         assert_int_equal(got.messages[workers[i]], 1);
     }
-    assert_string_equal(got.last, "{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"offset\":5}}}");
+    assert_string_equal(got.last,
+                        "{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"offset\":5}}}");
     unsubscribe("news", 63);
     assert_int_equal(subscribe("other", 1), 0); /* behind it in the queue */
     publish_one("p.client.news");
@@ -79,7 +83,9 @@ static void requests_reach_redis_and_come_back(void **state)
     struct ask join;
     post(BUS_JOIN, "h", 0, &join);
     RUN_UNTIL(got.messages[0] == 1, LONG_MS);
-    assert_string_equal(got.last, "{\"push\":{\"channel\":\"h\",\"join\":{\"info\":{\"user\":\"u\",\"client\":\"c\"}}}}");
+    assert_string_equal(
+        got.last,
+        "{\"push\":{\"channel\":\"h\",\"join\":{\"info\":{\"user\":\"u\",\"client\":\"c\"}}}}");
 }
 
 static void lost_scripts_are_sent_again(void **state)
@@ -133,8 +139,10 @@ static struct control_command *hear(redisContext *c, struct arena *a)
     }
     const redisReply *payload = ((redisReply *)reply)->element[2];
     struct control_command *command = arena_alloc(a, sizeof(*command));
-    assert_int_equal(schema_pb_decode(&control_command_schema, arena_dup(a, span_of(payload->str, (size_t)payload->len)), a,
-                                      command, NULL), 0);
+    assert_int_equal(schema_pb_decode(&control_command_schema,
+                                      arena_dup(a, span_of(payload->str, (size_t)payload->len)), a,
+                                      command, NULL),
+                     0);
     freeReplyObject(reply);
     return command;
 }
@@ -170,7 +178,8 @@ static void node_pings_and_greets_newcomers(void **state)
     struct control_command *c = hear(all, &a);
     assert_true(c->node != NULL && span_eq(c->uid, c->node->uid));
     assert_true(span_eq_str(c->node->name, "host_8000"));
-    struct node_ping peer = {.uid = SPAN("peer"), .name = SPAN("n"), .version = SPAN("v"), .num_clients = 5};
+    struct node_ping peer = {
+        .uid = SPAN("peer"), .name = SPAN("n"), .version = SPAN("v"), .num_clients = 5};
     say(&(struct control_command){.node = &peer});
     assert_non_null(hear(mine, &a)->node);
     assert_int_equal(nodes(), 11);
@@ -193,7 +202,8 @@ static void silent_node_is_forgotten_after_seven_seconds(void **state)
     assert_true(clk_mono_ms() - since >= 6900);
 }
 
-static const struct survey_response *ask_survey(redisContext *c, struct arena *a, uint64_t id, struct span op, struct span data)
+static const struct survey_response *ask_survey(redisContext *c, struct arena *a, uint64_t id,
+                                                struct span op, struct span data)
 {
     struct survey_request request = {.id = id, .op = op, .data = data};
     say(&(struct control_command){.survey_request = &request});

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control thread when Redis dies, hangs, or is missing: every request is answered in time, and service resumes. */
+/* The control thread when Redis dies, hangs, or is missing: every request is answered in time, and
+ * service resumes. */
 #include "tests/unit/control_fixture.h"
 
 #include <stdio.h>
@@ -10,8 +11,9 @@
 /* Asks for everything at once and expects every answer in time. */
 static void ask_everything(struct ask *asks, size_t n)
 {
-    static const enum bus_kind kinds[] = {BUS_SUBSCRIBE, BUS_PUBLISH, BUS_HISTORY, BUS_PRESENCE_ADD, BUS_PRESENCE_GET,
-                                          BUS_PRESENCE_STATS, BUS_PRESENCE_REMOVE};
+    static const enum bus_kind kinds[] = {BUS_SUBSCRIBE,      BUS_PUBLISH,      BUS_HISTORY,
+                                          BUS_PRESENCE_ADD,   BUS_PRESENCE_GET, BUS_PRESENCE_STATS,
+                                          BUS_PRESENCE_REMOVE};
     for (size_t i = 0; i < n; i++) {
         char channel[32];
         snprintf(channel, sizeof(channel), "x%zu", i);
@@ -29,7 +31,9 @@ static bool all_done(const struct ask *asks, size_t n)
     return true;
 }
 
-enum { ASKS = 700 };
+enum {
+    ASKS = 700
+};
 static struct ask asks[ASKS];
 
 static int64_t slowest(void)
@@ -88,7 +92,8 @@ static void frozen_redis_times_out_and_comes_back(void **state)
     }
     int64_t since = clk_mono_ms();
     RUN_UNTIL(strstr(control_redis_error(control), "sign of life") != NULL, 6000);
-    printf("silence noticed after %d ms, slowest answer %d ms\n", (int)(clk_mono_ms() - since), (int)slowest());
+    printf("silence noticed after %d ms, slowest answer %d ms\n", (int)(clk_mono_ms() - since),
+           (int)slowest());
     ask_everything(asks, ASKS);
     RUN_UNTIL(all_done(asks, ASKS), ANSWER_MS);
     redis_server_freeze(&server, false);
@@ -112,7 +117,9 @@ static void short_freeze_only_delays(void **state)
 static void lost_subscriptions_are_made_again(void **state)
 {
     (void)state;
-    enum { CHANNELS = 6000 };
+    enum {
+        CHANNELS = 6000
+    };
     static struct ask many[CHANNELS];
     for (size_t i = 0; i < CHANNELS; i++) {
         char channel[32];
@@ -153,7 +160,8 @@ int main(void)
         CONTROL_TEST(frozen_redis_times_out_and_comes_back),
         CONTROL_TEST(short_freeze_only_delays),
         CONTROL_TEST(lost_subscriptions_are_made_again),
-        cmocka_unit_test_setup_teardown(redis_may_be_missing_at_the_start, control_setup_without_redis, control_teardown),
+        cmocka_unit_test_setup_teardown(redis_may_be_missing_at_the_start,
+                                        control_setup_without_redis, control_teardown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     control_test_end();

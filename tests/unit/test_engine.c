@@ -8,7 +8,10 @@
 #include "common/engine/engine.h"
 #include "common/engine/script.h"
 
-static const struct engine engine = {.prefix = {"centrifugo", 10}, .history_meta_ttl_s = 2592000, .presence_ttl_s = 60};
+static const struct engine engine = {
+    .prefix = {"centrifugo", 10},
+      .history_meta_ttl_s = 2592000, .presence_ttl_s = 60
+};
 
 /* The Publication of the test vectors: data {"input":"hi"}, time 1700000000000. */
 #define PUB "\x22\x0e{\"input\":\"hi\"}\x48\x80\xd0\x95\xff\xbc\x31"
@@ -32,13 +35,18 @@ static void channels_map_to_shards_as_peers_map_them(void **state)
         const char *channel;
         uint32_t shard[ARRAY_LEN(sizes)];
     } rows[] = {
-        {"test", {0, 1, 1, 1, 1, 10}},        {"chat:index", {0, 0, 0, 0, 0, 0}}, {"news", {0, 1, 2, 3, 3, 3}},
-        {"user:42", {0, 1, 1, 1, 1, 15}},     {"#42", {0, 1, 1, 1, 1, 11}},       {"personal:#7", {0, 0, 0, 0, 6, 6}},
-        {"a", {0, 1, 2, 2, 2, 12}},
+        {"test",        {0, 1, 1, 1, 1, 10}},
+        {"chat:index",  {0, 0, 0, 0, 0, 0} },
+        {"news",        {0, 1, 2, 3, 3, 3} },
+        {"user:42",     {0, 1, 1, 1, 1, 15}},
+        {"#42",         {0, 1, 1, 1, 1, 11}},
+        {"personal:#7", {0, 0, 0, 0, 6, 6} },
+        {"a",           {0, 1, 2, 2, 2, 12}},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
-            assert_int_equal(engine_shard_of(span_str(rows[i].channel), sizes[k]), rows[i].shard[k]);
+            assert_int_equal(engine_shard_of(span_str(rows[i].channel), sizes[k]),
+                             rows[i].shard[k]);
         }
     }
     assert_int_equal(engine_shard_of(SPAN("a"), 0), 0);
@@ -72,7 +80,9 @@ static void service_names_are_those_of_peers(void **state)
     engine_probe_name(&engine, SPAN("U"), &b);
     buf_add_char(&b, ' ');
     engine_shard_name(&engine, &b);
-    assert_string_equal(buf_cstr(&b), "centrifugo.control centrifugo.node.U centrifugo.node.U.probe centrifugo.shard.0");
+    assert_string_equal(
+        buf_cstr(&b),
+        "centrifugo.control centrifugo.node.U centrifugo.node.U.probe centrifugo.shard.0");
     buf_free(&b);
 }
 
@@ -80,9 +90,11 @@ static void publication_without_history_is_a_bare_publish(void **state)
 {
     (void)state;
     struct buf b = {0};
-    const struct engine_publish p = {.channel = SPAN("chat"), .data = SPAN("{\"input\":\"hi\"}"), .time_ms = 1700000000000};
+    const struct engine_publish p = {
+        .channel = SPAN("chat"), .data = SPAN("{\"input\":\"hi\"}"), .time_ms = 1700000000000};
     engine_publish_build(&engine, &p, &b);
-    assert_string_equal(buf_cstr(&b), "*3\r\n$7\r\nPUBLISH\r\n$22\r\ncentrifugo.client.chat\r\n$23\r\n" PUB "\r\n");
+    assert_string_equal(
+        buf_cstr(&b), "*3\r\n$7\r\nPUBLISH\r\n$22\r\ncentrifugo.client.chat\r\n$23\r\n" PUB "\r\n");
     buf_free(&b);
 }
 
@@ -93,7 +105,10 @@ static void publication_carries_info_and_tags(void **state)
     const struct client_info info = {.user = SPAN("42"), .client = SPAN("c1")};
     struct kv tag = {SPAN("k"), SPAN("v")};
     const struct vec tags = {&tag, 1};
-    const struct engine_publish p = {.channel = SPAN("chat"), .data = SPAN("{\"a\":1}"), .info = &info, .tags = &tags,
+    const struct engine_publish p = {.channel = SPAN("chat"),
+                                     .data = SPAN("{\"a\":1}"),
+                                     .info = &info,
+                                     .tags = &tags,
                                      .time_ms = 1700000000000};
     engine_publish_build(&engine, &p, &b);
     static const char want[] = "\x22\x07{\"a\":1}\x2a\x08\x0a\x02"
@@ -110,7 +125,10 @@ static void delta_flag_travels_inside_only_without_history(void **state)
     struct engine_publish p = {.channel = SPAN("c"), .data = SPAN("1"), .delta = true};
     struct buf b = {0};
     engine_publish_build(&engine, &p, &b);
-    assert_non_null(memmem(b.p, b.n, "\x22\x01" "1\x40\x01", 5));
+    assert_non_null(memmem(b.p, b.n,
+                           "\x22\x01"
+                           "1\x40\x01",
+                           5));
     buf_clear(&b);
     p.history_size = 1;
     p.history_ttl_s = 1;
@@ -139,9 +157,9 @@ static void every_script_begins_with_keys_arguments_and_result(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        script_text_publish_once, script_text_publish_stream, script_text_publish_list,
-        script_text_history_stream, script_text_history_list, script_text_presence_add,
-        script_text_presence_remove, script_text_presence_get, script_text_presence_stats,
+        script_text_publish_once,    script_text_publish_stream, script_text_publish_list,
+        script_text_history_stream,  script_text_history_list,   script_text_presence_add,
+        script_text_presence_remove, script_text_presence_get,   script_text_presence_stats,
     };
     assert_int_equal(ARRAY_LEN(texts), SCRIPT_COUNT);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -152,7 +170,10 @@ static void every_script_begins_with_keys_arguments_and_result(void **state)
     }
 }
 
-#define BYTES(literal) {literal, sizeof(literal) - 1}
+#define BYTES(literal)               \
+    {                                \
+        literal, sizeof(literal) - 1 \
+    }
 
 static const struct {
     struct span payload;
@@ -164,33 +185,39 @@ static const struct {
     struct span prev;
     bool has_delta;
 } messages[] = {
-    {BYTES(PUB), 0, MESSAGE_PUBLICATION, 0, "", BYTES(PUB), {0}, false},
-    {BYTES(""), 0, MESSAGE_PUBLICATION, 0, "", BYTES(""), {0}, false},
-    {BYTES("_"), 0, MESSAGE_PUBLICATION, 0, "", BYTES("_"), {0}, false},
-    {BYTES("__p1:1:AbCdEfGh__" PUB), 0, MESSAGE_PUBLICATION, 1, "AbCdEfGh", BYTES(PUB), {0}, false},
-    {BYTES("__p1:18446744073709551615:a:b__"), 0, MESSAGE_PUBLICATION, UINT64_MAX, "a:b", BYTES(""), {0}, false},
-    {BYTES("__p1:1:__x__y"), 0, MESSAGE_PUBLICATION, 1, "", BYTES("x__y"), {0}, false},
-    {BYTES("__d1:2:AbCdEfGh:23:" PUB ":23:" PUB), 0, MESSAGE_PUBLICATION, 2, "AbCdEfGh", BYTES(PUB), BYTES(PUB), true},
-    {BYTES("__d1:1:e:0::3:a:b"), 0, MESSAGE_PUBLICATION, 1, "e", BYTES("a:b"), BYTES(""), true},
-    {BYTES("__d1:1:e:0::1:ab"), 0, MESSAGE_PUBLICATION, 1, "e", BYTES("a"), BYTES(""), true},
-    {BYTES("__j__\x0a\x01u"), 0, MESSAGE_JOIN, 0, "", BYTES("\x0a\x01u"), {0}, false},
-    {BYTES("__l__"), 0, MESSAGE_LEAVE, 0, "", BYTES(""), {0}, false},
-    {BYTES("__"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__x__"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__j"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__p__"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__p1:1__x"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__p1:x:e__"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__p1:18446744073709551616:e__"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__p1:1:e"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__d2:1:e:0::0:"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__d1:1"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__d1:1:e"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__d1:1:e:9:x:0:"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__d1:1:e:1:x"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__d1:1:e:1:xx1:y"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__d1:1:e:0::2:y"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
-    {BYTES("__d1:1:e:18446744073709551615:x:0:"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES(PUB),                                  0,          MESSAGE_PUBLICATION, 0, "",         BYTES(PUB),         {0},       false},
+    {BYTES(""),                                   0,          MESSAGE_PUBLICATION, 0, "",         BYTES(""),          {0},       false},
+    {BYTES("_"),                                  0,          MESSAGE_PUBLICATION, 0, "",         BYTES("_"),         {0},       false},
+    {BYTES("__p1:1:AbCdEfGh__" PUB),              0,          MESSAGE_PUBLICATION, 1, "AbCdEfGh", BYTES(PUB),         {0},       false},
+    {BYTES("__p1:18446744073709551615:a:b__"),
+     0,                                                       MESSAGE_PUBLICATION,
+     UINT64_MAX,                                                                      "a:b",
+     BYTES(""),
+     {0},
+     false                                                                                                                            },
+    {BYTES("__p1:1:__x__y"),                      0,          MESSAGE_PUBLICATION, 1, "",         BYTES("x__y"),      {0},       false},
+    {BYTES("__d1:2:AbCdEfGh:23:" PUB ":23:" PUB), 0,          MESSAGE_PUBLICATION, 2, "AbCdEfGh", BYTES(PUB),
+     BYTES(PUB),                                                                                                                 true },
+    {BYTES("__d1:1:e:0::3:a:b"),                  0,          MESSAGE_PUBLICATION, 1, "e",        BYTES("a:b"),       BYTES(""), true },
+    {BYTES("__d1:1:e:0::1:ab"),                   0,          MESSAGE_PUBLICATION, 1, "e",        BYTES("a"),         BYTES(""), true },
+    {BYTES("__j__\x0a\x01u"),                     0,          MESSAGE_JOIN,        0, "",         BYTES("\x0a\x01u"), {0},       false},
+    {BYTES("__l__"),                              0,          MESSAGE_LEAVE,       0, "",         BYTES(""),          {0},       false},
+    {BYTES("__"),                                 ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__x__"),                              ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__j"),                                ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__p__"),                              ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__p1:1__x"),                          ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__p1:x:e__"),                         ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__p1:18446744073709551616:e__"),      ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__p1:1:e"),                           ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__d2:1:e:0::0:"),                     ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__d1:1"),                             ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__d1:1:e"),                           ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__d1:1:e:9:x:0:"),                    ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__d1:1:e:1:x"),                       ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__d1:1:e:1:xx1:y"),                   ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__d1:1:e:0::2:y"),                    ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+    {BYTES("__d1:1:e:18446744073709551615:x:0:"), ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
 };
 
 static void frames_are_taken_apart(void **state)
@@ -225,15 +252,15 @@ static void publish_replies_are_read(void **state)
         bool by_key;
         bool by_version;
     } rows[] = {
-        {"*4\r\n:2\r\n$1\r\ne\r\n$1\r\n0\r\n$1\r\n0\r\n", 0, 2, false, false},
-        {"*4\r\n$1\r\n3\r\n$1\r\ne\r\n$1\r\n1\r\n$1\r\n0\r\n", 0, 3, true, false},
-        {"*4\r\n$1\r\n4\r\n$1\r\ne\r\n$1\r\n0\r\n$1\r\n1\r\n", 0, 4, false, true},
-        {"*3\r\n:5\r\n$1\r\ne\r\n$1\r\n0\r\n", 0, 5, false, false},
-        {"*3\r\n$-1\r\n$1\r\ne\r\n$1\r\n1\r\n", 0, 0, true, false},
-        {"-LOADING wait\r\n", ERR_UNAVAILABLE, 0, false, false},
-        {":1\r\n", ERR_SYNTAX, 0, false, false},
-        {"*3\r\n$1\r\nx\r\n$1\r\ne\r\n$1\r\n0\r\n", ERR_SYNTAX, 0, false, false},
-        {"*3\r\n:1\r\n$-1\r\n$1\r\n0\r\n", ERR_SYNTAX, 0, false, false},
+        {"*4\r\n:2\r\n$1\r\ne\r\n$1\r\n0\r\n$1\r\n0\r\n",      0,               2, false, false},
+        {"*4\r\n$1\r\n3\r\n$1\r\ne\r\n$1\r\n1\r\n$1\r\n0\r\n", 0,               3, true,  false},
+        {"*4\r\n$1\r\n4\r\n$1\r\ne\r\n$1\r\n0\r\n$1\r\n1\r\n", 0,               4, false, true },
+        {"*3\r\n:5\r\n$1\r\ne\r\n$1\r\n0\r\n",                 0,               5, false, false},
+        {"*3\r\n$-1\r\n$1\r\ne\r\n$1\r\n1\r\n",                0,               0, true,  false},
+        {"-LOADING wait\r\n",                                  ERR_UNAVAILABLE, 0, false, false},
+        {":1\r\n",                                             ERR_SYNTAX,      0, false, false},
+        {"*3\r\n$1\r\nx\r\n$1\r\ne\r\n$1\r\n0\r\n",            ERR_SYNTAX,      0, false, false},
+        {"*3\r\n:1\r\n$-1\r\n$1\r\n0\r\n",                     ERR_SYNTAX,      0, false, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         redisReply *r = reply_of(span_str(rows[i].resp));
@@ -270,7 +297,10 @@ static void unexpected_history_and_presence_replies_are_refused(void **state)
 {
     (void)state;
     static const char *const resp[] = {
-        ":1\r\n", "*1\r\n:1\r\n", "*3\r\n:1\r\n$1\r\ne\r\n*1\r\n:5\r\n", "*3\r\n:1\r\n$1\r\ne\r\n*1\r\n*2\r\n$1\r\nx\r\n*0\r\n",
+        ":1\r\n",
+        "*1\r\n:1\r\n",
+        "*3\r\n:1\r\n$1\r\ne\r\n*1\r\n:5\r\n",
+        "*3\r\n:1\r\n$1\r\ne\r\n*1\r\n*2\r\n$1\r\nx\r\n*0\r\n",
         "*3\r\n:1\r\n$1\r\ne\r\n*1\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$1\r\nd\r\n$1\r\n\xff\r\n",
     };
     const struct engine_history h = {.limit = -1};

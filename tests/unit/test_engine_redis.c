@@ -1,114 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine against a real redis-server: what it stores, publishes and reads back. */
-#include "tests/unit/unit.h"
+/* Publishing and history against a real redis-server: what is stored, published and read back. */
+#include "tests/unit/engine_fixture.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-#include "common/base/err.h"
-#include "common/engine/engine.h"
-#include "tests/unit/redis_server.h"
 
 #define PUB "\x22\x0e{\"input\":\"hi\"}\x48\x80\xd0\x95\xff\xbc\x31"
-#define EXIT_SKIPPED 77
-
-static struct redis_server server;
-static redisContext *redis;
-static redisContext *listener;
-static struct conf conf;
-static struct engine engine;
-static struct arena arena;
-
-static int setup(void **state)
-{
-    (void)state;
-    static char prefix[] = "centrifugo";
-    conf = (struct conf){.engine.redis.prefix = prefix, .engine.redis.presence_ttl_ms = 60000,
-                         .channel.history_meta_ttl_ms = INT64_C(2592000000)};
-    engine_init(&engine, &conf);
-    redisReply *r = redisCommand(redis, "FLUSHALL");
-    freeReplyObject(r);
-    listener = redis_server_connect(&server);
-    r = redisCommand(listener, "SUBSCRIBE centrifugo.client.chat");
-    freeReplyObject(r);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    redisFree(listener);
-    arena_fini(&arena);
-    return 0;
-}
-
-static redisReply *call(struct buf *command)
-{
-    void *reply = NULL;
-    assert_false(command->failed);
-    assert_int_equal(redisAppendFormattedCommand(redis, command->p, command->n), REDIS_OK);
-    assert_int_equal(redisGetReply(redis, &reply), REDIS_OK);
-    buf_free(command);
-    return reply;
-}
-
-/* Runs a command of words and gives its reply as text: arrays in brackets. */
-static void add_reply(struct buf *b, const redisReply *r)
-{
-    switch (r->type) {
-    case REDIS_REPLY_ARRAY:
-        buf_add_char(b, '[');
-        for (size_t i = 0; i < r->elements; i++) {
-            if (i > 0) {
-                buf_add_char(b, ' ');
-            }
-            add_reply(b, r->element[i]);
-        }
-        buf_add_char(b, ']');
-        break;
-    case REDIS_REPLY_INTEGER:
-        buf_addf(b, "%lld", r->integer);
-        break;
-    case REDIS_REPLY_NIL:
-        buf_add_str(b, "nil");
-        break;
-    default:
-        buf_add(b, r->str, (size_t)r->len);
-        break;
-    }
-}
-
-static void assert_redis(const char *command, const char *want)
-{
-    struct buf b = {0};
-    redisReply *r = redisCommand(redis, command);
-    add_reply(&b, r);
-    assert_string_equal(buf_cstr(&b), want);
-    freeReplyObject(r);
-    buf_free(&b);
-}
-
-/* The next message that the listener got. A marker that is published now tells that there is none. */
-static void assert_published(const char *want, size_t n)
-{
-    void *reply = NULL;
-    freeReplyObject(redisCommand(redis, "PUBLISH centrifugo.client.chat marker"));
-    assert_int_equal(redisGetReply(listener, &reply), REDIS_OK);
-    const redisReply *payload = ((redisReply *)reply)->element[2];
-    if (want == NULL) {
-        assert_string_equal(payload->str, "marker");
-    } else {
-        assert_int_equal(payload->len, n);
-        assert_memory_equal(payload->str, want, n);
-        void *marker = NULL;
-        assert_int_equal(redisGetReply(listener, &marker), REDIS_OK);
-        assert_string_equal(((redisReply *)marker)->element[2]->str, "marker");
-        freeReplyObject(marker);
-    }
-    freeReplyObject(reply);
-}
-
-#define ASSERT_PUBLISHED(literal) assert_published(literal, sizeof(literal) - 1)
 
 /* Publishes as a caller does: by digest, and by text when Redis does not know it. */
 static struct engine_publish_result publish(struct engine_publish p)
@@ -153,8 +49,12 @@ static struct engine_history_result history(struct engine_history h, int want_rc
 }
 
 static const struct engine_publish with_history = {
-    .channel = {"chat", 4}, .data = {"{\"input\":\"hi\"}", 14}, .time_ms = 1700000000000,
-    .history_size = 10, .history_ttl_s = 300, .history_meta_ttl_s = 2592000,
+    .channel = {"chat",               4 },
+    .data = {"{\"input\":\"hi\"}", 14},
+    .time_ms = 1700000000000,
+    .history_size = 10,
+    .history_ttl_s = 300,
+    .history_meta_ttl_s = 2592000,
 };
 
 /* Redis-layout, section 18. */
@@ -310,26 +210,27 @@ static void read_of_a_fresh_channel_creates_its_epoch(void **state)
     assert_redis("DBSIZE", "1");
 }
 
-/* Rows are the caller rules of redis-layout, section 4; the stream holds 3 to 6 in stream mode and list mode alike. */
+/* Rows are the caller rules of redis-layout, section 4; the stream holds 3 to 6 in stream mode and
+ * list mode alike. */
 static const struct {
     struct engine_history h;
     const char *offsets;
 } reads[] = {
-    {{.limit = 0}, ""},
-    {{.limit = -1}, "3 4 5 6"},
-    {{.limit = 2}, "3 4"},
-    {{.limit = 2, .reverse = true}, "6 5"},
-    {{.limit = -1, .reverse = true}, "6 5 4 3"},
-    {{.limit = -1, .has_since = true, .since = {.offset = 4}}, "5 6"},
-    {{.limit = 1, .has_since = true, .since = {.offset = 4}}, "5"},
-    {{.limit = -1, .has_since = true, .since = {.offset = 6}}, ""},
-    {{.limit = -1, .has_since = true, .since = {.offset = 0}}, "3 4 5 6"},
-    {{.limit = -1, .has_since = true, .since = {.offset = 99}}, ""},
-    {{.limit = -1, .has_since = true, .since = {.offset = UINT64_MAX}}, ""},
-    {{.limit = -1, .has_since = true, .since = {.offset = 5}, .reverse = true}, "4 3"},
-    {{.limit = 1, .has_since = true, .since = {.offset = 5}, .reverse = true}, "4"},
-    {{.limit = -1, .has_since = true, .since = {.offset = 1}, .reverse = true}, ""},
-    {{.limit = 0, .has_since = true, .since = {.offset = 4}}, ""},
+    {{.limit = 0},                                                              ""       },
+    {{.limit = -1},                                                             "3 4 5 6"},
+    {{.limit = 2},                                                              "3 4"    },
+    {{.limit = 2, .reverse = true},                                             "6 5"    },
+    {{.limit = -1, .reverse = true},                                            "6 5 4 3"},
+    {{.limit = -1, .has_since = true, .since = {.offset = 4}},                  "5 6"    },
+    {{.limit = 1, .has_since = true, .since = {.offset = 4}},                   "5"      },
+    {{.limit = -1, .has_since = true, .since = {.offset = 6}},                  ""       },
+    {{.limit = -1, .has_since = true, .since = {.offset = 0}},                  "3 4 5 6"},
+    {{.limit = -1, .has_since = true, .since = {.offset = 99}},                 ""       },
+    {{.limit = -1, .has_since = true, .since = {.offset = UINT64_MAX}},         ""       },
+    {{.limit = -1, .has_since = true, .since = {.offset = 5}, .reverse = true}, "4 3"    },
+    {{.limit = 1, .has_since = true, .since = {.offset = 5}, .reverse = true},  "4"      },
+    {{.limit = -1, .has_since = true, .since = {.offset = 1}, .reverse = true}, ""       },
+    {{.limit = 0, .has_since = true, .since = {.offset = 4}},                   ""       },
 };
 
 static void read_all_rows(void)
@@ -390,7 +291,9 @@ static void foreign_epoch_is_unrecoverable_but_tells_the_top(void **state)
 {
     (void)state;
     struct engine_publish_result r = publish(with_history);
-    struct engine_history h = {.limit = -1, .has_since = true, .since = {.offset = 1, .epoch = SPAN("other")}};
+    struct engine_history h = {
+        .limit = -1, .has_since = true, .since = {.offset = 1, .epoch = SPAN("other")}
+    };
     struct engine_history_result out = history(h, ERR_UNRECOVERABLE);
     assert_int_equal(out.top.offset, 1);
     assert_true(span_eq(out.top.epoch, r.position.epoch));
@@ -419,145 +322,41 @@ static void join_and_leave_are_marked(void **state)
     struct buf b = {0};
     engine_join_build(&engine, SPAN("chat"), &info, &b);
     freeReplyObject(call(&b));
-    ASSERT_PUBLISHED("__j__\x0a\x02" "42\x12\x02" "c1");
+    ASSERT_PUBLISHED("__j__\x0a\x02"
+                     "42\x12\x02"
+                     "c1");
     engine_leave_build(&engine, SPAN("chat"), &info, &b);
     freeReplyObject(call(&b));
-    ASSERT_PUBLISHED("__l__\x0a\x02" "42\x12\x02" "c1");
+    ASSERT_PUBLISHED("__l__\x0a\x02"
+                     "42\x12\x02"
+                     "c1");
     engine_raw_publish_build(SPAN("centrifugo.client.chat"), SPAN("x\0y"), &b);
     freeReplyObject(call(&b));
     ASSERT_PUBLISHED("x\0y");
 }
 
-static void presence_do(bool add, const char *client, const char *user, int64_t now)
-{
-    const struct client_info info = {.user = span_str(user), .client = span_str(client), .conn_info = SPAN("{\"n\":1}")};
-    struct engine_presence p = {.channel = SPAN("chat"), .client = info.client, .user = info.user, .info = &info, .now_s = now,
-                                .use_eval = true};
-    struct buf b = {0};
-    if (add) {
-        engine_presence_add_build(&engine, &p, &b);
-    } else {
-        engine_presence_remove_build(&engine, &p, &b);
-    }
-    redisReply *r = call(&b);
-    struct err e = {0};
-    if (engine_ok_read(r, &e) != 0) {
-        fail_msg("%s", e.text);
-    }
-    freeReplyObject(r);
-}
-
-static void assert_presence(int64_t now, unsigned clients, unsigned users)
-{
-    const struct engine_presence p = {.channel = SPAN("chat"), .now_s = now, .use_eval = true};
-    struct buf b = {0};
-    struct presence_stats_result stats;
-    engine_presence_stats_build(&engine, &p, &b);
-    redisReply *r = call(&b);
-    assert_int_equal(engine_presence_stats_read(&engine, r, &stats, NULL), 0);
-    freeReplyObject(r);
-    assert_int_equal(stats.num_clients, clients);
-    assert_int_equal(stats.num_users, users);
-    struct vec found;
-    engine_presence_get_build(&engine, &p, &b);
-    r = call(&b);
-    assert_int_equal(engine_presence_get_read(r, &arena, &found, NULL), 0);
-    freeReplyObject(r);
-    assert_int_equal(found.n, clients);
-    for (size_t i = 0; i < found.n; i++) {
-        const struct kv_msg *entry = &((const struct kv_msg *)found.items)[i];
-        const struct client_info *info = entry->msg;
-        assert_true(span_eq(entry->key, info->client));
-        assert_true(span_eq_str(info->conn_info, "{\"n\":1}"));
-    }
-}
-
-static void presence_life(void)
-{
-    presence_do(true, "c1", "u1", 1000);
-    presence_do(true, "c2", "u1", 1010);
-    presence_do(true, "c3", "", 1020);
-    presence_do(true, "c1", "u1", 1020);
-    assert_presence(1020, 3, 2);
-    presence_do(false, "c2", "u1", 0);
-    presence_do(false, "c2", "u1", 0);
-    assert_presence(1020, 2, 2);
-    presence_do(false, "c1", "u1", 0);
-    assert_presence(1020, 1, 1);
-    assert_presence(1079, 1, 1);
-    assert_presence(1080, 0, 0);
-}
-
-static void presence_entries_come_go_and_expire(void **state)
-{
-    (void)state;
-    presence_do(true, "c1", "u1", 1000);
-    assert_redis("ZSCORE centrifugo.presence.expire.chat c1", "1060");
-    assert_redis("TTL centrifugo.presence.expire.chat", "60");
-    assert_redis("TTL centrifugo.presence.data.chat", "60");
-    assert_redis("HGETALL centrifugo.presence.data.chat", "[c1 \x0a\x02u1\x12\x02" "c1\x1a\x07{\"n\":1}]");
-    assert_redis("DBSIZE", "2");
-    presence_life();
-}
-
-static void presence_can_count_users(void **state)
-{
-    (void)state;
-    conf.engine.redis.presence_user_mapping = true;
-    engine_init(&engine, &conf);
-    presence_do(true, "c1", "u1", 1000);
-    presence_do(true, "c2", "u1", 1000);
-    assert_redis("HGETALL centrifugo.presence.user.clients.chat", "[u1 2]");
-    assert_redis("ZSCORE centrifugo.presence.user.expire.chat u1", "1060");
-    assert_redis("TTL centrifugo.presence.user.clients.chat", "60");
-    presence_do(false, "c2", "u1", 0);
-    presence_do(false, "c1", "u1", 0);
-    assert_redis("DBSIZE", "0");
-    presence_life();
-}
-
-static void presence_of_another_node_is_read(void **state)
-{
-    (void)state;
-    freeReplyObject(redisCommand(redis, "HSET centrifugo.presence.data.chat c1 %b", "\x0a\x02" "42\x12\x02" "c1\x1a\x07{\"n\":1}",
-                                 (size_t)17));
-    freeReplyObject(redisCommand(redis, "ZADD centrifugo.presence.expire.chat 2000 c1"));
-    freeReplyObject(redisCommand(redis, "HSET centrifugo.presence.data.chat c2 %b", "\x12\x02" "c2", (size_t)4));
-    freeReplyObject(redisCommand(redis, "ZADD centrifugo.presence.expire.chat 900 c2"));
-    assert_presence(1000, 1, 1);
-    assert_redis("HLEN centrifugo.presence.data.chat", "1");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
-    if (!redis_server_start(&server)) {
-        fputs("skipped: redis-server is not installed\n", stderr);
-        return EXIT_SKIPPED;
+    if (!engine_test_begin()) {
+        return 77;
     }
-    redis = redis_server_connect(&server);
     const struct CMUnitTest tests[] = {
-        TEST(frames_and_replies_are_those_of_the_vectors),
-        TEST(first_delta_frame_has_no_previous_publication),
-        TEST(entries_of_a_lost_epoch_are_dropped),
-        TEST(stream_is_trimmed_exactly),
-        TEST(large_offsets_keep_all_digits),
-        TEST(key_without_history_publishes_once),
-        TEST(result_of_another_node_is_used),
-        TEST(read_of_a_fresh_channel_creates_its_epoch),
-        TEST(history_is_read_by_the_callers_rules),
-        TEST(lists_read_as_streams_do),
-        TEST(lists_are_framed_and_idempotent),
-        TEST(foreign_epoch_is_unrecoverable_but_tells_the_top),
-        TEST(removal_keeps_the_position),
-        TEST(join_and_leave_are_marked),
-        TEST(presence_entries_come_go_and_expire),
-        TEST(presence_can_count_users),
-        TEST(presence_of_another_node_is_read),
+        ENGINE_TEST(frames_and_replies_are_those_of_the_vectors),
+        ENGINE_TEST(first_delta_frame_has_no_previous_publication),
+        ENGINE_TEST(entries_of_a_lost_epoch_are_dropped),
+        ENGINE_TEST(stream_is_trimmed_exactly),
+        ENGINE_TEST(large_offsets_keep_all_digits),
+        ENGINE_TEST(key_without_history_publishes_once),
+        ENGINE_TEST(result_of_another_node_is_used),
+        ENGINE_TEST(read_of_a_fresh_channel_creates_its_epoch),
+        ENGINE_TEST(history_is_read_by_the_callers_rules),
+        ENGINE_TEST(lists_read_as_streams_do),
+        ENGINE_TEST(lists_are_framed_and_idempotent),
+        ENGINE_TEST(foreign_epoch_is_unrecoverable_but_tells_the_top),
+        ENGINE_TEST(removal_keeps_the_position),
+        ENGINE_TEST(join_and_leave_are_marked),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redisFree(redis);
-    redis_server_stop(&server);
+    engine_test_end();
     return failed;
 }

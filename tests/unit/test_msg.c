@@ -9,7 +9,10 @@
 #include "common/format/pbwire.h"
 #include "pushd/msg.h"
 
-#define BYTES(literal) {literal, sizeof(literal) - 1}
+#define BYTES(literal)               \
+    {                                \
+        literal, sizeof(literal) - 1 \
+    }
 
 static struct msg *msg_of(struct span payload)
 {
@@ -26,45 +29,63 @@ static const struct {
     {BYTES("\x22\x07{\x22x\x22:1}"),
      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":{\"x\":1}}}}"),
      BYTES("\x22\x11\x12\x04news\x22\x09\x22\x07{\x22x\x22:1}")},
-    {BYTES(""),
-     BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{}}}"),
-     BYTES("\x22\x08\x12\x04news\x22\x00")},
-    {BYTES("\x22\x00"),
-     BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{}}}"),
-     BYTES("\x22\x08\x12\x04news\x22\x00")},
-    /* The position comes from the frame, the epoch goes with the first offset only. */
-    {BYTES("__p1:5:AbCdEfGh__\x22\x01" "1"),
+    {BYTES(""),                      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{}}}"),
+     BYTES("\x22\x08\x12\x04news\x22\x00")                     },
+    {BYTES("\x22\x00"),              BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{}}}"),
+     BYTES("\x22\x08\x12\x04news\x22\x00")                     },
+ /* The position comes from the frame, the epoch goes with the first offset only. */
+    {BYTES("__p1:5:AbCdEfGh__\x22\x01"
+           "1"),
      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"offset\":5}}}"),
-     BYTES("\x22\x0d\x12\x04news\x22\x05\x22\x01" "10\x05")},
-    {BYTES("__p1:1:E__\x22\x01" "1"),
+     BYTES("\x22\x0d\x12\x04news\x22\x05\x22\x01"
+           "10\x05")                                           },
+    {BYTES("__p1:1:E__\x22\x01"
+           "1"),
      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"offset\":1,\"epoch\":\"E\"}}}"),
-     BYTES("\x22\x10\x12\x04news\x22\x08\x22\x01" "10\x01r\x01" "E")},
-    /* time, delta and prev_data serve nodes only; version is passed on. */
-    {BYTES("\x22\x01" "1@\x01H\x05z\x01" "0\x80\x01\x03"),
+     BYTES("\x22\x10\x12\x04news\x22\x08\x22\x01"
+           "10\x01r\x01"
+           "E")                                                },
+ /* time, delta and prev_data serve nodes only; version is passed on. */
+    {BYTES("\x22\x01"
+           "1@\x01H\x05z\x01"
+           "0\x80\x01\x03"),
      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"version\":3}}}"),
-     BYTES("\x22\x0e\x12\x04news\x22\x06\x22\x01" "1\x80\x01\x03")},
-    /* A newline between tokens cannot stand in a line-delimited message. */
-    {BYTES("\x22\x09{\x22" "a\x22:\x0a 1}"),
+     BYTES("\x22\x0e\x12\x04news\x22\x06\x22\x01"
+           "1\x80\x01\x03")                                    },
+ /* A newline between tokens cannot stand in a line-delimited message. */
+    {BYTES("\x22\x09{\x22"
+           "a\x22:\x0a 1}"),
      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":{\"a\": 1}}}}"),
-     BYTES("\x22\x13\x12\x04news\x22\x0b\x22\x09{\x22" "a\x22:\x0a 1}")},
-    /* No JSON: no JSON frame. */
-    {BYTES("\x22\x05{\x22" "a\x22:"),
+     BYTES("\x22\x13\x12\x04news\x22\x0b\x22\x09{\x22"
+           "a\x22:\x0a 1}")                                    },
+ /* No JSON: no JSON frame. */
+    {BYTES("\x22\x05{\x22"
+           "a\x22:"),
      {0},
-     BYTES("\x22\x0f\x12\x04news\x22\x07\x22\x05{\x22" "a\x22:")},
-    {BYTES("\x22\x01" "1*\x03\x1a\x01{"),
+     BYTES("\x22\x0f\x12\x04news\x22\x07\x22\x05{\x22"
+           "a\x22:")                                           },
+    {BYTES("\x22\x01"
+           "1*\x03\x1a\x01{"),
      {0},
-     BYTES("\x22\x10\x12\x04news\x22\x08\x22\x01" "1*\x03\x1a\x01{")},
-    {BYTES("__j__\x0a\x01u\x12\x01" "c"),
-     BYTES("{\"push\":{\"channel\":\"news\",\"join\":{\"info\":{\"user\":\"u\",\"client\":\"c\"}}}}"),
-     BYTES("\x22\x10\x12\x04news*\x08\x0a\x06\x0a\x01u\x12\x01" "c")},
-    {BYTES("__l__\x12\x01" "c"),
-     BYTES("{\"push\":{\"channel\":\"news\",\"leave\":{\"info\":{\"user\":\"\",\"client\":\"c\"}}}}"),
-     BYTES("\x22\x0d\x12\x04news2\x05\x0a\x03\x12\x01" "c")},
+     BYTES("\x22\x10\x12\x04news\x22\x08\x22\x01"
+           "1*\x03\x1a\x01{")                                  },
+    {BYTES("__j__\x0a\x01u\x12\x01"
+           "c"),
+     BYTES(
+         "{\"push\":{\"channel\":\"news\",\"join\":{\"info\":{\"user\":\"u\",\"client\":\"c\"}}}}"),
+     BYTES("\x22\x10\x12\x04news*\x08\x0a\x06\x0a\x01u\x12\x01"
+           "c")                                                },
+    {BYTES("__l__\x12\x01"
+           "c"),
+     BYTES(
+         "{\"push\":{\"channel\":\"news\",\"leave\":{\"info\":{\"user\":\"\",\"client\":\"c\"}}}}"),
+     BYTES("\x22\x0d\x12\x04news2\x05\x0a\x03\x12\x01"
+           "c")                                                },
 };
 
 static void assert_frame(size_t row, struct msg *m, enum proto_encoding enc, struct span want)
 {
-    const struct msg_frame *f = msg_frame_get(m, enc);
+    const struct msg_frame *f = msg_frame_get(m, enc, VARIANT_PLAIN);
     if (want.p == NULL) {
         assert_null(f);
         return;
@@ -81,7 +102,7 @@ static void assert_frame(size_t row, struct msg *m, enum proto_encoding enc, str
     if (!span_eq(span_of(f->bytes + 2, f->len - 2), buf_span(&b))) {
         fail_msg("row %zu, encoding %d: %.*s", row, enc, (int)f->len, f->bytes);
     }
-    assert_ptr_equal(msg_frame_get(m, enc), f);
+    assert_ptr_equal(msg_frame_get(m, enc, VARIANT_PLAIN), f);
     buf_free(&b);
 }
 
@@ -101,22 +122,28 @@ static void frames_are_built_once_and_exactly(void **state)
 static void delta_frame_is_delivered_in_full(void **state)
 {
     (void)state;
-    struct msg *m = msg_of(SPAN("__d1:2:E:3:\x22\x01" "0:3:\x22\x01" "1"));
-    const struct msg_frame *f = msg_frame_get(m, ENC_JSON);
-    assert_memory_equal(f->bytes + 2, "{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"offset\":2}}}", f->len - 2);
+    struct msg *m = msg_of(SPAN("__d1:2:E:3:\x22\x01"
+                                "0:3:\x22\x01"
+                                "1"));
+    const struct msg_frame *f = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN);
+    assert_memory_equal(f->bytes + 2,
+                        "{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"offset\":2}}}",
+                        f->len - 2);
     msg_unref(m);
 }
 
 static void scan_finds_time_position_and_epoch(void **state)
 {
     (void)state;
-    struct msg *m = msg_of(SPAN("__p1:7:E__\x22\x01" "1\x48\x80\xd0\x95\xff\xbc\x31"));
+    struct msg *m = msg_of(SPAN("__p1:7:E__\x22\x01"
+                                "1\x48\x80\xd0\x95\xff\xbc\x31"));
     assert_int_equal(m->time_ms, 1700000000000);
     assert_int_equal(m->position.offset, 7);
     assert_true(span_eq_str(m->position.epoch, "E"));
     assert_true(m->channel_hash == hash_span(SPAN("news")));
     msg_unref(m);
-    m = msg_of(SPAN("__p1:7:E__\x22\x01" "1\x30\x09\x72\x02XY"));
+    m = msg_of(SPAN("__p1:7:E__\x22\x01"
+                    "1\x30\x09\x72\x02XY"));
     assert_int_equal(m->position.offset, 9);
     assert_true(span_eq_str(m->position.epoch, "XY"));
     msg_unref(m);
@@ -129,10 +156,11 @@ static void malformed_body_gives_no_message(void **state)
     assert_null(msg_of(SPAN("\x2a\x02\x0a\x05")));
     assert_null(msg_of(SPAN("__p1:1:E__\xff")));
     assert_null(msg_of(SPAN("__j__\x0a\x05")));
-    struct msg *m = msg_of(SPAN("\x22\x01" "1\x5a\x01\xff")); /* a key that is no UTF-8 */
+    struct msg *m = msg_of(SPAN("\x22\x01"
+                                "1\x5a\x01\xff")); /* a key that is no UTF-8 */
     assert_non_null(m);
-    assert_null(msg_frame_get(m, ENC_JSON));
-    assert_null(msg_frame_get(m, ENC_PROTOBUF));
+    assert_null(msg_frame_get(m, ENC_JSON, VARIANT_PLAIN));
+    assert_null(msg_frame_get(m, ENC_PROTOBUF, VARIANT_PLAIN));
     msg_unref(m);
 }
 
@@ -147,7 +175,7 @@ static void long_frames_have_longer_headers(void **state)
         buf_clear(&b);
         pb_add_bytes(&b, 4, span_of(zeros, sizes[i]));
         struct msg *m = msg_of(buf_span(&b));
-        const struct msg_frame *f = msg_frame_get(m, ENC_JSON);
+        const struct msg_frame *f = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN);
         assert_int_equal(f->bytes[1], i == 0 ? 126 : 127);
         assert_memory_equal(f->bytes + (i == 0 ? 4 : 10), "{\"push\":", 8);
         msg_unref(m);
@@ -158,7 +186,7 @@ static void long_frames_have_longer_headers(void **state)
 static void *frame_from_thread(void *arg)
 {
     struct msg *m = arg;
-    size_t len = msg_frame_get(m, ENC_JSON)->len;
+    size_t len = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN)->len;
     msg_unref(m);
     return (void *)(uintptr_t)len;
 }
@@ -166,14 +194,18 @@ static void *frame_from_thread(void *arg)
 static void threads_share_one_frame(void **state)
 {
     (void)state;
-    enum { THREADS = 4, ROUNDS = 50 };
+    enum {
+        THREADS = 4,
+        ROUNDS = 50
+    };
     for (int i = 0; i < ROUNDS; i++) {
-        struct msg *m = msg_of(SPAN("__p1:1:E__\x22\x01" "1"));
+        struct msg *m = msg_of(SPAN("__p1:1:E__\x22\x01"
+                                    "1"));
         pthread_t threads[THREADS];
         for (int k = 0; k < THREADS; k++) {
             assert_int_equal(pthread_create(&threads[k], NULL, frame_from_thread, msg_ref(m)), 0);
         }
-        size_t len = msg_frame_get(m, ENC_JSON)->len;
+        size_t len = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN)->len;
         msg_unref(m);
         for (int k = 0; k < THREADS; k++) {
             void *got;

@@ -8,8 +8,12 @@ static char none[] = "";
 static char conf_user[] = "cu";
 static char conf_password[] = "cp";
 
-static const struct conf_redis plain = {.user = none, .password = none, .connect_timeout_ms = 1000, .io_timeout_ms = 4000};
-static const struct conf_redis with_login = {.user = conf_user, .password = conf_password, .db = 2, .connect_timeout_ms = 1000,
+static const struct conf_redis plain = {
+    .user = none, .password = none, .connect_timeout_ms = 1000, .io_timeout_ms = 4000};
+static const struct conf_redis with_login = {.user = conf_user,
+                                             .password = conf_password,
+                                             .db = 2,
+                                             .connect_timeout_ms = 1000,
                                              .io_timeout_ms = 4000};
 
 static const struct {
@@ -24,24 +28,28 @@ static const struct {
     int64_t connect_ms;
     const char *display;
 } accepted[] = {
-    {"127.0.0.1:6379", &plain, "127.0.0.1", 6379, NULL, "", "", 0, 1000, "127.0.0.1:6379"},
-    {"redis:6380", &plain, "redis", 6380, NULL, "", "", 0, 1000, "redis:6380"},
-    {"redis", &plain, "redis", 6379, NULL, "", "", 0, 1000, "redis:6379"},
-    {" tcp://h:1 ", &plain, "h", 1, NULL, "", "", 0, 1000, "h:1"},
-    {"redis://h:1/3", &with_login, "h", 1, NULL, "cu", "cp", 3, 1000, "h:1"},
-    {"REDIS://h:1/", &with_login, "h", 1, NULL, "cu", "cp", 2, 1000, "h:1"},
-    {"redis://:s3@h:1", &plain, "h", 1, NULL, "", "s3", 0, 1000, "h:1"},
-    {"redis://u:p%40%3a@h:1/0", &with_login, "h", 1, NULL, "u", "p@:", 0, 1000, "h:1"},
-    {"redis://u:a@b%@h:1", &plain, "h", 1, NULL, "u", "a@b%", 0, 1000, "h:1"},
-    {"u:p@h:1/4", &plain, "h", 1, NULL, "u", "p", 4, 1000, "h:1"},
-    {"redis://[::1]:7", &plain, "::1", 7, NULL, "", "", 0, 1000, "[::1]:7"},
-    {"redis://[::1]", &plain, "::1", 6379, NULL, "", "", 0, 1000, "[::1]:6379"},
-    {"redis://h:1?connect_timeout=250ms&force_resp2=true", &plain, "h", 1, NULL, "", "", 0, 250, "h:1"},
-    {"redis://h:1/5?connect_timeout=1m30s", &plain, "h", 1, NULL, "", "", 5, 90000, "h:1"},
-    {"unix:///run/redis.sock", &plain, NULL, 0, "/run/redis.sock", "", "", 0, 1000, "/run/redis.sock"},
-    {"unix:///run/redis.sock?db=3", &plain, NULL, 0, "/run/redis.sock", "", "", 3, 1000, "/run/redis.sock"},
-    {"unix://:pw@/run/redis.sock", &plain, NULL, 0, "/run/redis.sock", "", "pw", 0, 1000, "/run/redis.sock"},
-    {"/run/redis.sock", &plain, NULL, 0, "/run/redis.sock", "", "", 0, 1000, "/run/redis.sock"},
+    {"127.0.0.1:6379",                                     &plain,      "127.0.0.1", 6379, NULL,              "",   "",     0, 1000,  "127.0.0.1:6379" },
+    {"redis:6380",                                         &plain,      "redis",     6380, NULL,              "",   "",     0, 1000,  "redis:6380"     },
+    {"redis",                                              &plain,      "redis",     6379, NULL,              "",   "",     0, 1000,  "redis:6379"     },
+    {" tcp://h:1 ",                                        &plain,      "h",         1,    NULL,              "",   "",     0, 1000,  "h:1"            },
+    {"redis://h:1/3",                                      &with_login, "h",         1,    NULL,              "cu", "cp",   3, 1000,  "h:1"            },
+    {"REDIS://h:1/",                                       &with_login, "h",         1,    NULL,              "cu", "cp",   2, 1000,  "h:1"            },
+    {"redis://:s3@h:1",                                    &plain,      "h",         1,    NULL,              "",   "s3",   0, 1000,  "h:1"            },
+    {"redis://u:p%40%3a@h:1/0",                            &with_login, "h",         1,    NULL,              "u",  "p@:",  0, 1000,  "h:1"            },
+    {"redis://u:a@b%@h:1",                                 &plain,      "h",         1,    NULL,              "u",  "a@b%", 0, 1000,  "h:1"            },
+    {"u:p@h:1/4",                                          &plain,      "h",         1,    NULL,              "u",  "p",    4, 1000,  "h:1"            },
+    {"redis://[::1]:7",                                    &plain,      "::1",       7,    NULL,              "",   "",     0, 1000,  "[::1]:7"        },
+    {"redis://[::1]",                                      &plain,      "::1",       6379, NULL,              "",   "",     0, 1000,  "[::1]:6379"     },
+    {"redis://h:1?connect_timeout=250ms&force_resp2=true", &plain,      "h",         1,    NULL,              "",   "",     0, 250,
+     "h:1"                                                                                                                                             },
+    {"redis://h:1/5?connect_timeout=1m30s",                &plain,      "h",         1,    NULL,              "",   "",     5, 90000, "h:1"            },
+    {"unix:///run/redis.sock",                             &plain,      NULL,        0,    "/run/redis.sock", "",   "",     0, 1000,
+     "/run/redis.sock"                                                                                                                                 },
+    {"unix:///run/redis.sock?db=3",                        &plain,      NULL,        0,    "/run/redis.sock", "",   "",     3, 1000,
+     "/run/redis.sock"                                                                                                                                 },
+    {"unix://:pw@/run/redis.sock",                         &plain,      NULL,        0,    "/run/redis.sock", "",   "pw",   0, 1000,
+     "/run/redis.sock"                                                                                                                                 },
+    {"/run/redis.sock",                                    &plain,      NULL,        0,    "/run/redis.sock", "",   "",     0, 1000,  "/run/redis.sock"},
 };
 
 static void assert_text(const char *got, const char *want)
@@ -81,23 +89,23 @@ static void other_addresses_are_refused_with_a_reason(void **state)
         const char *address;
         const char *says;
     } rows[] = {
-        {"", "no valid host"},
-        {":6379", "no valid host"},
-        {"h:0", "port"},
-        {"h:65536", "port"},
-        {"h:x", "port"},
-        {"h h:1", "no valid host"},
-        {"[::1:6379", "bracket"},
-        {"redis://h:1/x", "database"},
-        {"redis://h:1?io_timeout=4", "io_timeout"},
-        {"redis://h:1?tls_enabled=true", "tls_enabled"},
-        {"redis://h:1?addr=b:2", "addr"},
-        {"rediss://h:1", "TLS"},
-        {"redis+sentinel://h:1", "Sentinel"},
-        {"redis+cluster://h:1", "Cluster"},
-        {"http://h:1", "unknown scheme http"},
-        {"unix://run/redis.sock", "absolute path"},
-        {"unix://", "absolute path"},
+        {"",                             "no valid host"      },
+        {":6379",                        "no valid host"      },
+        {"h:0",                          "port"               },
+        {"h:65536",                      "port"               },
+        {"h:x",                          "port"               },
+        {"h h:1",                        "no valid host"      },
+        {"[::1:6379",                    "bracket"            },
+        {"redis://h:1/x",                "database"           },
+        {"redis://h:1?io_timeout=4",     "io_timeout"         },
+        {"redis://h:1?tls_enabled=true", "tls_enabled"        },
+        {"redis://h:1?addr=b:2",         "addr"               },
+        {"rediss://h:1",                 "TLS"                },
+        {"redis+sentinel://h:1",         "Sentinel"           },
+        {"redis+cluster://h:1",          "Cluster"            },
+        {"http://h:1",                   "unknown scheme http"},
+        {"unix://run/redis.sock",        "absolute path"      },
+        {"unix://",                      "absolute path"      },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct redis_url u;

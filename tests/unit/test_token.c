@@ -89,7 +89,8 @@ static void alg_none_is_refused_with_and_without_a_key(void **state)
 {
     (void)state;
     struct conf_token empty = make_conf();
-    const struct span headers[] = {SPAN("{\"alg\":\"none\"}"), SPAN("{\"alg\":\"None\"}"), SPAN("{\"alg\":\"\"}")};
+    const struct span headers[] = {SPAN("{\"alg\":\"none\"}"), SPAN("{\"alg\":\"None\"}"),
+                                   SPAN("{\"alg\":\"\"}")};
     for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
         make_hmac(&token, headers[i], ALICE, SPAN(MAKE_SECRET), 256);
         expect_text(buf_span(&token), "token.alg");
@@ -106,8 +107,9 @@ static void an_algorithm_has_one_name(void **state)
 {
     (void)state;
     static const struct span headers[] = {
-        SPAN("{\"alg\":\"hs256\"}"), SPAN("{\"alg\":\"HS256 \"}"), SPAN("{\"alg\":\"HS256\\u0000\"}"),
-        SPAN("{\"alg\":\"HS1\"}"),   SPAN("{\"alg\":\"PS256\"}"),  SPAN("{\"alg\":\"EdDSA\"}"),
+        SPAN("{\"alg\":\"hs256\"}"),        SPAN("{\"alg\":\"HS256 \"}"),
+        SPAN("{\"alg\":\"HS256\\u0000\"}"), SPAN("{\"alg\":\"HS1\"}"),
+        SPAN("{\"alg\":\"PS256\"}"),        SPAN("{\"alg\":\"EdDSA\"}"),
     };
     for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
         expect_header(headers[i], "token.alg");
@@ -119,10 +121,20 @@ static void a_header_says_alg_once_and_as_a_string(void **state)
 {
     (void)state;
     static const struct span headers[] = {
-        SPAN("{}"), SPAN("{\"typ\":\"JWT\"}"), SPAN("{\"Alg\":\"HS256\"}"), SPAN("{\"alg\":256}"), SPAN("{\"alg\":null}"),
-        SPAN("{\"alg\":[\"HS256\"]}"), SPAN("{\"alg\":\"HS256\",\"alg\":\"HS256\"}"),
-        SPAN("{\"alg\":\"none\",\"alg\":\"HS256\"}"), SPAN("{\"alg\":\"HS256\",\"crit\":[\"exp\"]}"),
-        SPAN("[\"HS256\"]"), SPAN("\"HS256\""), SPAN("{\"alg\":\"HS256\""), SPAN("{\"alg\":\"HS256\"}x"), SPAN(""),
+        SPAN("{}"),
+        SPAN("{\"typ\":\"JWT\"}"),
+        SPAN("{\"Alg\":\"HS256\"}"),
+        SPAN("{\"alg\":256}"),
+        SPAN("{\"alg\":null}"),
+        SPAN("{\"alg\":[\"HS256\"]}"),
+        SPAN("{\"alg\":\"HS256\",\"alg\":\"HS256\"}"),
+        SPAN("{\"alg\":\"none\",\"alg\":\"HS256\"}"),
+        SPAN("{\"alg\":\"HS256\",\"crit\":[\"exp\"]}"),
+        SPAN("[\"HS256\"]"),
+        SPAN("\"HS256\""),
+        SPAN("{\"alg\":\"HS256\""),
+        SPAN("{\"alg\":\"HS256\"}x"),
+        SPAN(""),
         SPAN("{\"alg\":\"HS256\",\"x\":\"\xff\"}"),
     };
     for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
@@ -224,8 +236,9 @@ static void a_jwks_endpoint_retires_the_other_keys(void **state)
 static void a_token_has_three_parts(void **state)
 {
     (void)state;
-    static const struct span texts[] = {SPAN(""),    SPAN("."),       SPAN(".."),     SPAN("..."), SPAN("invalid"),
-                                        SPAN("x.y"), SPAN("x.y.z.w"), SPAN("x.y.z."), SPAN(".y.z")};
+    static const struct span texts[] = {SPAN(""),        SPAN("."),       SPAN(".."),
+                                        SPAN("..."),     SPAN("invalid"), SPAN("x.y"),
+                                        SPAN("x.y.z.w"), SPAN("x.y.z."),  SPAN(".y.z")};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         expect_text(texts[i], "token.malformed");
     }
@@ -244,7 +257,8 @@ static void every_part_has_one_spelling(void **state)
     expect_text(buf_span(&token), "token.malformed");
     token.n = n;
     /* 32 bytes are 43 characters, the last of which has two bits to spare. */
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     size_t digit = (size_t)(strchr(alphabet, token.p[n - 1]) - alphabet);
     token.p[n - 1] = alphabet[digit ^ 1];
     expect_text(buf_span(&token), "token.malformed");
@@ -306,7 +320,8 @@ static void without_signatures_the_rest_still_counts(void **state)
 static void details_fit_a_close_frame(void **state)
 {
     (void)state;
-    static const struct span texts[] = {SPAN("x"), SPAN("!.!.!"), SPAN("e30.e30.e30"), SPAN("eyJhbGciOiJ4In0.e30.e30")};
+    static const struct span texts[] = {SPAN("x"), SPAN("!.!.!"), SPAN("e30.e30.e30"),
+                                        SPAN("eyJhbGciOiJ4In0.e30.e30")};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct conf_token conf = hmac_conf();
         struct perr_result r = read_with(&conf, false, texts[i]);

@@ -38,10 +38,12 @@ static struct perr_result read_subscribe(const char *claims)
     return r;
 }
 
-static void expect_result(const char *claims, struct perr_result r, uint32_t code, const char *reason)
+static void expect_result(const char *claims, struct perr_result r, uint32_t code,
+                          const char *reason)
 {
     if (r.code != code || (reason != NULL && strcmp(r.reason, reason) != 0)) {
-        fail_msg("%s\n gave %u %s (%s)", claims, r.code, r.reason != NULL ? r.reason : "", r.detail != NULL ? r.detail : "");
+        fail_msg("%s\n gave %u %s (%s)", claims, r.code, r.reason != NULL ? r.reason : "",
+                 r.detail != NULL ? r.detail : "");
     }
     if (r.detail != NULL) {
         struct buf b = {0};
@@ -87,13 +89,34 @@ static void claims_have_types(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "{\"sub\":42}",         "{\"sub\":[\"a\"]}",    "{\"sub\":true}",         "{\"sub\":{}}",
-        "{\"channel\":1}",      "{\"client\":1}",       "{\"b64info\":{}}",       "{\"b64data\":1}",
-        "{\"jti\":1}",          "{\"iss\":[\"me\"]}",   "{\"aud\":1}",            "{\"aud\":null}",
-        "{\"aud\":[\"a\",1]}",  "{\"aud\":{}}",         "{\"iat\":\"1\"}",        "{\"nbf\":\"1\"}",
-        "{\"nbf\":null}",       "{\"expire_at\":\"1\"}", "{\"expire_at\":true}",  "{\"channels\":\"x\"}",
-        "{\"channels\":{}}",    "{\"channels\":[1]}",   "{\"channels\":[null]}",  "{\"subs\":[]}",
-        "{\"subs\":\"x\"}",     "{\"subs\":{\"a\":1}}", "{\"subs\":{\"a\":[]}}",  "{\"override\":[]}",
+        "{\"sub\":42}",
+        "{\"sub\":[\"a\"]}",
+        "{\"sub\":true}",
+        "{\"sub\":{}}",
+        "{\"channel\":1}",
+        "{\"client\":1}",
+        "{\"b64info\":{}}",
+        "{\"b64data\":1}",
+        "{\"jti\":1}",
+        "{\"iss\":[\"me\"]}",
+        "{\"aud\":1}",
+        "{\"aud\":null}",
+        "{\"aud\":[\"a\",1]}",
+        "{\"aud\":{}}",
+        "{\"iat\":\"1\"}",
+        "{\"nbf\":\"1\"}",
+        "{\"nbf\":null}",
+        "{\"expire_at\":\"1\"}",
+        "{\"expire_at\":true}",
+        "{\"channels\":\"x\"}",
+        "{\"channels\":{}}",
+        "{\"channels\":[1]}",
+        "{\"channels\":[null]}",
+        "{\"subs\":[]}",
+        "{\"subs\":\"x\"}",
+        "{\"subs\":{\"a\":1}}",
+        "{\"subs\":{\"a\":[]}}",
+        "{\"override\":[]}",
         "{\"subs\":{\"a\":{\"b64info\":1}}}",
         "{\"subs\":{\"a\":{\"override\":1}}}",
         "{\"subs\":{\"a\":{\"override\":{\"presence\":true}}}}",
@@ -102,9 +125,11 @@ static void claims_have_types(void **state)
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         expect_wrong(wrong[i]);
     }
-    expect_good("{\"sub\":\"a\",\"info\":\"text\",\"meta\":[1],\"Sub\":7,\"EXP\":\"x\",\"other\":{}}");
+    expect_good(
+        "{\"sub\":\"a\",\"info\":\"text\",\"meta\":[1],\"Sub\":7,\"EXP\":\"x\",\"other\":{}}");
     expect_text(connect.user, "a");
-    expect_good("{\"channel\":null,\"client\":null,\"jti\":null,\"iss\":null,\"iat\":null,\"expire_at\":null,"
+    expect_good("{\"channel\":null,\"client\":null,\"jti\":null,\"iss\":null,\"iat\":null,\"expire_"
+                "at\":null,"
                 "\"channels\":null,\"subs\":null,\"override\":null,\"b64info\":null}");
 }
 
@@ -112,8 +137,16 @@ static void exp_is_a_number_or_the_token_is_invalid(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "{\"exp\":\"1999999999\"}", "{\"exp\":\"soon\"}", "{\"exp\":null}", "{\"exp\":true}", "{\"exp\":[1999999999]}",
-        "{\"exp\":{}}", "{\"exp\":\"\"}", "{\"exp\":1e400}", "{\"exp\":99999999999999999999}", "{\"exp\":-1e30}",
+        "{\"exp\":\"1999999999\"}",
+        "{\"exp\":\"soon\"}",
+        "{\"exp\":null}",
+        "{\"exp\":true}",
+        "{\"exp\":[1999999999]}",
+        "{\"exp\":{}}",
+        "{\"exp\":\"\"}",
+        "{\"exp\":1e400}",
+        "{\"exp\":99999999999999999999}",
+        "{\"exp\":-1e30}",
         "{\"exp\":9007199254740993}",
         "{\"exp\":1999999999.0000000000000000000000000000000000000000000000000000000000}",
     };
@@ -124,9 +157,12 @@ static void exp_is_a_number_or_the_token_is_invalid(void **state)
         const char *claims;
         int64_t end;
     } good[] = {
-        {"{\"exp\":1999999999}", 1999999999},   {"{\"exp\":1999999999.75}", 1999999999},
-        {"{\"exp\":2e9}", 2000000000},          {"{\"exp\":20E+8}", 2000000000},
-        {"{\"exp\":1999999999.0}", 1999999999}, {"{\"exp\":9007199254740992}", INT64_C(9007199254740992)},
+        {"{\"exp\":1999999999}",       1999999999               },
+        {"{\"exp\":1999999999.75}",    1999999999               },
+        {"{\"exp\":2e9}",              2000000000               },
+        {"{\"exp\":20E+8}",            2000000000               },
+        {"{\"exp\":1999999999.0}",     1999999999               },
+        {"{\"exp\":9007199254740992}", INT64_C(9007199254740992)},
     };
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         expect_good(good[i].claims);
@@ -138,8 +174,9 @@ static void a_token_ends_at_exp(void **state)
 {
     (void)state;
     expect_good("{\"exp\":1750000001}");
-    static const char *const over[] = {"{\"exp\":1750000000}", "{\"exp\":1749999999}", "{\"exp\":1e3}", "{\"exp\":0}",
-                                       "{\"exp\":-0.5}", "{\"exp\":-5}", "{\"exp\":1749999999.5}", "{\"exp\":0.0}"};
+    static const char *const over[] = {
+        "{\"exp\":1750000000}", "{\"exp\":1749999999}", "{\"exp\":1e3}",          "{\"exp\":0}",
+        "{\"exp\":-0.5}",       "{\"exp\":-5}",         "{\"exp\":1749999999.5}", "{\"exp\":0.0}"};
     for (size_t i = 0; i < ARRAY_LEN(over); i++) {
         expect_result(over[i], read_connect(over[i]), PERR_TOKEN_EXPIRED, "token.expired");
         assert_null(connect.user.p);
@@ -151,7 +188,8 @@ static void a_token_begins_at_nbf(void **state)
     (void)state;
     expect_good("{\"nbf\":1750000000}");
     expect_good("{\"nbf\":-1.5}");
-    static const char *const early[] = {"{\"nbf\":1750000001}", "{\"nbf\":1750000000.5}", "{\"nbf\":3e9}"};
+    static const char *const early[] = {"{\"nbf\":1750000001}", "{\"nbf\":1750000000.5}",
+                                        "{\"nbf\":3e9}"};
     for (size_t i = 0; i < ARRAY_LEN(early); i++) {
         expect_result(early[i], read_connect(early[i]), PERR_TOKEN_EXPIRED, "token.not_yet_valid");
     }
@@ -166,17 +204,18 @@ static void expire_at_decides_instead_of_exp(void **state)
         int64_t end;
     } rows[] = {
         {"{\"exp\":1750000300,\"expire_at\":1750000900}", 1750000900},
-        {"{\"exp\":1750000300,\"expire_at\":0}", 0},
-        {"{\"exp\":1750000300,\"expire_at\":-1}", 0},
-        {"{\"exp\":1750000300,\"expire_at\":null}", 1750000300},
-        {"{\"expire_at\":1749999000}", 1749999000},
-        {"{\"exp\":1750000300}", 1750000300},
+        {"{\"exp\":1750000300,\"expire_at\":0}",          0         },
+        {"{\"exp\":1750000300,\"expire_at\":-1}",         0         },
+        {"{\"exp\":1750000300,\"expire_at\":null}",       1750000300},
+        {"{\"expire_at\":1749999000}",                    1749999000},
+        {"{\"exp\":1750000300}",                          1750000300},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         expect_good(rows[i].claims);
         assert_int_equal(connect.expire_at, rows[i].end);
     }
-    expect_result("", read_connect("{\"exp\":1749999999,\"expire_at\":0}"), PERR_TOKEN_EXPIRED, "token.expired");
+    expect_result("", read_connect("{\"exp\":1749999999,\"expire_at\":0}"), PERR_TOKEN_EXPIRED,
+                  "token.expired");
 }
 
 static void a_claim_stands_once(void **state)
@@ -188,7 +227,8 @@ static void a_claim_stands_once(void **state)
     expect_wrong("{\"exp\":1999999999,\"exp\":null}");
     expect_wrong("{\"subs\":{\"a\":{},\"b\":{},\"\\u0061\":{}}}");
     expect_wrong("{\"subs\":{\"a\":{\"info\":1,\"info\":2}}}");
-    expect_wrong("{\"subs\":{\"a\":{\"override\":{\"presence\":{\"value\":true},\"presence\":null}}}}");
+    expect_wrong(
+        "{\"subs\":{\"a\":{\"override\":{\"presence\":{\"value\":true},\"presence\":null}}}}");
     expect_good("{\"other\":1,\"other\":2}");
 }
 
@@ -196,11 +236,22 @@ static void payloads_are_json_in_utf8(void **state)
 {
     (void)state;
     static const char *const malformed[] = {
-        "", "null", "[]", "\"x\"", "{\"sub\":\"a\"", "{\"sub\":\"a\"}{}", "{sub:\"a\"}", "{\"sub\":\"a\",}",
-        "{\"sub\":\"\xff\"}", "{\"sub\":\"\xed\xa0\x80\"}", "{\"x\":\"\xc0\xaf\"}", "{\"sub\":\"a\tb\"}",
+        "",
+        "null",
+        "[]",
+        "\"x\"",
+        "{\"sub\":\"a\"",
+        "{\"sub\":\"a\"}{}",
+        "{sub:\"a\"}",
+        "{\"sub\":\"a\",}",
+        "{\"sub\":\"\xff\"}",
+        "{\"sub\":\"\xed\xa0\x80\"}",
+        "{\"x\":\"\xc0\xaf\"}",
+        "{\"sub\":\"a\tb\"}",
     };
     for (size_t i = 0; i < ARRAY_LEN(malformed); i++) {
-        expect_result(malformed[i], read_connect(malformed[i]), PERR_CLOSE_INVALID_TOKEN, "token.malformed");
+        expect_result(malformed[i], read_connect(malformed[i]), PERR_CLOSE_INVALID_TOKEN,
+                      "token.malformed");
     }
 }
 
@@ -225,14 +276,16 @@ static void nesting_is_limited(void **state)
     for (int i = 0; i < 1000; i++) {
         buf_add_str(&b, "{\"a\":");
     }
-    expect_result("very nested", read_connect(buf_cstr(&b)), PERR_CLOSE_INVALID_TOKEN, "token.malformed");
+    expect_result("very nested", read_connect(buf_cstr(&b)), PERR_CLOSE_INVALID_TOKEN,
+                  "token.malformed");
     buf_free(&b);
 }
 
 static void info_and_meta_keep_their_bytes(void **state)
 {
     (void)state;
-    expect_good("{\"info\": {\"n\" : 12345678901234567890, \"x\":1E2,\"d\":1,\"d\":2} ,\"meta\":\"\\u00e9\\/\"}");
+    expect_good("{\"info\": {\"n\" : 12345678901234567890, \"x\":1E2,\"d\":1,\"d\":2} "
+                ",\"meta\":\"\\u00e9\\/\"}");
     expect_text(connect.info, "{\"n\" : 12345678901234567890, \"x\":1E2,\"d\":1,\"d\":2}");
     expect_text(connect.meta, "\"\\u00e9\\/\"");
     expect_good("{\"info\":null}");
@@ -247,7 +300,8 @@ static void bad_base64_is_an_internal_error(void **state)
 {
     (void)state;
     static const char *const bad[] = {"{\"b64info\":\"***\"}", "{\"b64info\":\"eyJ5IjoyfQ\"}",
-                                      "{\"subs\":{\"a\":{\"b64info\":\"-\"}}}", "{\"subs\":{\"a\":{\"b64data\":\"x\"}}}"};
+                                      "{\"subs\":{\"a\":{\"b64info\":\"-\"}}}",
+                                      "{\"subs\":{\"a\":{\"b64data\":\"x\"}}}"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         expect_result(bad[i], read_connect(bad[i]), PERR_INTERNAL, "token.claims");
     }
@@ -275,7 +329,8 @@ static void channels_become_subscriptions_without_options(void **state)
 static void subs_win_over_channels(void **state)
 {
     (void)state;
-    expect_good("{\"channels\":[\"x\"],\"subs\":{\"a\":{\"info\":{ \"i\":1},\"data\":[2]},\"b\":{},\"c\":null,"
+    expect_good("{\"channels\":[\"x\"],\"subs\":{\"a\":{\"info\":{ "
+                "\"i\":1},\"data\":[2]},\"b\":{},\"c\":null,"
                 "\"d\":{\"b64data\":\"eyJ5IjoyfQ==\",\"data\":{\"x\":1},\"info\":null}}}");
     assert_int_equal(connect.sub_count, 4);
     expect_text(connect.subs[0].channel, "a");
@@ -290,9 +345,11 @@ static void subs_win_over_channels(void **state)
 static void overrides_are_three_valued(void **state)
 {
     (void)state;
-    expect_good("{\"subs\":{\"a\":{\"override\":{\"presence\":{\"value\":false},\"join_leave\":{\"value\":true},"
+    expect_good("{\"subs\":{\"a\":{\"override\":{\"presence\":{\"value\":false},\"join_leave\":{"
+                "\"value\":true},"
                 "\"force_push_join_leave\":{},\"force_recovery\":null,\"other\":1}},"
-                "\"b\":{\"override\":{\"force_recovery\":{\"value\":true},\"force_positioning\":{\"value\":null}}},"
+                "\"b\":{\"override\":{\"force_recovery\":{\"value\":true},\"force_positioning\":{"
+                "\"value\":null}}},"
                 "\"c\":{\"override\":null}}}");
     const struct token_sub *s = connect.subs;
     assert_int_equal(s[0].presence, OVERRIDE_FALSE);
@@ -319,8 +376,10 @@ static void each_kind_of_token_has_its_use(void **state)
 static void a_subscription_token_is_read_whole(void **state)
 {
     (void)state;
-    const char *claims = "{\"sub\":\"alice\",\"channel\":\"$c:1\",\"client\":\"id\",\"exp\":1750000300,\"info\":{\"i\": [1]},"
-                         "\"data\":{\"d\": \"x\"},\"override\":{\"force_recovery\":{\"value\":true}}}";
+    const char *claims =
+        "{\"sub\":\"alice\",\"channel\":\"$c:1\",\"client\":\"id\",\"exp\":1750000300,\"info\":{"
+        "\"i\": [1]},"
+        "\"data\":{\"d\": \"x\"},\"override\":{\"force_recovery\":{\"value\":true}}}";
     expect_result(claims, read_subscribe(claims), PERR_OK, NULL);
     expect_text(subscribe.user, "alice");
     expect_text(subscribe.channel, "$c:1");
@@ -330,7 +389,8 @@ static void a_subscription_token_is_read_whole(void **state)
     expect_text(subscribe.options.info, "{\"i\": [1]}");
     expect_text(subscribe.options.data, "{\"d\": \"x\"}");
     assert_int_equal(subscribe.options.force_recovery, OVERRIDE_TRUE);
-    claims = "{\"channel\":\"a\",\"exp\":1750000300,\"expire_at\":0,\"info\":1,\"b64info\":\"Mg==\",\"data\":1,"
+    claims = "{\"channel\":\"a\",\"exp\":1750000300,\"expire_at\":0,\"info\":1,\"b64info\":\"Mg=="
+             "\",\"data\":1,"
              "\"b64data\":\"Mw==\"}";
     expect_result(claims, read_subscribe(claims), PERR_OK, NULL);
     assert_int_equal(subscribe.expire_at, 0);

@@ -23,7 +23,8 @@ static void expect_with(struct conf_token *conf, const char *claims, const char 
     struct token_connect t;
     arena_reset(&arena);
     struct perr_result r = token_read_connect(v, buf_span(&token), MAKE_NOW, &arena, &t);
-    if ((reason == NULL) != (r.code == PERR_OK) || (reason != NULL && strcmp(reason, r.reason) != 0)) {
+    if ((reason == NULL) != (r.code == PERR_OK) ||
+        (reason != NULL && strcmp(reason, r.reason) != 0)) {
         fail_msg("%s gave %u %s", claims, r.code, r.reason != NULL ? r.reason : "");
     }
     token_verifier_free(v);
@@ -38,8 +39,9 @@ static void the_audience_is_one_of_the_token(void **state)
     conf.audience = app;
     expect_with(&conf, "{\"aud\":\"app\"}", NULL);
     expect_with(&conf, "{\"aud\":[\"x\",\"\\u0061pp\"]}", NULL);
-    static const char *const wrong[] = {"{}", "{\"aud\":\"\"}", "{\"aud\":\"App\"}", "{\"aud\":\"app \"}", "{\"aud\":[]}",
-                                        "{\"aud\":[\"x\"]}", "{\"aud\":\"app\\u0000\"}", "{\"aud\":\"ap\"}"};
+    static const char *const wrong[] = {
+        "{}",           "{\"aud\":\"\"}",    "{\"aud\":\"App\"}",        "{\"aud\":\"app \"}",
+        "{\"aud\":[]}", "{\"aud\":[\"x\"]}", "{\"aud\":\"app\\u0000\"}", "{\"aud\":\"ap\"}"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         expect_with(&conf, wrong[i], "token.audience");
     }
@@ -106,9 +108,14 @@ static void a_made_token_is_accepted(void **state)
 {
     (void)state;
     static const struct span channels[] = {SPAN("org:7:messages"), SPAN("org:7:\xc3\xa9")};
-    const struct token_mint m = {
-        .user = SPAN("al\"ice"), .iat = MAKE_NOW, .exp = MAKE_NOW + 60, .info_json = SPAN("{\"n\": 12345678901234567890}"),
-        .channels = channels, .channel_count = 2, .audience = SPAN("app"), .issuer = SPAN("me")};
+    const struct token_mint m = {.user = SPAN("al\"ice"),
+                                 .iat = MAKE_NOW,
+                                 .exp = MAKE_NOW + 60,
+                                 .info_json = SPAN("{\"n\": 12345678901234567890}"),
+                                 .channels = channels,
+                                 .channel_count = 2,
+                                 .audience = SPAN("app"),
+                                 .issuer = SPAN("me")};
     struct conf_token conf = make_conf();
     char app[] = "app";
     char me[] = "me";
@@ -134,14 +141,23 @@ static void claims_of_a_made_token_stand_in_one_order(void **state)
 {
     (void)state;
     static const struct span channels[] = {SPAN("a"), SPAN("b")};
-    struct token_mint m = {.user = SPAN("u"), .iat = 1, .exp = 2, .info_json = SPAN("{}"), .channels = channels,
-                           .channel_count = 2, .audience = SPAN("x"), .issuer = SPAN("y"), .channel = SPAN("c")};
+    struct token_mint m = {.user = SPAN("u"),
+                           .iat = 1,
+                           .exp = 2,
+                           .info_json = SPAN("{}"),
+                           .channels = channels,
+                           .channel_count = 2,
+                           .audience = SPAN("x"),
+                           .issuer = SPAN("y"),
+                           .channel = SPAN("c")};
     struct err e;
     arena_reset(&arena);
     buf_clear(&token);
     assert_int_equal(token_mint(&m, KEY, &token, &e), 0);
-    assert_true(span_eq_str(payload_of(&token), "{\"sub\":\"u\",\"exp\":2,\"iat\":1,\"aud\":\"x\",\"iss\":\"y\",\"channel\":\"c\","
-                                                "\"info\":{},\"channels\":[\"a\",\"b\"]}"));
+    assert_true(span_eq_str(
+        payload_of(&token),
+        "{\"sub\":\"u\",\"exp\":2,\"iat\":1,\"aud\":\"x\",\"iss\":\"y\",\"channel\":\"c\","
+        "\"info\":{},\"channels\":[\"a\",\"b\"]}"));
     m = (struct token_mint){.omit_sub = true};
     buf_clear(&token);
     assert_int_equal(token_mint(&m, KEY, &token, &e), 0);
@@ -169,14 +185,14 @@ static void tokens_that_nobody_would_accept_are_not_made(void **state)
         struct span key;
         int code;
     } rows[] = {
-        {{.user = SPAN("u")}, SPAN(""), ERR_MISSING},
-        {{.user = SPAN("u")}, {0}, ERR_MISSING},
-        {{.user = SPAN("\xff")}, KEY, ERR_SYNTAX},
-        {{.user = SPAN("u"), .channel = SPAN("\xc3")}, KEY, ERR_SYNTAX},
-        {{.channels = bad_channel, .channel_count = 2}, KEY, ERR_SYNTAX},
-        {{.user = SPAN("u"), .info_json = SPAN("{")}, KEY, ERR_SYNTAX},
-        {{.user = SPAN("u"), .info_json = SPAN("1,\"sub\":\"root\"")}, KEY, ERR_SYNTAX},
-        {{.user = SPAN("u"), .info_json = span_of(huge, 9000)}, KEY, ERR_LIMIT},
+        {{.user = SPAN("u")},                                          SPAN(""), ERR_MISSING},
+        {{.user = SPAN("u")},                                          {0},      ERR_MISSING},
+        {{.user = SPAN("\xff")},                                       KEY,      ERR_SYNTAX },
+        {{.user = SPAN("u"), .channel = SPAN("\xc3")},                 KEY,      ERR_SYNTAX },
+        {{.channels = bad_channel, .channel_count = 2},                KEY,      ERR_SYNTAX },
+        {{.user = SPAN("u"), .info_json = SPAN("{")},                  KEY,      ERR_SYNTAX },
+        {{.user = SPAN("u"), .info_json = SPAN("1,\"sub\":\"root\"")}, KEY,      ERR_SYNTAX },
+        {{.user = SPAN("u"), .info_json = span_of(huge, 9000)},        KEY,      ERR_LIMIT  },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct err e = {0};

@@ -47,13 +47,15 @@ static void add_signed_part(struct buf *out, struct span header, struct span cla
     make_part(out, claims);
 }
 
-void make_hmac(struct buf *out, struct span header, struct span claims, struct span key, unsigned bits)
+void make_hmac(struct buf *out, struct span header, struct span claims, struct span key,
+               unsigned bits)
 {
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned n = 0;
     buf_clear(out);
     add_signed_part(out, header, claims);
-    assert_non_null(HMAC(digest_of(bits), key.p, (int)key.n, (const unsigned char *)out->p, out->n, mac, &n));
+    assert_non_null(
+        HMAC(digest_of(bits), key.p, (int)key.n, (const unsigned char *)out->p, out->n, mac, &n));
     buf_add_char(out, '.');
     make_part(out, span_of(mac, n));
 }
@@ -70,7 +72,8 @@ static size_t to_raw(unsigned char *sig, size_t n, int half)
     return 2 * (size_t)half;
 }
 
-void make_signed(struct buf *out, struct span header, struct span claims, EVP_PKEY *key, unsigned bits)
+void make_signed(struct buf *out, struct span header, struct span claims, EVP_PKEY *key,
+                 unsigned bits)
 {
     unsigned char sig[1024];
     size_t n = sizeof(sig);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Makes tokens for tests, good ones and such as nobody should make: any header, any claims, any key. */
+/* Makes tokens for tests, good ones and such as nobody should make: any header, any claims, any
+ * key. */
 #pragma once
 
 #include "common/policy/token.h"
@@ -16,10 +17,12 @@ struct conf_token make_conf(void);
 void make_part(struct buf *out, struct span text);
 
 /* header.claims.HMAC; bits are those of the digest, whatever the header says. */
-void make_hmac(struct buf *out, struct span header, struct span claims, struct span key, unsigned bits);
+void make_hmac(struct buf *out, struct span header, struct span claims, struct span key,
+               unsigned bits);
 
 /* header.claims.signature of an RSA or EC key. */
-void make_signed(struct buf *out, struct span header, struct span claims, EVP_PKEY *key, unsigned bits);
+void make_signed(struct buf *out, struct span header, struct span claims, EVP_PKEY *key,
+                 unsigned bits);
 
 /* The public half as PEM, to be freed with free(). */
 char *make_public_pem(EVP_PKEY *key);

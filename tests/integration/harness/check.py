@@ -26,6 +26,11 @@ def has(text, part, what="text"):
         raise Failure("%s has no %r:\n%s" % (what, part, shown(text)))
 
 
+def starts(text, beginning, what="text"):
+    if not text.startswith(beginning):
+        raise Failure("%s: got %s\n      want it to start with %s" % (what, shown(text), shown(beginning)))
+
+
 def shown(value, most=1500):
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= most else text[:most] + "... (%d characters)" % len(text)

@@ -7,6 +7,7 @@ import subprocess
 from harness.check import Skip
 from harness.process import Process, find_program
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 ADMIN_PATHS = "^/(api/ping|admin|health|ready|metrics)(/|$)"
 
 LIGHTTPD = """
@@ -83,8 +84,7 @@ http {{
         location /api {{
             {auth}
             fastcgi_pass push_api;
-            fastcgi_keep_conn on;
-            include /etc/nginx/fastcgi_params;
+            include {root}/etc/nginx/pushd-fastcgi.conf;
             {session}
         }}
         location / {{ root {www}; }}
@@ -202,9 +202,10 @@ KINDS = {"lighttpd": lighttpd, "nginx": nginx, "apache": apache}
 def start_front(kind, values, session):
     """Writes the configuration and starts the server; it is not ready yet. `values` needs dir, www, port, tls_port,
     ws_host, admin_port and api."""
-    values = {"admin_paths": ADMIN_PATHS, **values}
+    values = {"admin_paths": ADMIN_PATHS, "root": ROOT, **values}
     text, argv = KINDS[kind](values, session)
     path = os.path.join(values["dir"], kind + ".conf")
     with open(path, "w", encoding="utf-8") as conf:
         conf.write(text)
-    return Process(kind, argv(path), values["dir"])
+    # lighttpd ends with 1 when it is stopped while connections are open.
+    return Process(kind, argv(path), values["dir"], clean=(0, 1) if kind == "lighttpd" else (0,))

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole system for one test: Redis, pushd, push-api and a web server, in a directory of their own."""
 import copy
+import fcntl
 import json
 import os
 import socket
+import subprocess
 import time
 
 from harness import fronts, tokens
@@ -60,6 +62,16 @@ def build_path(*parts):
     if not os.access(path, os.X_OK):
         raise Failure("%s is not there; make first" % path)
     return path
+
+
+def make_install(staged, *settings, target="install"):
+    """make install into DESTDIR=staged. One at a time: they share the folder of the build."""
+    build = os.environ["PUSHD_BUILD"]
+    with open(os.path.join(build, "install.lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(["make", "-C", build, target, "DESTDIR=" + staged, *settings], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=100, check=False)
+    equal(done.returncode, 0, "make %s: %s\nstatus" % (target, done.stdout[-1500:]))
 
 
 def clean_environment(test, extra=None):
@@ -140,6 +152,9 @@ class System:
                 return redis.call("PING") == "PONG"
         except OSError:
             return False
+
+    def redis_address(self):
+        return "127.0.0.1:%d" % self.redis_port
 
     def resp(self, timeout=5.0):
         return Resp(("127.0.0.1", self.redis_port), self.redis_password, timeout)

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Filters over the tags of publications. */
+#include "common/policy/tags_filter.h"
+
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+
+#define MAX_DEPTH 16
+#define MAX_NODES 1024
+#define NUMBER_MAX_BYTES 64
+
+struct tags_filter {
+    struct arena arena;
+    struct filter_node *root;
+};
+
+/* What an operator compares with. */
+enum operand { OPERAND_VAL, OPERAND_VALS, OPERAND_NONE };
+
+typedef bool (*compare_fn)(const struct filter_node *n, const struct span *tag);
+
+static struct span text_of(const struct span *tag)
+{
+    return tag != NULL ? *tag : SPAN("");
+}
+
+static bool is_equal(const struct filter_node *n, const struct span *tag)
+{
+    return tag != NULL && span_eq(*tag, n->val);
+}
+
+static bool is_not_equal(const struct filter_node *n, const struct span *tag)
+{
+    return !is_equal(n, tag);
+}
+
+static bool is_in(const struct filter_node *n, const struct span *tag)
+{
+    const struct span *vals = n->vals.items;
+    for (size_t i = 0; i < n->vals.n; i++) {
+        if (span_eq(vals[i], text_of(tag))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_not_in(const struct filter_node *n, const struct span *tag)
+{
+    return !is_in(n, tag);
+}
+
+static bool exists(const struct filter_node *n, const struct span *tag)
+{
+    (void)n;
+    return tag != NULL;
+}
+
+static bool is_absent(const struct filter_node *n, const struct span *tag)
+{
+    (void)n;
+    return tag == NULL;
+}
+
+static bool starts_with(const struct filter_node *n, const struct span *tag)
+{
+    return tag != NULL && span_starts(*tag, n->val);
+}
+
+static bool ends_with(const struct filter_node *n, const struct span *tag)
+{
+    return tag != NULL && tag->n >= n->val.n && span_eq(span_from(*tag, tag->n - n->val.n), n->val);
+}
+
+static bool contains(const struct filter_node *n, const struct span *tag)
+{
+    return tag != NULL && memmem(tag->p, tag->n, n->val.p, n->val.n) != NULL;
+}
+
+/* A decimal number without anything around it. */
+static bool to_number(struct span s, double *out)
+{
+    char text[NUMBER_MAX_BYTES];
+    if (s.n == 0 || s.n >= sizeof(text) || strspn(s.p, "+-.0123456789eE") < s.n) {
+        return false;
+    }
+    memcpy(text, s.p, s.n);
+    text[s.n] = '\0';
+    char *end;
+    *out = strtod(text, &end);
+    return end == text + s.n;
+}
+
+/* -1, 0, 1, or 2 where one of them is no number. */
+static int order(const struct filter_node *n, const struct span *tag)
+{
+    double a;
+    double b;
+    if (tag == NULL || !to_number(*tag, &a) || !to_number(n->val, &b)) {
+        return 2;
+    }
+    return a < b ? -1 : a > b;
+}
+
+static bool is_less(const struct filter_node *n, const struct span *tag)
+{
+    return order(n, tag) == -1;
+}
+
+static bool is_less_or_equal(const struct filter_node *n, const struct span *tag)
+{
+    int o = order(n, tag);
+    return o == -1 || o == 0;
+}
+
+static bool is_greater(const struct filter_node *n, const struct span *tag)
+{
+    return order(n, tag) == 1;
+}
+
+static bool is_greater_or_equal(const struct filter_node *n, const struct span *tag)
+{
+    int o = order(n, tag);
+    return o == 1 || o == 0;
+}
+
+static const struct comparison {
+    const char *name;
+    enum operand operand;
+    compare_fn compare;
+} comparisons[] = {
+    {"eq", OPERAND_VAL, is_equal},        {"neq", OPERAND_VAL, is_not_equal},
+    {"in", OPERAND_VALS, is_in},          {"nin", OPERAND_VALS, is_not_in},
+    {"ex", OPERAND_NONE, exists},         {"nex", OPERAND_NONE, is_absent},
+    {"sw", OPERAND_VAL, starts_with},     {"ew", OPERAND_VAL, ends_with},
+    {"ct", OPERAND_VAL, contains},        {"lt", OPERAND_VAL, is_less},
+    {"lte", OPERAND_VAL, is_less_or_equal}, {"gt", OPERAND_VAL, is_greater},
+    {"gte", OPERAND_VAL, is_greater_or_equal},
+};
+
+static const struct comparison *find_comparison(struct span name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(comparisons); i++) {
+        if (span_eq_str(name, comparisons[i].name)) {
+            return &comparisons[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *leaf_fault(const struct filter_node *n)
+{
+    const struct comparison *c = find_comparison(n->cmp);
+    if (c == NULL) {
+        return n->cmp.n == 0 ? "a filter leaf without cmp" : "an unknown cmp in the filter";
+    }
+    if (n->nodes.n != 0) {
+        return "a filter leaf with nodes";
+    }
+    if (n->key.n == 0) {
+        return "a filter leaf without a key";
+    }
+    if ((n->val.n != 0) != (c->operand == OPERAND_VAL)) {
+        return c->operand == OPERAND_VAL ? "this cmp needs val" : "this cmp takes no val";
+    }
+    if ((n->vals.n != 0) != (c->operand == OPERAND_VALS)) {
+        return c->operand == OPERAND_VALS ? "this cmp needs vals" : "this cmp takes no vals";
+    }
+    return NULL;
+}
+
+static const char *fault_of(const struct filter_node *n, unsigned depth, size_t *nodes)
+{
+    if (depth == MAX_DEPTH || ++*nodes > MAX_NODES) {
+        return "the filter is too large";
+    }
+    if (n->op.n == 0) {
+        return leaf_fault(n);
+    }
+    bool is_not = span_eq_str(n->op, "not");
+    if (!is_not && !span_eq_str(n->op, "and") && !span_eq_str(n->op, "or")) {
+        return "an unknown op in the filter";
+    }
+    if (is_not ? n->nodes.n != 1 : n->nodes.n == 0) {
+        return is_not ? "not takes exactly one node" : "and and or need a node";
+    }
+    const struct filter_node *children = n->nodes.items;
+    for (size_t i = 0; i < n->nodes.n; i++) {
+        const char *fault = fault_of(&children[i], depth + 1, nodes);
+        if (fault != NULL) {
+            return fault;
+        }
+    }
+    return NULL;
+}
+
+static void copy_node(struct filter_node *to, const struct filter_node *from, struct arena *a)
+{
+    *to = (struct filter_node){
+        .op = arena_dup(a, from->op),
+        .key = arena_dup(a, from->key),
+        .cmp = arena_dup(a, from->cmp),
+        .val = arena_dup(a, from->val),
+    };
+    const struct span *vals = from->vals.items;
+    struct span *val_copy = arena_alloc(a, from->vals.n * sizeof(*val_copy));
+    for (size_t i = 0; i < from->vals.n; i++) {
+        val_copy[i] = arena_dup(a, vals[i]);
+    }
+    to->vals = (struct vec){val_copy, from->vals.n};
+    const struct filter_node *nodes = from->nodes.items;
+    struct filter_node *node_copy = arena_alloc(a, from->nodes.n * sizeof(*node_copy));
+    for (size_t i = 0; i < from->nodes.n; i++) {
+        copy_node(&node_copy[i], &nodes[i], a);
+    }
+    to->nodes = (struct vec){node_copy, from->nodes.n};
+}
+
+struct tags_filter *tags_filter_new(const struct filter_node *node, const char **fault)
+{
+    size_t nodes = 0;
+    *fault = fault_of(node, 0, &nodes);
+    if (*fault != NULL) {
+        return NULL;
+    }
+    struct tags_filter *f = mem_zalloc(sizeof(*f));
+    f->root = arena_alloc(&f->arena, sizeof(*f->root));
+    copy_node(f->root, node, &f->arena);
+    return f;
+}
+
+void tags_filter_free(struct tags_filter *f)
+{
+    if (f != NULL) {
+        arena_fini(&f->arena);
+        free(f);
+    }
+}
+
+static bool match_node(const struct filter_node *n, const struct vec *tags)
+{
+    const struct filter_node *children = n->nodes.items;
+    if (n->op.n == 0) {
+        const struct kv *items = tags->items;
+        const struct span *tag = NULL;
+        for (size_t i = 0; i < tags->n && tag == NULL; i++) {
+            tag = span_eq(items[i].key, n->key) ? &items[i].value : NULL;
+        }
+        return find_comparison(n->cmp)->compare(n, tag);
+    }
+    if (n->op.p[0] == 'n') {
+        return !match_node(&children[0], tags);
+    }
+    bool is_and = n->op.p[0] == 'a';
+    for (size_t i = 0; i < n->nodes.n; i++) {
+        if (match_node(&children[i], tags) != is_and) {
+            return !is_and;
+        }
+    }
+    return is_and;
+}
+
+bool tags_filter_match(const struct tags_filter *f, const struct vec *tags)
+{
+    return match_node(f->root, tags);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether and how a client catches up with a stream. */
+#include "pushd/worker/recovery.h"
+
+#include "common/format/fossil.h"
+#include "common/format/jwrite.h"
+
+#define FLAG_REJECT_UNRECOVERABLE 2
+
+void recovery_init(struct recovery *r, const struct chan_opts *o, const struct subscribe_request *wish,
+                   const struct tags_filter *filter, struct arena *a)
+{
+    *r = (struct recovery){
+        .is_cache = o->force_recovery_mode == RECOVERY_CACHE,
+        .is_wanted = wish->recover,
+        .rejects_unrecoverable = (wish->flag & FLAG_REJECT_UNRECOVERABLE) != 0,
+        .offset = wish->offset,
+        .epoch = arena_dup(a, wish->epoch),
+        .filter = filter,
+    };
+    if (r->is_cache && o->auto_cache_recover) {
+        r->is_wanted = true;
+    }
+}
+
+void recovery_ask(struct recovery *r, int64_t max_publications, struct engine_history *out)
+{
+    r->is_possible = true;
+    if (r->is_cache) {
+        out->reverse = true;
+        out->limit = r->filter != NULL ? max_publications : 1;
+    } else {
+        out->limit = max_publications;
+        out->has_since = true;
+        out->since.offset = r->offset;
+    }
+}
+
+static void copy_info(struct publication *to, const struct client_info *from, struct arena *a)
+{
+    to->info = arena_alloc(a, sizeof(*to->info));
+    *to->info = (struct client_info){
+        .user = arena_dup(a, from->user),
+        .client = arena_dup(a, from->client),
+        .conn_info = arena_dup(a, from->conn_info),
+        .chan_info = arena_dup(a, from->chan_info),
+    };
+}
+
+static void copy_publication(struct publication *to, const struct publication *from, struct arena *a)
+{
+    *to = (struct publication){
+        .data = arena_dup(a, from->data),
+        .offset = from->offset,
+        .version = from->version,
+    };
+    if (from->info != NULL) {
+        copy_info(to, from->info, a);
+    }
+    const struct kv *tags = from->tags.items;
+    struct kv *copy = arena_alloc(a, from->tags.n * sizeof(*copy));
+    for (size_t i = 0; i < from->tags.n; i++) {
+        copy[i] = (struct kv){arena_dup(a, tags[i].key), arena_dup(a, tags[i].value)};
+    }
+    to->tags = (struct vec){copy, from->tags.n};
+}
+
+static bool passes(const struct recovery *r, const struct publication *p)
+{
+    return r->filter == NULL || tags_filter_match(r->filter, &p->tags);
+}
+
+static bool has_position(const struct recovery *r, const struct engine_position *top)
+{
+    return r->offset == top->offset && span_eq(r->epoch, top->epoch);
+}
+
+/* Client protocol 7.4; the publications come newest first. */
+static bool apply_cache(const struct recovery *r, const struct engine_history_result *found, struct arena *a,
+                        struct subscribe_result *out)
+{
+    const struct publication *pubs = found->publications.items;
+    if (r->offset > 0 && has_position(r, &found->top)) {
+        return true;
+    }
+    if (found->publications.n == 0 || pubs[0].offset != found->top.offset) {
+        return false;
+    }
+    for (size_t i = 0; i < found->publications.n; i++) {
+        if (passes(r, &pubs[i])) {
+            out->publications = (struct vec){arena_alloc(a, sizeof(*pubs)), 1};
+            copy_publication(out->publications.items, &pubs[i], a);
+            break;
+        }
+    }
+    return true;
+}
+
+/* Client protocol 7.3: history continues the client's position without a hole up to the top. */
+static bool apply_stream(const struct recovery *r, const struct engine_history_result *found, struct arena *a,
+                         struct subscribe_result *out)
+{
+    const struct publication *pubs = found->publications.items;
+    size_t n = found->publications.n;
+    if (r->epoch.n != 0 && !span_eq(r->epoch, found->top.epoch)) {
+        return false;
+    }
+    if (n == 0) {
+        return r->offset == found->top.offset;
+    }
+    if (pubs[0].offset != r->offset + 1 || pubs[n - 1].offset != found->top.offset) {
+        return false;
+    }
+    struct publication *copy = arena_alloc(a, n * sizeof(*copy));
+    out->publications.items = copy;
+    for (size_t i = 0; i < n; i++) {
+        if (passes(r, &pubs[i])) {
+            copy_publication(&copy[out->publications.n++], &pubs[i], a);
+        }
+    }
+    return true;
+}
+
+bool recovery_apply(const struct recovery *r, const struct engine_history_result *found, struct arena *a,
+                    struct subscribe_result *out)
+{
+    if (!r->is_possible) {
+        return false;
+    }
+    bool recovered = r->is_cache ? apply_cache(r, found, a, out) : apply_stream(r, found, a, out);
+    if (recovered) {
+        out->recovered = true;
+        out->offset = r->offset; /* the client advances by the publications */
+    }
+    return recovered;
+}
+
+void recovery_make_deltas(struct vec *publications, enum proto_encoding enc, struct arena *a)
+{
+    struct publication *pubs = publications->items;
+    struct span before = {0};
+    struct buf made = {0};
+    for (size_t i = 0; i < publications->n; i++) {
+        struct span whole = pubs[i].data;
+        if (before.n != 0) {
+            buf_clear(&made);
+            fossil_create(before, whole, &made);
+            if (made.n < whole.n && (enc != ENC_JSON || span_is_utf8(buf_span(&made)))) {
+                pubs[i].data = arena_dup(a, buf_span(&made));
+                pubs[i].delta = true;
+            }
+        }
+        before = whole;
+        if (enc == ENC_JSON) {
+            buf_clear(&made);
+            jwrite_string(&made, pubs[i].data);
+            pubs[i].data = arena_dup(a, buf_span(&made));
+        }
+    }
+    buf_free(&made);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a subscription does with a message of its channel. */
+#include "common/base/clk.h"
+#include "pushd/worker/conn.h"
+#include "pushd/worker/sub.h"
+
+enum verdict { DELIVER, SKIP, GAP };
+
+/* Client protocol 7.5. */
+static enum verdict check_position(struct sub *s, const struct msg *m)
+{
+    if (!s->is_positioned || m->position.offset == 0) {
+        return DELIVER;
+    }
+    int64_t lag = s->conn->w->conf->client.channel_position_max_time_lag_ms;
+    if (lag > 0 && m->time_ms != 0 && clk_wall_ms() - m->time_ms > lag) {
+        return GAP;
+    }
+    if (s->epoch_id != s->chan->epoch_id) {
+        return GAP;
+    }
+    if (m->position.offset <= s->offset) {
+        return SKIP;
+    }
+    if (m->position.offset != s->offset + 1) {
+        return GAP;
+    }
+    s->offset = m->position.offset;
+    s->checked_ms = s->conn->w->now_ms;
+    return DELIVER;
+}
+
+static bool passes_filter(const struct sub *s, struct dispatch *d)
+{
+    if (!d->has_tags) {
+        struct publication pub;
+        d->has_tags = true;
+        if (schema_pb_decode(&publication_schema, d->msg->body, d->arena, &pub, NULL) == 0) {
+            d->tags = pub.tags;
+        }
+    }
+    return tags_filter_match(s->filter, &d->tags);
+}
+
+static enum msg_variant choose_variant(struct sub *s, const struct msg *m)
+{
+    if (!s->has_delta || m->kind != MESSAGE_PUBLICATION) {
+        return VARIANT_PLAIN;
+    }
+    enum msg_variant v = s->has_base && s->is_positioned && m->position.offset != 0 ? VARIANT_PATCH : VARIANT_FULL;
+    s->has_base = m->position.offset != 0;
+    return v;
+}
+
+/* The frame that fits this subscription, shared with all that get the same. NULL: none can be made. */
+static struct delivery *frame_for(struct sub *s, struct dispatch *d)
+{
+    struct conn *c = s->conn;
+    enum msg_variant v = choose_variant(s, d->msg);
+    struct delivery **slot = &d->frames[c->enc][v];
+    if (*slot == NULL) {
+        const struct msg_frame *frame = msg_frame_get(d->msg, c->enc, v);
+        if (frame == NULL) {
+            return NULL;
+        }
+        *slot = delivery_of_msg(&c->w->deliveries, d->msg, frame);
+    }
+    return *slot;
+}
+
+void sub_deliver(struct sub *s, struct dispatch *d)
+{
+    struct msg *m = d->msg;
+    struct conn *c = s->conn;
+    if (UNLIKELY(s->start != NULL)) {
+        sub_hold(s, m);
+        return;
+    }
+    if (m->kind != MESSAGE_PUBLICATION && !s->gets_join_leave) {
+        return;
+    }
+    enum verdict v = check_position(s, m);
+    if (UNLIKELY(v != DELIVER)) {
+        if (v == GAP) {
+            sub_insufficient(s);
+        }
+        return;
+    }
+    if (UNLIKELY(s->filter != NULL) && m->kind == MESSAGE_PUBLICATION && !passes_filter(s, d)) {
+        s->has_base = false;
+        metrics_add(c->w->metrics, METRIC_FILTERED, 0, 1);
+        return;
+    }
+    struct delivery *frame = frame_for(s, d);
+    if (LIKELY(frame != NULL)) {
+        conn_push(c, frame);
+    } else if (c->enc == ENC_JSON && !m->is_json) {
+        conn_close_perr(c, &(struct perr_result){PERR_CLOSE_INAPPROPRIATE_PROTOCOL, "payload.not_json",
+                                                 "a publication is not JSON; use the protobuf protocol"});
+    }
+}
+
+void dispatch_fini(struct dispatch *d, struct delivery_pool *pool)
+{
+    for (size_t i = 0; i < ENC_COUNT * VARIANT_COUNT; i++) {
+        struct delivery *frame = d->frames[i / VARIANT_COUNT][i % VARIANT_COUNT];
+        if (frame != NULL) {
+            delivery_unref(pool, frame);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The API without FastCGI. */
+#include "tests/unit/fcgi_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void die(const char *what, const struct err *e)
+{
+    fprintf(stderr, "%s: %s\n", what, e->text);
+    exit(1);
+}
+
+static void make_session_keys(struct fcgi_fixture *f, struct err *e)
+{
+    static char none[] = "";
+    f->session_keys = (struct conf_token){
+        .hmac_secret_key = f->conf->pushd.token.session.jwt_hmac_secret_key,
+        .hmac_previous_secret_key = none, .rsa_public_key = none, .ecdsa_public_key = none,
+        .jwks_public_endpoint = none, .audience = none, .audience_regex = none, .issuer = none, .issuer_regex = none,
+        .user_id_claim = none,
+    };
+    f->api.session_verifier = token_verifier_new(&f->session_keys, false, e);
+}
+
+void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *socket)
+{
+    struct err e = {0};
+    char address[160];
+    *f = (struct fcgi_fixture){0};
+    log_threshold = LOG_LEVEL_NONE;
+    struct conf_load_opts opts = {.text = json, .text_len = strlen(json)};
+    f->conf = conf_load(&opts, &e);
+    if (f->conf == NULL) {
+        die("configuration", &e);
+    }
+    log_threshold = LOG_LEVEL_NONE;
+    snprintf(address, sizeof(address), "unix://%s", socket != NULL ? socket : "/nonexistent/redis.sock");
+    if (redis_url_parse(address, &f->conf->engine.redis, &f->url, &e) != 0) {
+        die("address", &e);
+    }
+    rsync_target_init(&f->target, &f->url, f->conf->pushd.redis_timeout_ms);
+    rsync_target_resolve(&f->target, NULL);
+    f->redis = rsync_new(&f->target);
+    f->api.conf = f->conf;
+    f->api.target = &f->target;
+    engine_init(&f->api.engine, f->conf);
+    rnd_uuid(f->api.uid);
+    make_session_keys(f, &e);
+    f->api.registry = registry_new(
+        &(struct registry_opts){.target = &f->target, .engine = &f->api.engine, .uid = f->api.uid});
+    api_ctx_init(&f->ctx, &f->api);
+    f->ctx.redis = f->redis;
+}
+
+void fcgi_fixture_close(struct fcgi_fixture *f)
+{
+    api_ctx_fini(&f->ctx);
+    response_free(&f->response);
+    registry_free(f->api.registry);
+    token_verifier_free(f->api.session_verifier);
+    rsync_free(f->redis);
+    rsync_target_fini(&f->target);
+    redis_url_fini(&f->url);
+    conf_free(f->conf);
+}
+
+int fcgi_call(struct fcgi_fixture *f, const char *method, const char *uri, const char *body, char *const *variables)
+{
+    char *all[FIXTURE_VARIABLES + 3] = {NULL};
+    struct buf first = {0};
+    struct buf second = {0};
+    size_t n = 0;
+    buf_addf(&first, "REQUEST_METHOD=%s", method);
+    buf_addf(&second, "REQUEST_URI=%s", uri);
+    all[n++] = (char *)(uintptr_t)buf_cstr(&first);
+    all[n++] = (char *)(uintptr_t)buf_cstr(&second);
+    for (; variables != NULL && *variables != NULL && n < ARRAY_LEN(all) - 1; variables++) {
+        all[n++] = *variables;
+    }
+    struct request r;
+    struct route route;
+    api_begin(&f->ctx);
+    response_clear(&f->response);
+    request_init(&r, all, &f->ctx.arena);
+    if (api_admit(&f->ctx, &r, &route, &f->response)) {
+        r.body = span_str(body != NULL ? body : "");
+        api_execute(&f->ctx, &r, &route, &f->response);
+    }
+    buf_free(&first);
+    buf_free(&second);
+    return f->response.status;
+}
+
+const char *fcgi_body(struct fcgi_fixture *f)
+{
+    return buf_cstr(&f->response.body);
+}
+
+const char *fcgi_post(struct fcgi_fixture *f, const char *uri, const char *body)
+{
+    char key[] = "HTTP_X_API_KEY=key";
+    char *variables[] = {key, NULL};
+    fcgi_call(f, "POST", uri, body, variables);
+    return fcgi_body(f);
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests and answers of the API, with a Redis of the test's own. */
+#include "tests/unit/unit.h"
+
+#include "tests/unit/fcgi_fixture.h"
+#include "tests/unit/redis_server.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static const char config[] =
+    "{\"http_api\":{\"key\":\"key\"},\"engine\":{\"type\":\"redis\"},"
+    "\"channel\":{\"namespaces\":["
+    "{\"name\":\"hist\",\"history_size\":3,\"history_ttl\":\"60s\",\"presence\":true},"
+    "{\"name\":\"obj\",\"publication_data_format\":\"json_object\"},"
+    "{\"name\":\"bin\",\"publication_data_format\":\"binary\"}]}}";
+
+static struct redis_server server;
+static struct fcgi_fixture f;
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (!redis_server_start(&server)) {
+        printf("redis-server is not installed: skipped\n");
+        _exit(77);
+    }
+    fcgi_fixture_open(&f, config, server.socket);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fcgi_fixture_close(&f);
+    redis_server_stop(&server);
+    return 0;
+}
+
+static void order_of_checks_is_path_method_key_body(void **state)
+{
+    char key[] = "HTTP_X_API_KEY=key";
+    char *with_key[] = {key, NULL};
+    (void)state;
+    assert_int_equal(fcgi_call(&f, "GET", "/api/nothing", NULL, NULL), 404);
+    assert_string_equal(fcgi_body(&f), "404 page not found\n");
+    assert_int_equal(fcgi_call(&f, "GET", "/api/publish", NULL, NULL), 405);
+    assert_string_equal(fcgi_body(&f), "");
+    assert_int_equal(fcgi_call(&f, "POST", "/api/publish", "{", NULL), 401);
+    assert_string_equal(fcgi_body(&f), "");
+    assert_string_equal(f.response.reason, "auth.no_credential");
+    assert_int_equal(fcgi_call(&f, "POST", "/api/publish", "{", with_key), 400);
+    assert_string_equal(fcgi_body(&f), "Bad Request\n");
+    assert_int_equal(fcgi_call(&f, "POST", "/api/publish", "", with_key), 400);
+    assert_int_equal(fcgi_call(&f, "POST", "/api/publish", "{} x", with_key), 400);
+    assert_int_equal(fcgi_call(&f, "POST", "/api/publish", "[]", with_key), 400);
+    assert_int_equal(fcgi_call(&f, "", "/api/publish", "", with_key), 500);
+    assert_int_equal(fcgi_call(&f, "HEAD", "/api/ping", NULL, NULL), 200);
+    assert_int_equal(fcgi_call(&f, "GET", "/api/ping", NULL, NULL), 200);
+    assert_string_equal(fcgi_body(&f), "{\"result\":{}}");
+}
+
+static void publish_tells_position_and_errors(void **state)
+{
+    (void)state;
+    assert_string_equal(fcgi_post(&f, "/api/publish", "{\"channel\":\"a\",\"data\":{}}"), "{\"result\":{}}");
+    assert_non_null(strstr(fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:p\",\"data\":1}"), "{\"result\":{\"offset\":1,\"epoch\":\""));
+    assert_non_null(strstr(fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:p\",\"data\":1,\"skip_history\":true}"), "{\"result\":{}}"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/publish", "{\"data\":1}"), "{\"code\":107,\"message\":\"bad request"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/publish", "{\"channel\":\"a\"}"), "\"code\":107"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/publish", "{\"channel\":\"no:a\",\"data\":1}"), "{\"code\":102,\"message\":\"unknown channel"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/publish", "{\"channel\":\"obj:a\",\"data\":[1]}"), "\"code\":107"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/publish", "{\"channel\":\"a\",\"b64data\":\"***\"}"), "\"code\":107"));
+    assert_string_equal(fcgi_post(&f, "/api/publish", "{\"channel\":\"a\",\"data\":null}"), "{\"result\":{}}");
+}
+
+static void a_key_publishes_once(void **state)
+{
+    (void)state;
+    const char body[] = "{\"channel\":\"hist:once\",\"data\":1,\"idempotency_key\":\"k\"}";
+    char first[256];
+    snprintf(first, sizeof(first), "%s", fcgi_post(&f, "/api/publish", body));
+    assert_string_equal(fcgi_post(&f, "/api/publish", body), first);
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:once\",\"limit\":9}"),
+                           "{\"publications\":[{\"data\":1,\"offset\":1}],"));
+}
+
+static void forgotten_scripts_are_loaded_again(void **state)
+{
+    redisContext *c = redis_server_connect(&server);
+    (void)state;
+    assert_non_null(strstr(fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:f\",\"data\":1}"), "\"offset\":1"));
+    freeReplyObject(redisCommand(c, "SCRIPT FLUSH"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:f\",\"data\":1}"), "\"offset\":2"));
+    freeReplyObject(redisCommand(c, "SCRIPT FLUSH"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/broadcast", "{\"channels\":[\"hist:f\",\"x\",\"hist:f\"],\"data\":1}"),
+                           "{\"responses\":[{\"result\":{\"offset\":3,"));
+    freeReplyObject(redisCommand(c, "SCRIPT FLUSH"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:f\"}"), "\"offset\":4"));
+    freeReplyObject(redisCommand(c, "SCRIPT FLUSH"));
+    assert_string_equal(fcgi_post(&f, "/api/presence", "{\"channel\":\"hist:f\"}"), "{\"result\":{\"presence\":{}}}");
+    redisFree(c);
+}
+
+static void broadcast_answers_each_channel(void **state)
+{
+    (void)state;
+    const char *body = fcgi_post(&f, "/api/broadcast", "{\"channels\":[\"a\",\"no:b\",\"\",\"c\"],\"data\":1}");
+    assert_non_null(strstr(body, "[{\"result\":{}},{\"error\":{\"code\":102,"));
+    assert_non_null(strstr(body, "},{\"error\":{\"code\":107,"));
+    assert_non_null(strstr(body, "},{\"result\":{}}]}}"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/broadcast", "{\"channels\":[],\"data\":1}"), "{\"error\":{\"code\":107,"));
+}
+
+/* More than fits into one pipeline. */
+static void a_large_broadcast_goes_through(void **state)
+{
+    struct buf b = {0};
+    size_t results = 0;
+    (void)state;
+    buf_add_str(&b, "{\"channels\":[");
+    for (int i = 0; i < 3000; i++) {
+        buf_addf(&b, "%s\"%s%d\"", i == 0 ? "" : ",", i % 2 == 0 ? "hist:" : "", i);
+    }
+    buf_addf(&b, "],\"data\":\"%0500d\"}", 0);
+    const char *body = fcgi_post(&f, "/api/broadcast", buf_cstr(&b));
+    for (const char *p = body; (p = strstr(p, "{\"result\":{")) != NULL; p++) {
+        results++;
+    }
+    assert_int_equal(results, 3001); /* the envelope is one */
+    assert_null(strstr(body, "error"));
+    buf_free(&b);
+}
+
+static void history_pages_and_refuses(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= 5; i++) {
+        char body[96];
+        snprintf(body, sizeof(body), "{\"channel\":\"hist:h\",\"data\":{ \"n\" : %d},\"tags\":{\"t\":\"<\"}}", i);
+        fcgi_post(&f, "/api/publish", body);
+    }
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\",\"limit\":-1}"),
+                           "{\"publications\":[{\"data\":{\"n\":3},\"offset\":3,\"tags\":{\"t\":\"\\u003c\"}},"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\",\"limit\":1,\"reverse\":true}"), "{\"n\":5}"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\"}"), "\"publications\":[],"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\",\"limit\":1,\"since\":{\"offset\":1,\"epoch\":\"other\"}}"),
+                           "{\"error\":{\"code\":112,"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\",\"reverse\":true,\"since\":{}}"), "\"code\":100"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"a\"}"), "\"code\":108"));
+    assert_string_equal(fcgi_post(&f, "/api/history_remove", "{\"channel\":\"hist:h\"}"), "{\"result\":{}}");
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\",\"limit\":1}"), "\"publications\":[],"));
+}
+
+static void reading_works_by_get_too(void **state)
+{
+    char key[] = "HTTP_X_API_KEY=key";
+    char *with_key[] = {key, NULL};
+    (void)state;
+    fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:g\",\"data\":1}");
+    assert_int_equal(fcgi_call(&f, "GET", "/api/history?channel=hist:g&limit=1", NULL, with_key), 200);
+    assert_non_null(strstr(fcgi_body(&f), "[{\"data\":1,\"offset\":1}]"));
+    assert_int_equal(fcgi_call(&f, "GET", "/api/presence_stats?channel=hist%3Ag", NULL, with_key), 200);
+    assert_string_equal(fcgi_body(&f), "{\"result\":{\"num_clients\":0,\"num_users\":0}}");
+    assert_int_equal(fcgi_call(&f, "GET", "/api/history?channel=hist:g&limit=x", NULL, with_key), 400);
+    assert_int_equal(fcgi_call(&f, "GET", "/api/history_remove?channel=hist:g", NULL, with_key), 405);
+}
+
+static void binary_history_cannot_be_told_in_json(void **state)
+{
+    char key[] = "HTTP_X_API_KEY=key";
+    char *with_key[] = {key, NULL};
+    (void)state;
+    fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:b\",\"b64data\":\"/wA=\"}");
+    assert_int_equal(fcgi_call(&f, "POST", "/api/history", "{\"channel\":\"hist:b\",\"limit\":1}", with_key), 500);
+    assert_string_equal(fcgi_body(&f), "Internal Server Error\n");
+    assert_int_equal(fcgi_call(&f, "POST", "/api/batch", "{\"commands\":[{\"history\":{\"channel\":\"hist:b\",\"limit\":1}}]}", with_key), 500);
+}
+
+static void transport_mode_uses_status_codes(void **state)
+{
+    char key[] = "HTTP_X_API_KEY=key";
+    char mode[] = "HTTP_X_CENTRIFUGO_ERROR_MODE=transport";
+    char *variables[] = {key, mode, NULL};
+    (void)state;
+    assert_int_equal(fcgi_call(&f, "POST", "/api/publish", "{\"channel\":\"no:a\",\"data\":1}", variables), 404);
+    assert_memory_equal(fcgi_body(&f), "{\"code\":102,\"message\":\"unknown channel", 38);
+    assert_int_equal(fcgi_call(&f, "POST", "/api/publish", "{}", variables), 400);
+    assert_int_equal(fcgi_call(&f, "POST", "/api/rpc", "{\"method\":\"m\"}", variables), 404);
+    assert_string_equal(fcgi_body(&f), "{\"code\":104,\"message\":\"not found\"}");
+    assert_int_equal(fcgi_call(&f, "POST", "/api/info", "{}", variables), 500);
+    assert_int_equal(fcgi_call(&f, "POST", "/api/publish", "{\"channel\":\"a\",\"data\":1}", variables), 200);
+}
+
+static void a_batch_keeps_order_whatever_it_mixes(void **state)
+{
+    (void)state;
+    const char *body = fcgi_post(&f, "/api/batch",
+                                 "{\"parallel\":false,\"commands\":[{\"publish\":{\"channel\":\"hist:m\",\"data\":1}},"
+                                 "{\"Publish\":{\"channel\":\"hist:m\",\"data\":2}},{\"history\":{\"channel\":\"hist:m\",\"limit\":9}},"
+                                 "{\"publish\":{\"channel\":\"no:m\",\"data\":1}},null,{},{\"rpc\":{},\"publish\":{\"channel\":\"a\",\"data\":1}},"
+                                 "{\"publish\":null,\"presence_stats\":{\"channel\":\"hist:m\"}},{\"stats\":{}}]}");
+    assert_memory_equal(body, "{\"replies\":[{\"publish\":{\"offset\":1,", 36);
+    const char *const order[] = {"\"offset\":2,", "{\"history\":{\"publications\":[{\"data\":1,\"offset\":1},{\"data\":2,",
+                                 "{\"error\":{\"code\":102,", "{\"error\":{\"code\":107,", "{\"error\":{\"code\":104,",
+                                 "{\"publish\":{}}", "{\"presence_stats\":{\"num_clients\":0,\"num_users\":0}}",
+                                 "{\"error\":{\"code\":104,", "]}"};
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        body = strstr(body, order[i]);
+        assert_non_null(body);
+        body++;
+    }
+    assert_string_equal(fcgi_post(&f, "/api/batch", "{\"commands\":[]}"), "{}");
+    assert_string_equal(fcgi_post(&f, "/api/batch", "null"), "{}");
+}
+
+static void a_long_batch_is_published_completely(void **state)
+{
+    struct buf b = {0};
+    (void)state;
+    buf_add_str(&b, "{\"commands\":[");
+    for (int i = 0; i < 700; i++) {
+        buf_addf(&b, "%s{\"publish\":{\"channel\":\"hist:long\",\"b64data\":\"aGk=\",\"data\":%d}}", i == 0 ? "" : ",", i);
+    }
+    buf_add_str(&b, "]}");
+    assert_non_null(strstr(fcgi_post(&f, "/api/batch", buf_cstr(&b)), "{\"publish\":{\"offset\":700,"));
+    buf_free(&b);
+}
+
+static void a_batch_with_a_wrong_type_runs_nothing(void **state)
+{
+    (void)state;
+    assert_string_equal(fcgi_post(&f, "/api/batch", "{\"commands\":[{\"publish\":{\"channel\":\"hist:w\",\"data\":1}},{\"history\":{\"limit\":\"x\"}}]}"),
+                        "Bad Request\n");
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:w\"}"), "\"offset\":0"));
+    const char *const wrong[] = {"{\"commands\":{}}", "{\"commands\":[1]}", "[]", "{\"parallel\":1}", "{\"commands\":[]} x", ""};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        assert_string_equal(fcgi_post(&f, "/api/batch", wrong[i]), "Bad Request\n");
+    }
+}
+
+static void the_single_endpoint_answers_in_lines(void **state)
+{
+    (void)state;
+    assert_string_equal(fcgi_post(&f, "/api", "{\"method\":\"publish\",\"params\":{\"channel\":\"a\",\"data\":1}}\n"
+                                              "{\"id\":2,\"method\":5,\"params\":{\"channel\":\"hist:a\"}} {\"id\":3,\"method\":14,\"params\":{}}"),
+                        "{\"result\":{}}\n{\"id\":2,\"result\":{\"num_clients\":0,\"num_users\":0}}\n"
+                        "{\"id\":3,\"error\":{\"code\":104,\"message\":\"not found\"}}");
+    assert_non_null(strstr(fcgi_post(&f, "/api", "null"), "{\"error\":{\"code\":107,"));
+    assert_non_null(strstr(fcgi_post(&f, "/api", "{\"method\":\"map_publish\"}"), "\"code\":104"));
+    const char *const wrong[] = {"", " \n", "[]", "{\"method\":\"nobody\"}", "{\"method\":\"batch\"}", "{\"id\":-1}", "{\"method\":{}}",
+                                 "{\"method\":\"publish\",\"params\":{\"channel\":\"a\",\"data\":1}} {"};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        assert_string_equal(fcgi_post(&f, "/api", wrong[i]), "Bad Request\n");
+    }
+}
+
+static void without_a_subscriber_the_cluster_is_an_error(void **state)
+{
+    (void)state;
+    const char *const paths[] = {"/api/info", "/api/stats", "/api/channels"};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        assert_non_null(strstr(fcgi_post(&f, paths[i], "{}"), "{\"error\":{\"code\":100,"));
+    }
+}
+
+static void publications_of_several_requests_share_a_pipeline(void **state)
+{
+    char *const variables[] = {(char[]){"REQUEST_METHOD=POST"}, (char[]){"REQUEST_URI=/api/publish"},
+                               (char[]){"HTTP_X_API_KEY=key"}, NULL};
+    const char *const bodies[] = {"{\"channel\":\"hist:s\",\"data\":1,\"tags\":{\"a\":\"b\"}}", "{\"channel\":\"hist:s\",\"data\":2}",
+                                  "{\"channel\":\"a\",\"data\":3}"};
+    struct api_ctx ctx[3];
+    struct api_ctx *contexts[3];
+    struct request requests[3];
+    struct response responses[3] = {{0}};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct route route;
+        api_ctx_init(&ctx[i], &f.api);
+        ctx[i].redis = f.redis;
+        contexts[i] = &ctx[i];
+        request_init(&requests[i], variables, &ctx[i].arena);
+        assert_true(api_admit(&ctx[i], &requests[i], &route, &responses[i]));
+        requests[i].body = span_str(bodies[i]);
+        assert_int_equal(api_publish_begin(&ctx[i], &requests[i], &route, &responses[i]), API_PREPARED);
+    }
+    api_publish_group(contexts, 3);
+    for (size_t i = 0; i < 3; i++) {
+        api_publish_end(&ctx[i], &requests[i], &responses[i]);
+    }
+    assert_non_null(strstr(buf_cstr(&responses[0].body), "{\"result\":{\"offset\":1,"));
+    assert_non_null(strstr(buf_cstr(&responses[1].body), "{\"result\":{\"offset\":2,"));
+    assert_string_equal(buf_cstr(&responses[2].body), "{\"result\":{}}");
+    for (size_t i = 0; i < 3; i++) {
+        api_ctx_fini(&ctx[i]);
+        response_free(&responses[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(order_of_checks_is_path_method_key_body),
+        cmocka_unit_test(publish_tells_position_and_errors),
+        cmocka_unit_test(a_key_publishes_once),
+        cmocka_unit_test(forgotten_scripts_are_loaded_again),
+        cmocka_unit_test(broadcast_answers_each_channel),
+        cmocka_unit_test(a_large_broadcast_goes_through),
+        cmocka_unit_test(history_pages_and_refuses),
+        cmocka_unit_test(reading_works_by_get_too),
+        cmocka_unit_test(binary_history_cannot_be_told_in_json),
+        cmocka_unit_test(transport_mode_uses_status_codes),
+        cmocka_unit_test(a_batch_keeps_order_whatever_it_mixes),
+        cmocka_unit_test(a_long_batch_is_published_completely),
+        cmocka_unit_test(a_batch_with_a_wrong_type_runs_nothing),
+        cmocka_unit_test(the_single_endpoint_answers_in_lines),
+        cmocka_unit_test(without_a_subscriber_the_cluster_is_an_error),
+        cmocka_unit_test(publications_of_several_requests_share_a_pipeline),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
