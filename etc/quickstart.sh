@@ -146,7 +146,7 @@ port_owner() {
         /proc/net/tcp /proc/net/tcp6 2>/dev/null)
     [ -n "$inode" ] || return 0
     # One process for all descriptors: a busy machine has tens of thousands.
-    fd=$(find /proc/[0-9]*/fd -lname "socket:\[$inode\]" -print -quit 2>/dev/null)
+    fd=$(find /proc/[0-9]*/fd -lname "socket:\[$inode\]" -print -quit 2>/dev/null || :)
     if [ -n "$fd" ]; then
         owner=${fd#/proc/}
         owner=${owner%%/*}

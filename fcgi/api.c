@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a request to its answer: order of checks and envelope as in the reference (server-api, section 2). */
+/* From a request to its answer: order of checks and envelope as in the reference (server-api,
+ * section 2). */
 #include "fcgi/api.h"
 
 #include "common/base/clk.h"
@@ -16,7 +17,8 @@
 
 #define REQUEST_MAX_BYTES 256
 
-_Static_assert(sizeof(struct api_subscribe) <= REQUEST_MAX_BYTES && sizeof(struct api_broadcast) <= REQUEST_MAX_BYTES,
+_Static_assert(sizeof(struct api_subscribe) <= REQUEST_MAX_BYTES &&
+                   sizeof(struct api_broadcast) <= REQUEST_MAX_BYTES,
                "the largest requests must fit");
 
 static const struct field no_fields[1];
@@ -109,28 +111,33 @@ static int transport_status(uint32_t code)
     }
 }
 
-static void log_refusal(struct api_ctx *c, const struct request *r, const char *reason, struct span detail)
+static void log_refusal(struct api_ctx *c, const struct request *r, const char *reason,
+                        struct span detail)
 {
     uint32_t suppressed = 0;
-    if (log_is_on(LOG_LEVEL_INFO) && log_limit_pass(&c->refusal_limit, clk_mono_ms(), &suppressed)) {
+    if (log_is_on(LOG_LEVEL_INFO) &&
+        log_limit_pass(&c->refusal_limit, clk_mono_ms(), &suppressed)) {
         log_info(LOG_API, "request refused", LOG_STR("reason", reason), LOG_TEXT("path", r->path),
-                 LOG_TEXT("detail", detail), LOG_TEXT("address", r->remote_addr), LOG_NUM("suppressed", suppressed));
+                 LOG_TEXT("detail", detail), LOG_TEXT("address", r->remote_addr),
+                 LOG_NUM("suppressed", suppressed));
     }
 }
 
-void api__malformed(struct api_ctx *c, const struct request *r, const struct schema_error *e, struct response *out)
+void api__malformed(struct api_ctx *c, const struct request *r, const struct schema_error *e,
+                    struct response *out)
 {
     char detail[160];
-    int n = snprintf(detail, sizeof(detail), "%s%s%.*s", e->what != NULL ? e->what : "malformed JSON",
-                     e->field.n != 0 ? ": " : "", SPAN_FMT(e->field));
+    int n =
+        snprintf(detail, sizeof(detail), "%s%s%.*s", e->what != NULL ? e->what : "malformed JSON",
+                 e->field.n != 0 ? ": " : "", SPAN_FMT(e->field));
     log_refusal(c, r, "body.malformed", span_of(detail, n > 0 ? strlen(detail) : 0));
     response_text(out, 400, "Bad Request\n");
     out->reason = "body.malformed";
 }
 
 /* Reads the request out of the body or the query. */
-static int decode(struct api_ctx *c, const struct api_method *m, const struct request *r, void *request,
-                  struct schema_error *e)
+static int decode(struct api_ctx *c, const struct api_method *m, const struct request *r,
+                  void *request, struct schema_error *e)
 {
     if (span_eq_str(r->method, "GET")) {
         return query_decode(m->request, r->query, &c->arena, request, e);
@@ -152,7 +159,8 @@ static void fail_unencodable(struct response *out)
 }
 
 /* Closes the envelope that begin_answer opened, or replaces it by the error. */
-static void end_answer(struct api_ctx *c, const struct request *r, const struct perr_result *result, struct response *out)
+static void end_answer(struct api_ctx *c, const struct request *r, const struct perr_result *result,
+                       struct response *out)
 {
     if (c->is_unencodable) {
         fail_unencodable(out);
@@ -180,7 +188,8 @@ static void begin_answer(struct response *out)
     buf_add_str(&out->body, "{\"result\":");
 }
 
-static void handle_method(struct api_ctx *c, const struct api_method *m, const struct request *r, struct response *out)
+static void handle_method(struct api_ctx *c, const struct api_method *m, const struct request *r,
+                          struct response *out)
 {
     _Alignas(max_align_t) char request[REQUEST_MAX_BYTES];
     struct schema_error e = {0};
@@ -193,8 +202,8 @@ static void handle_method(struct api_ctx *c, const struct api_method *m, const s
     end_answer(c, r, &result, out);
 }
 
-enum api_step api_publish_begin(struct api_ctx *c, const struct request *r, const struct route *route,
-                                struct response *out)
+enum api_step api_publish_begin(struct api_ctx *c, const struct request *r,
+                                const struct route *route, struct response *out)
 {
     struct schema_error e = {0};
     if (route->kind != ROUTE_METHOD || route->method->run != api__publish) {
@@ -221,9 +230,11 @@ void api_publish_end(struct api_ctx *c, const struct request *r, struct response
     end_answer(c, r, &c->publication.error, out);
 }
 
-typedef int (*many_fn)(struct api_ctx *c, struct span body, struct buf *out, struct schema_error *e);
+typedef int (*many_fn)(struct api_ctx *c, struct span body, struct buf *out,
+                       struct schema_error *e);
 
-static void handle_many(struct api_ctx *c, many_fn run, const struct request *r, struct response *out)
+static void handle_many(struct api_ctx *c, many_fn run, const struct request *r,
+                        struct response *out)
 {
     struct schema_error e = {0};
     response_json(out, 200);
@@ -247,7 +258,8 @@ static void handle_ping(const struct request *r, struct response *out)
 static bool check_method(const struct route *route, const struct request *r, struct response *out)
 {
     bool is_token = route->kind == ROUTE_TOKEN || route->kind == ROUTE_SUBSCRIPTION_TOKEN;
-    bool allows_get = route->kind == ROUTE_PING || is_token || (route->method != NULL && route->method->is_read);
+    bool allows_get =
+        route->kind == ROUTE_PING || is_token || (route->method != NULL && route->method->is_read);
     if (span_eq_str(r->method, "POST") || (allows_get && span_eq_str(r->method, "GET")) ||
         (route->kind == ROUTE_PING && span_eq_str(r->method, "HEAD"))) {
         return true;
@@ -257,12 +269,15 @@ static bool check_method(const struct route *route, const struct request *r, str
     return false;
 }
 
-bool api_admit(struct api_ctx *c, const struct request *r, struct route *route, struct response *out)
+bool api_admit(struct api_ctx *c, const struct request *r, struct route *route,
+               struct response *out)
 {
     *route = (struct route){0};
     if (r->method.n == 0 || r->path.p == NULL) {
-        log_error(LOG_API, "the web server sends no REQUEST_METHOD or REQUEST_URI: \"include fastcgi_params\" (or "
-                           "pushd-fastcgi.conf) is missing in the location that passes requests to us");
+        log_error(
+            LOG_API,
+            "the web server sends no REQUEST_METHOD or REQUEST_URI: \"include fastcgi_params\" (or "
+            "pushd-fastcgi.conf) is missing in the location that passes requests to us");
         response_text(out, 500, "Internal Server Error\n");
         out->reason = "fastcgi.no_variables";
         return false;
@@ -275,21 +290,25 @@ bool api_admit(struct api_ctx *c, const struct request *r, struct route *route, 
     if (!check_method(route, r, out)) {
         return false;
     }
-    if (route->kind == ROUTE_PING || route->kind == ROUTE_TOKEN || route->kind == ROUTE_SUBSCRIPTION_TOKEN) {
+    if (route->kind == ROUTE_PING || route->kind == ROUTE_TOKEN ||
+        route->kind == ROUTE_SUBSCRIPTION_TOKEN) {
         return true;
     }
     enum auth_result auth = auth_check(c->api->conf, r, &c->arena);
     if (LIKELY(auth == AUTH_OK)) {
         return true;
     }
-    log_refusal(c, r, auth_reason(auth), auth == AUTH_NO_CREDENTIAL
-                ? SPAN("no key reached push-api; Apache needs \"CGIPassAuth On\"") : SPAN("see http_api.key"));
+    log_refusal(c, r, auth_reason(auth),
+                auth == AUTH_NO_CREDENTIAL
+                    ? SPAN("no key reached push-api; Apache needs \"CGIPassAuth On\"")
+                    : SPAN("see http_api.key"));
     response_empty(out, 401);
     out->reason = auth_reason(auth);
     return false;
 }
 
-void api_execute(struct api_ctx *c, const struct request *r, const struct route *route, struct response *out)
+void api_execute(struct api_ctx *c, const struct request *r, const struct route *route,
+                 struct response *out)
 {
     switch (route->kind) {
     case ROUTE_METHOD:

@@ -54,8 +54,8 @@ struct api_ctx {
     const struct api *api;
     struct rsync *redis; /* of the thread that works on it, borrowed; NULL until one executes it */
     struct arena arena;  /* of one request */
-    struct buf command; /* bytes for Redis */
-    struct buf control; /* a control command being encoded */
+    struct buf command;  /* bytes for Redis */
+    struct buf control;  /* a control command being encoded */
     bool is_unencodable; /* a payload that is not JSON stands in the way of a JSON answer */
     struct api_publish publish; /* see api_publish_begin */
     struct api_publication_item publication;
@@ -66,8 +66,8 @@ struct api_ctx {
 void api_ctx_init(struct api_ctx *c, const struct api *api);
 void api_ctx_fini(struct api_ctx *c);
 
-/* Runs a decoded request and appends the result object; on an error `out` is left with garbage behind its old end, which the caller
- * cuts off. */
+/* Runs a decoded request and appends the result object; on an error `out` is left with garbage
+ * behind its old end, which the caller cuts off. */
 typedef struct perr_result (*api_run_fn)(struct api_ctx *c, const void *request, struct buf *out);
 
 struct api_method {
@@ -88,20 +88,23 @@ const struct api_method *api_method_find(struct span name);
 
 /* Forgets the previous request and its arena; to be called before request_init. */
 void api_begin(struct api_ctx *c);
-/* The checks that need no body: path, method, API key. False: the answer stands in `out`, which was cleared before, and the body is
- * of no interest. */
-bool api_admit(struct api_ctx *c, const struct request *r, struct route *route, struct response *out);
+/* The checks that need no body: path, method, API key. False: the answer stands in `out`, which was
+ * cleared before, and the body is of no interest. */
+bool api_admit(struct api_ctx *c, const struct request *r, struct route *route,
+               struct response *out);
 /* Answers an admitted request. Never fails; an answer always stands in `out`. */
-void api_execute(struct api_ctx *c, const struct request *r, const struct route *route, struct response *out);
+void api_execute(struct api_ctx *c, const struct request *r, const struct route *route,
+                 struct response *out);
 
-/* A publish request can also be executed in three steps, of which the middle one takes several at a time. First: reads the request. */
+/* A publish request can also be executed in three steps, of which the middle one takes several at a
+ * time. First: reads the request. */
 enum api_step {
     API_OTHER,    /* not publish, or not by POST: nothing was done */
     API_PREPARED, /* the other two steps follow */
     API_ANSWERED, /* refused */
 };
-enum api_step api_publish_begin(struct api_ctx *c, const struct request *r, const struct route *route,
-                                struct response *out);
+enum api_step api_publish_begin(struct api_ctx *c, const struct request *r,
+                                const struct route *route, struct response *out);
 /* Second: publishes what `n` contexts have prepared, over the connection of the first. */
 void api_publish_group(struct api_ctx *const *contexts, size_t n);
 /* Third. */
@@ -117,15 +120,17 @@ static inline struct perr_result api__ok(void)
 struct perr_result api__error(uint32_t code, const char *reason, const char *detail);
 
 /* Options of the channel's namespace, or 107 for an empty and 102 for an unknown one. */
-struct perr_result api__channel(const struct api_ctx *c, struct span channel, const struct chan_opts **opts);
+struct perr_result api__channel(const struct api_ctx *c, struct span channel,
+                                const struct chan_opts **opts);
 
 /* {"code":..,"message":".."} */
 void api__write_error(const struct perr_result *e, struct buf *out);
 
-/* One engine command: build is called with use_eval when Redis does not know the script. read takes the reply. Returns what read
- * returned, or the failure of the connection. */
+/* One engine command: build is called with use_eval when Redis does not know the script. read takes
+ * the reply. Returns what read returned, or the failure of the connection. */
 typedef void (*api_build_fn)(const struct engine *e, void *request, bool use_eval, struct buf *out);
-typedef int (*api_read_fn)(struct api_ctx *c, const struct redisReply *reply, void *request, struct err *e);
+typedef int (*api_read_fn)(struct api_ctx *c, const struct redisReply *reply, void *request,
+                           struct err *e);
 int api__engine(struct api_ctx *c, api_build_fn build, api_read_fn read, void *request);
 /* Error 100 for a failed api__engine, 112 for an unrecoverable position. */
 struct perr_result api__engine_error(int rc);
@@ -136,11 +141,12 @@ void api__log_redis(struct api_ctx *c, const char *text);
 struct perr_result api__control(struct api_ctx *c, struct control_command *command);
 
 /* A payload given plainly or in base64; the latter wins when it is not empty. */
-struct perr_result api__payload(struct api_ctx *c, struct span plain, struct span b64, struct span *out);
+struct perr_result api__payload(struct api_ctx *c, struct span plain, struct span b64,
+                                struct span *out);
 
 /* Publications run in pipelines. */
-struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publish *p, bool is_broadcast,
-                                        struct api_publication_item *item);
+struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publish *p,
+                                        bool is_broadcast, struct api_publication_item *item);
 void api__publish_run(struct api_ctx *c, struct api_publication_item *items, size_t n);
 void api__publish_write(const struct api_publication_item *item, struct buf *out);
 
@@ -159,7 +165,8 @@ struct perr_result api__unsubscribe(struct api_ctx *c, const void *request, stru
 struct perr_result api__disconnect(struct api_ctx *c, const void *request, struct buf *out);
 struct perr_result api__refresh(struct api_ctx *c, const void *request, struct buf *out);
 
-/* The body of a batch request: the whole answer object. ERR_SYNTAX or ERR_TYPE for a body that is answered with 400. */
+/* The body of a batch request: the whole answer object. ERR_SYNTAX or ERR_TYPE for a body that is
+ * answered with 400. */
 int api__batch(struct api_ctx *c, struct span body, struct buf *out, struct schema_error *e);
 /* The single endpoint: answers in lines. The same errors. */
 int api__legacy(struct api_ctx *c, struct span body, struct buf *out, struct schema_error *e);
@@ -169,4 +176,5 @@ void api__token(struct api_ctx *c, const struct request *r, struct response *out
 void api__subscription_token(struct api_ctx *c, const struct request *r, struct response *out);
 
 /* 400 as the reference answers it; what was wrong goes into the log. */
-void api__malformed(struct api_ctx *c, const struct request *r, const struct schema_error *e, struct response *out);
+void api__malformed(struct api_ctx *c, const struct request *r, const struct schema_error *e,
+                    struct response *out);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch: many commands in one request; neighbouring publications share a pipeline (server-api, section 3.14). */
+/* batch: many commands in one request; neighbouring publications share a pipeline (server-api,
+ * section 3.14). */
 #include "fcgi/api.h"
 
 #include "common/base/err.h"
 #include "common/format/jscan.h"
 
-
-#define GROUP_MAX 128
+#define GROUP_MAX   128
 #define METHODS_MAX 16
 
 struct batch {
@@ -30,7 +30,8 @@ static bool is_member(struct span raw_key, const char *name, struct arena *a)
 }
 
 /* Finds the list of commands: absent (p == NULL) when there is none. */
-static int find_commands(struct span body, struct arena *a, struct span *list, struct schema_error *e)
+static int find_commands(struct span body, struct arena *a, struct span *list,
+                         struct schema_error *e)
 {
     struct jscan s = jscan_of(body);
     struct span value;
@@ -70,10 +71,10 @@ static size_t method_index(struct span name)
     return api_method_count;
 }
 
-/* Decodes one command. Of several members the first row of the table counts, but all of them have to be well typed. *method stays
- * NULL when no known one is present. */
-static int decode_command(struct span command, struct arena *a, const struct api_method **method, void **request,
-                          struct schema_error *e)
+/* Decodes one command. Of several members the first row of the table counts, but all of them have
+ * to be well typed. *method stays NULL when no known one is present. */
+static int decode_command(struct span command, struct arena *a, const struct api_method **method,
+                          void **request, struct schema_error *e)
 {
     struct span values[METHODS_MAX] = {{0}};
     struct jscan s = jscan_enter(command);
@@ -218,8 +219,9 @@ static void run_all(struct batch *b, struct span list)
             run_command(b, method, request);
             continue;
         }
-        struct perr_result rc = kind == JSCAN_NULL ? api__error(PERR_BAD_REQUEST, "batch.null", "a command is null")
-                                                   : api__error(PERR_METHOD_NOT_FOUND, "batch.unknown", NULL);
+        struct perr_result rc =
+            kind == JSCAN_NULL ? api__error(PERR_BAD_REQUEST, "batch.null", "a command is null")
+                               : api__error(PERR_METHOD_NOT_FOUND, "batch.unknown", NULL);
         begin_reply(b);
         write_failure(b, &rc);
     }
@@ -244,7 +246,8 @@ int api__batch(struct api_ctx *c, struct span body, struct buf *out, struct sche
     }
     size_t mark = out->n;
     buf_add_str(out, "{\"replies\":[");
-    /* The commands get an arena of their own, emptied between groups: a long batch does not pile up memory. */
+    /* The commands get an arena of their own, emptied between groups: a long batch does not pile up
+     * memory. */
     struct arena of_request = c->arena;
     struct batch *b = arena_zalloc(&of_request, sizeof(*b));
     b->c = c;

@@ -12,12 +12,14 @@
 
 #include <stdlib.h>
 
-/* How long a call waits for nodes: for figures of nodes that are known by name only (shortly after our start), and for answers. */
+/* How long a call waits for nodes: for figures of nodes that are known by name only (shortly after
+ * our start), and for answers. */
 #define WAIT_MS 1000
 
 static struct perr_result no_cluster(void)
 {
-    return api__error(PERR_INTERNAL, "cluster.down", "push-api hears no nodes, because Redis is not reachable");
+    return api__error(PERR_INTERNAL, "cluster.down",
+                      "push-api hears no nodes, because Redis is not reachable");
 }
 
 static int find_nodes(struct api_ctx *c, struct vec *nodes)
@@ -96,7 +98,8 @@ static void on_answer(uint32_t code, struct span data, void *arg)
     struct collection *k = arg;
     struct arena scratch = {0};
     struct channels_answer answer;
-    if (code != 0 || schema_pb_decode(&channels_answer_schema, data, &scratch, &answer, NULL) != 0) {
+    if (code != 0 ||
+        schema_pb_decode(&channels_answer_schema, data, &scratch, &answer, NULL) != 0) {
         k->has_failed = true;
     } else {
         const struct kv_msg *items = answer.channels.items;
@@ -112,7 +115,8 @@ static bool list_channel(struct htab_node *node, void *arg)
 {
     struct collection *k = arg;
     struct kv_msg *items = k->list.items;
-    items[k->list.n++] = (struct kv_msg){.key = node->key, .msg = &CONTAINER_OF(node, struct channel_sum, node)->info};
+    items[k->list.n++] = (struct kv_msg){
+        .key = node->key, .msg = &CONTAINER_OF(node, struct channel_sum, node)->info};
     return true;
 }
 
@@ -130,7 +134,8 @@ static void write_channels(struct collection *k, struct buf *out)
     schema_json_encode(&api_channels_result_schema, &result, out);
 }
 
-static struct perr_result ask(struct api_ctx *c, struct span pattern, struct survey *s, struct collection *k)
+static struct perr_result ask(struct api_ctx *c, struct span pattern, struct survey *s,
+                              struct collection *k)
 {
     struct registry *r = c->api->registry;
     int64_t deadline = clk_mono_ms() + WAIT_MS;
@@ -150,7 +155,8 @@ static struct perr_result ask(struct api_ctx *c, struct span pattern, struct sur
     if (failed != 0) {
         return api__error(PERR_INTERNAL, "survey.timeout", "a node did not answer in time");
     }
-    return k->has_failed ? api__error(PERR_INTERNAL, "survey.failed", "a node could not answer") : api__ok();
+    return k->has_failed ? api__error(PERR_INTERNAL, "survey.failed", "a node could not answer")
+                         : api__ok();
 }
 
 struct perr_result api__channels(struct api_ctx *c, const void *request, struct buf *out)

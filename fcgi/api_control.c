@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* subscribe, unsubscribe, disconnect, refresh: commands that every node applies to its connections of a user. */
+/* subscribe, unsubscribe, disconnect, refresh: commands that every node applies to its connections
+ * of a user. */
 #include "fcgi/api.h"
 
 #include "common/policy/channel.h"
@@ -13,7 +14,8 @@ static bool overridden(const struct bool_value *v, bool option)
     return v != NULL ? v->value : option;
 }
 
-static void apply_options(const struct chan_opts *o, const struct api_override *override, struct control_subscribe *out)
+static void apply_options(const struct chan_opts *o, const struct api_override *override,
+                          struct control_subscribe *out)
 {
     static const struct api_override none;
     const struct api_override *v = override != NULL ? override : &none;
@@ -24,7 +26,8 @@ static void apply_options(const struct chan_opts *o, const struct api_override *
     out->recover = overridden(v->force_recovery, o->force_recovery);
 }
 
-static struct perr_result send_command(struct api_ctx *c, struct control_command *command, struct buf *out)
+static struct perr_result send_command(struct api_ctx *c, struct control_command *command,
+                                       struct buf *out)
 {
     struct perr_result rc = api__control(c, command);
     if (rc.code == 0) {
@@ -89,7 +92,8 @@ struct perr_result api__disconnect(struct api_ctx *c, const void *request, struc
         .user = r->user,
         .whitelist = r->whitelist,
         .code = r->disconnect != NULL ? r->disconnect->code : PERR_CLOSE_FORCE,
-        .reason = r->disconnect != NULL ? r->disconnect->reason : span_str(perr_row(PERR_CLOSE_FORCE)->text),
+        .reason = r->disconnect != NULL ? r->disconnect->reason
+                                        : span_str(perr_row(PERR_CLOSE_FORCE)->text),
         .client = r->client,
         .session = r->session,
     };

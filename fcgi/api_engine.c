@@ -54,7 +54,9 @@ struct perr_result api__engine_error(int rc)
         return api__error(PERR_UNRECOVERABLE_POSITION, "history.epoch", NULL);
     }
     return api__error(PERR_INTERNAL, "redis.error",
-                      rc == ERR_UNAVAILABLE || rc == ERR_TIMEOUT || rc == ERR_CLOSED ? "Redis did not answer" : NULL);
+                      rc == ERR_UNAVAILABLE || rc == ERR_TIMEOUT || rc == ERR_CLOSED
+                          ? "Redis did not answer"
+                          : NULL);
 }
 
 void api__log_redis(struct api_ctx *c, const char *text)
@@ -65,7 +67,8 @@ void api__log_redis(struct api_ctx *c, const char *text)
     }
 }
 
-struct perr_result api__channel(const struct api_ctx *c, struct span channel, const struct chan_opts **opts)
+struct perr_result api__channel(const struct api_ctx *c, struct span channel,
+                                const struct chan_opts **opts)
 {
     if (channel.n == 0) {
         return api__error(PERR_BAD_REQUEST, "channel.missing", "channel is required");
@@ -78,7 +81,8 @@ struct perr_result api__channel(const struct api_ctx *c, struct span channel, co
     return api__ok();
 }
 
-struct perr_result api__payload(struct api_ctx *c, struct span plain, struct span b64, struct span *out)
+struct perr_result api__payload(struct api_ctx *c, struct span plain, struct span b64,
+                                struct span *out)
 {
     *out = plain;
     if (b64.n != 0 && b64_decode(b64, &c->arena, out) != 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The single endpoint of older releases: {"method":..,"params":..} one after the other (server-api, section 4). */
+/* The single endpoint of older releases: {"method":..,"params":..} one after the other (server-api,
+ * section 4). */
 #include "fcgi/api.h"
 
 #include "common/base/err.h"
@@ -7,11 +8,32 @@
 
 /* Names that the reference knows and we do not serve: error 104 instead of 400. */
 static const char *const foreign_names[] = {
-    "connections", "update_user_status", "get_user_status", "delete_user_status", "block_user", "unblock_user",
-    "revoke_token", "invalidate_user_tokens", "device_register", "device_update", "device_remove", "device_list",
-    "device_topic_list", "device_topic_update", "user_topic_list", "user_topic_update", "send_push_notification",
-    "update_push_status", "cancel_push", "map_publish", "map_remove", "map_read_state", "map_read_stream",
-    "map_stats", "map_clear", "shared_poll_publish",
+    "connections",
+    "update_user_status",
+    "get_user_status",
+    "delete_user_status",
+    "block_user",
+    "unblock_user",
+    "revoke_token",
+    "invalidate_user_tokens",
+    "device_register",
+    "device_update",
+    "device_remove",
+    "device_list",
+    "device_topic_list",
+    "device_topic_update",
+    "user_topic_list",
+    "user_topic_update",
+    "send_push_notification",
+    "update_push_status",
+    "cancel_push",
+    "map_publish",
+    "map_remove",
+    "map_read_state",
+    "map_read_stream",
+    "map_stats",
+    "map_clear",
+    "shared_poll_publish",
 };
 
 struct legacy_command {
@@ -26,7 +48,8 @@ static int fail(struct schema_error *e, int rc, const char *what)
     return rc;
 }
 
-static int method_by_name(struct span name, const struct api_method **method, struct schema_error *e)
+static int method_by_name(struct span name, const struct api_method **method,
+                          struct schema_error *e)
 {
     *method = NULL;
     for (size_t i = 0; i < api_method_count; i++) {
@@ -53,8 +76,8 @@ static const struct api_method *method_by_number(uint64_t number)
     return NULL;
 }
 
-static int read_method(struct span value, enum jscan_kind kind, struct arena *a, const struct api_method **method,
-                       struct schema_error *e)
+static int read_method(struct span value, enum jscan_kind kind, struct arena *a,
+                       const struct api_method **method, struct schema_error *e)
 {
     uint64_t number = 0;
     if (kind == JSCAN_STRING) {
@@ -85,7 +108,8 @@ static int read_member(struct span key, struct span value, enum jscan_kind kind,
     return 0;
 }
 
-static int read_command(struct jscan *s, struct arena *a, struct legacy_command *cmd, struct schema_error *e)
+static int read_command(struct jscan *s, struct arena *a, struct legacy_command *cmd,
+                        struct schema_error *e)
 {
     struct span object;
     struct span key;
@@ -111,7 +135,8 @@ static int read_command(struct jscan *s, struct arena *a, struct legacy_command 
     return 0;
 }
 
-static struct perr_result run_command(struct api_ctx *c, const struct legacy_command *cmd, struct buf *out)
+static struct perr_result run_command(struct api_ctx *c, const struct legacy_command *cmd,
+                                      struct buf *out)
 {
     if (cmd->method == NULL) {
         return api__error(PERR_METHOD_NOT_FOUND, "legacy.unknown_method", NULL);
@@ -120,8 +145,9 @@ static struct perr_result run_command(struct api_ctx *c, const struct legacy_com
     void *request = arena_zalloc(&c->arena, schema->size + 1);
     size_t consumed;
     bool needs_params = schema->count != 0;
-    if (needs_params && (cmd->params.p == NULL ||
-                         schema_json_decode(schema, cmd->params, &c->arena, request, &consumed, NULL) != 0)) {
+    if (needs_params &&
+        (cmd->params.p == NULL ||
+         schema_json_decode(schema, cmd->params, &c->arena, request, &consumed, NULL) != 0)) {
         return api__error(PERR_BAD_REQUEST, "legacy.params", "params are missing or malformed");
     }
     return cmd->method->run(c, request, out);
@@ -150,7 +176,8 @@ int api__legacy(struct api_ctx *c, struct span body, struct buf *out, struct sch
 {
     struct jscan s = jscan_of(body);
     bool is_first = true;
-    /* Commands run as they are read, so those before a malformed one have taken effect, as in the reference. */
+    /* Commands run as they are read, so those before a malformed one have taken effect, as in the
+     * reference. */
     while (!jscan_at_end(&s) && !c->is_unencodable) {
         struct legacy_command cmd;
         int rc = read_command(&s, &c->arena, &cmd, e);

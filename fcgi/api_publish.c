@@ -7,8 +7,8 @@
 #include "common/base/log.h"
 #include "common/policy/channel.h"
 
-/* How much is sent before the replies are read. A bound is needed because each channel of a broadcast costs its own copy of the
- * data; beyond some 100 kB a longer pipeline gains nothing. */
+/* How much is sent before the replies are read. A bound is needed because each channel of a
+ * broadcast costs its own copy of the data; beyond some 100 kB a longer pipeline gains nothing. */
 #define PIPELINE_BYTES (256 * 1024)
 
 /* How many requests are looked at together. */
@@ -22,8 +22,8 @@ struct pipeline {
     size_t noscript_count;
 };
 
-struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publish *p, bool is_broadcast,
-                                        struct api_publication_item *item)
+struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publish *p,
+                                        bool is_broadcast, struct api_publication_item *item)
 {
     const struct chan_opts *o = NULL;
     struct span data;
@@ -33,7 +33,8 @@ struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publ
         return rc;
     }
     if (!is_broadcast && o->subscription_type != SUBSCRIPTION_STREAM) {
-        return api__error(PERR_BAD_REQUEST, "channel.subscription_type", "its subscription_type is not stream");
+        return api__error(PERR_BAD_REQUEST, "channel.subscription_type",
+                          "its subscription_type is not stream");
     }
     rc = api__payload(c, p->data, p->b64data, &data);
     if (rc.code != 0) {
@@ -43,7 +44,8 @@ struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publ
         return api__error(PERR_BAD_REQUEST, "data.missing", "data is required");
     }
     if (!channel_data_is_valid(o, data)) {
-        return api__error(PERR_BAD_REQUEST, "data.format", "data does not follow publication_data_format");
+        return api__error(PERR_BAD_REQUEST, "data.format",
+                          "data does not follow publication_data_format");
     }
     bool has_history = !p->skip_history && channel_has_history(o);
     item->request = (struct engine_publish){
@@ -88,13 +90,16 @@ static void on_reply(const struct redisReply *reply, size_t index, void *arg)
         item->error = api__engine_error(rc);
         return;
     }
-    item->result.position.epoch = arena_dup(item->arena, item->result.position.epoch); /* it dies with the reply */
-    log_info(LOG_API, "publish", LOG_TEXT("channel", item->request.channel), LOG_NUM("bytes", item->request.data.n),
+    item->result.position.epoch =
+        arena_dup(item->arena, item->result.position.epoch); /* it dies with the reply */
+    log_info(LOG_API, "publish", LOG_TEXT("channel", item->request.channel),
+             LOG_NUM("bytes", item->request.data.n),
              LOG_NUM("offset", item->result.position.offset));
 }
 
 /* Sends the items [from, ..) that are not done, as many as fit; returns where it stopped. */
-static size_t run_some(struct api_ctx *c, struct api_publication_item *items, size_t from, size_t n, size_t *noscript)
+static size_t run_some(struct api_ctx *c, struct api_publication_item *items, size_t from, size_t n,
+                       size_t *noscript)
 {
     size_t count = 0;
     size_t i = from;
@@ -129,7 +134,8 @@ void api__publish_run(struct api_ctx *c, struct api_publication_item *items, siz
             return;
         }
     }
-    for (size_t i = 0; i < n; i++) { /* a Redis that forgets a script which it has just been given */
+    for (size_t i = 0; i < n;
+         i++) { /* a Redis that forgets a script which it has just been given */
         if (!items[i].is_done) {
             items[i].error = api__engine_error(ERR_UNAVAILABLE);
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* presence, presence_stats, history, history_remove, rpc: what is read from (or removed in) Redis. */
+/* presence, presence_stats, history, history_remove, rpc: what is read from (or removed in) Redis.
+ */
 #include "fcgi/api.h"
 
 #include "common/base/clk.h"
@@ -14,7 +15,8 @@ struct presence_call {
     struct presence_stats_result stats;
 };
 
-static struct perr_result check_presence(const struct api_ctx *c, const struct api_channel *r, struct presence_call *p)
+static struct perr_result check_presence(const struct api_ctx *c, const struct api_channel *r,
+                                         struct presence_call *p)
 {
     const struct chan_opts *o = NULL;
     struct perr_result rc = api__channel(c, r->channel, &o);
@@ -32,7 +34,8 @@ static void build_presence(const struct engine *e, void *request, bool use_eval,
     engine_presence_get_build(e, &p->request, out);
 }
 
-static int read_presence(struct api_ctx *c, const struct redisReply *reply, void *request, struct err *e)
+static int read_presence(struct api_ctx *c, const struct redisReply *reply, void *request,
+                         struct err *e)
 {
     struct presence_call *p = request;
     return engine_presence_get_read(reply, &c->arena, &p->found, e);
@@ -47,7 +50,10 @@ static struct api_client_info *api_info_of(const struct client_info *i, struct a
 {
     struct api_client_info *out = arena_alloc(a, sizeof(*out));
     *out = (struct api_client_info){
-        .user = i->user, .client = i->client, .conn_info = i->conn_info, .chan_info = i->chan_info,
+        .user = i->user,
+        .client = i->client,
+        .conn_info = i->conn_info,
+        .chan_info = i->chan_info,
     };
     return out;
 }
@@ -92,7 +98,8 @@ static void build_stats(const struct engine *e, void *request, bool use_eval, st
     engine_presence_stats_build(e, &p->request, out);
 }
 
-static int read_stats(struct api_ctx *c, const struct redisReply *reply, void *request, struct err *e)
+static int read_stats(struct api_ctx *c, const struct redisReply *reply, void *request,
+                      struct err *e)
 {
     struct presence_call *p = request;
     return engine_presence_stats_read(&c->api->engine, reply, &p->stats, e);
@@ -118,11 +125,13 @@ struct history_call {
     struct engine_history_result found;
 };
 
-static struct perr_result check_history(const struct api_ctx *c, struct span channel, const struct chan_opts **o)
+static struct perr_result check_history(const struct api_ctx *c, struct span channel,
+                                        const struct chan_opts **o)
 {
     struct perr_result rc = api__channel(c, channel, o);
     if (rc.code == 0 && !channel_has_history(*o)) {
-        rc = api__error(PERR_NOT_AVAILABLE, "history.off", "history_size and history_ttl of this namespace are not set");
+        rc = api__error(PERR_NOT_AVAILABLE, "history.off",
+                        "history_size and history_ttl of this namespace are not set");
     }
     return rc;
 }
@@ -134,7 +143,8 @@ static void build_history(const struct engine *e, void *request, bool use_eval, 
     engine_history_build(e, &h->request, out);
 }
 
-static int read_history(struct api_ctx *c, const struct redisReply *reply, void *request, struct err *e)
+static int read_history(struct api_ctx *c, const struct redisReply *reply, void *request,
+                        struct err *e)
 {
     struct history_call *h = request;
     return engine_history_read(&c->api->engine, reply, &h->request, &c->arena, &h->found, e);
@@ -169,19 +179,22 @@ struct perr_result api__history(struct api_ctx *c, const void *request, struct b
         return rc;
     }
     if (r->reverse && r->since != NULL && r->since->offset == 0) {
-        return api__error(PERR_INTERNAL, "history.reverse_zero", "reverse needs a since.offset above 0");
+        return api__error(PERR_INTERNAL, "history.reverse_zero",
+                          "reverse needs a since.offset above 0");
     }
     struct history_call h = {
-        .request = {
-            .channel = r->channel,
-            .limit = r->limit,
-            .has_since = r->since != NULL,
-            .reverse = r->reverse,
-            .history_meta_ttl_s = o->history_meta_ttl_ms / 1000,
-        },
+        .request =
+            {
+                .channel = r->channel,
+                .limit = r->limit,
+                .has_since = r->since != NULL,
+                .reverse = r->reverse,
+                .history_meta_ttl_s = o->history_meta_ttl_ms / 1000,
+            },
     };
     if (r->since != NULL) {
-        h.request.since = (struct engine_position){.offset = r->since->offset, .epoch = r->since->epoch};
+        h.request.since =
+            (struct engine_position){.offset = r->since->offset, .epoch = r->since->epoch};
     }
     int failed = api__engine(c, build_history, read_history, &h);
     if (failed != 0) {

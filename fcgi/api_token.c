@@ -11,7 +11,8 @@
 #include "fcgi/session.h"
 #include "fcgi/template.h"
 
-/* Every refusal has its own status, line in the log and text, so that nobody has to guess which of the causes it is. */
+/* Every refusal has its own status, line in the log and text, so that nobody has to guess which of
+ * the causes it is. */
 struct refusal {
     int status;
     const char *log;     /* message that people search for */
@@ -19,16 +20,25 @@ struct refusal {
 };
 
 static const struct refusal not_configured = {
-    503, "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured", "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured",
+    503,
+    "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured",
+    "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured",
 };
-static const struct refusal not_authenticated = {401, "token refused: not authenticated", "not authenticated"};
-static const struct refusal no_organization = {403, "token refused: no organization access", "no organization access"};
-static const struct refusal not_permitted = {403, "token refused: channel not permitted", "channel not permitted"};
-static const struct refusal bad_channel = {400, "token refused: no channel given", "channel is required"};
+static const struct refusal not_authenticated = {401, "token refused: not authenticated",
+                                                 "not authenticated"};
+static const struct refusal no_organization = {403, "token refused: no organization access",
+                                               "no organization access"};
+static const struct refusal not_permitted = {403, "token refused: channel not permitted",
+                                             "channel not permitted"};
+static const struct refusal bad_channel = {400, "token refused: no channel given",
+                                           "channel is required"};
 static const struct refusal too_many_channels = {
-    500, "token refused: too many channels", "too many channels for one token",
+    500,
+    "token refused: too many channels",
+    "too many channels for one token",
 };
-static const struct refusal no_sessions = {503, "token refused: sessions not reachable", "sessions are not reachable"};
+static const struct refusal no_sessions = {503, "token refused: sessions not reachable",
+                                           "sessions are not reachable"};
 
 struct token_call {
     struct api_ctx *c;
@@ -38,14 +48,15 @@ struct token_call {
     struct vec channels; /* of struct span */
 };
 
-static void refuse(const struct token_call *t, const struct refusal *f, const char *reason, const char *detail)
+static void refuse(const struct token_call *t, const struct refusal *f, const char *reason,
+                   const char *detail)
 {
     uint32_t suppressed = 0;
     enum log_level level = f->status == 503 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
     if (log_is_on(level) && log_limit_pass(&t->c->refusal_limit, clk_mono_ms(), &suppressed)) {
-        LOG_AT(level, LOG_API, f->log, LOG_STR("reason", reason), LOG_STR("detail", detail != NULL ? detail : ""),
-               LOG_TEXT("user", t->session.user), LOG_TEXT("address", t->r->remote_addr),
-               LOG_NUM("suppressed", suppressed));
+        LOG_AT(level, LOG_API, f->log, LOG_STR("reason", reason),
+               LOG_STR("detail", detail != NULL ? detail : ""), LOG_TEXT("user", t->session.user),
+               LOG_TEXT("address", t->r->remote_addr), LOG_NUM("suppressed", suppressed));
     }
     response_json(t->out, f->status);
     t->out->reason = reason;
@@ -60,12 +71,14 @@ static void refuse(const struct token_call *t, const struct refusal *f, const ch
     buf_add_str(b, "}}");
 }
 
-/* Identifies the session and its channels; answers and returns false when there is no token to be had. */
+/* Identifies the session and its channels; answers and returns false when there is no token to be
+ * had. */
 static bool identify(struct token_call *t)
 {
     const struct conf *k = t->c->api->conf;
     if (*k->client.token.hmac_secret_key == '\0') {
-        refuse(t, &not_configured, "token.no_key", "set client.token.hmac_secret_key or the environment variable");
+        refuse(t, &not_configured, "token.no_key",
+               "set client.token.hmac_secret_key or the environment variable");
         return false;
     }
     switch (session_read(t->c, t->r, &t->session)) {
@@ -82,7 +95,8 @@ static bool identify(struct token_call *t)
         refuse(t, &no_organization, "session.no_org", "the session names no organisation");
         return false;
     }
-    const char *wrong = template_expand(k, t->session.user, &t->session.orgs, &t->c->arena, &t->channels);
+    const char *wrong =
+        template_expand(k, t->session.user, &t->session.orgs, &t->c->arena, &t->channels);
     if (wrong != NULL) {
         refuse(t, &no_organization, "token.template", wrong);
         return false;
@@ -90,7 +104,20 @@ static bool identify(struct token_call *t)
     return true;
 }
 
-static void write_token(struct token_call *t, struct token_mint *m, const struct conf_token *own, bool with_channels)
+static void refuse_mint(const struct token_call *t, int rc, const char *text)
+{
+    if (rc == ERR_MISSING) {
+        refuse(t, &not_configured, "token.no_key", text);
+    } else if (rc == ERR_LIMIT) { /* no server would take it */
+        refuse(t, &too_many_channels, "token.too_long",
+               "set pushd.token.channels_as to \"permission\"");
+    } else {
+        refuse(t, &not_authenticated, "token.mint", text);
+    }
+}
+
+static void write_token(struct token_call *t, struct token_mint *m, const struct conf_token *own,
+                        bool with_channels)
 {
     const struct conf *k = t->c->api->conf;
     struct err e = {0};
@@ -104,17 +131,10 @@ static void write_token(struct token_call *t, struct token_mint *m, const struct
     t->out->no_store = true;
     struct buf *b = &t->out->body;
     buf_add_str(b, "{\"token\":\"");
-    size_t mark = b->n;
     int rc = token_mint(m, span_str(own->hmac_secret_key), b, &e);
     if (rc != 0) {
         buf_clear(b);
-        refuse(t, rc == ERR_MISSING ? &not_configured : &not_authenticated, rc == ERR_MISSING ? "token.no_key" : "token.mint",
-               e.text);
-        return;
-    }
-    if (b->n - mark > TOKEN_MAX_BYTES) { /* no server would take it */
-        buf_clear(b);
-        refuse(t, &too_many_channels, "token.too_long", "set pushd.token.channels_as to \"permission\"");
+        refuse_mint(t, rc, e.text);
         return;
     }
     buf_add_str(b, "\",\"expires_in\":");
@@ -151,8 +171,9 @@ static struct span wanted_channel(struct api_ctx *c, const struct request *r)
     }
     struct api_channel body;
     size_t consumed;
-    return schema_json_decode(&api_channel_schema, r->body, &c->arena, &body, &consumed, NULL) == 0 ? body.channel
-                                                                                                    : (struct span){0};
+    return schema_json_decode(&api_channel_schema, r->body, &c->arena, &body, &consumed, NULL) == 0
+               ? body.channel
+               : (struct span){0};
 }
 
 void api__subscription_token(struct api_ctx *c, const struct request *r, struct response *out)
@@ -173,10 +194,12 @@ void api__subscription_token(struct api_ctx *c, const struct request *r, struct 
         is_permitted = is_permitted || span_eq(channels[i], channel);
     }
     if (!is_permitted) {
-        refuse(&t, &not_permitted, "channel.not_permitted", "no template of pushd.token.channels leads to this channel");
+        refuse(&t, &not_permitted, "channel.not_permitted",
+               "no template of pushd.token.channels leads to this channel");
         return;
     }
-    const struct conf_token *own = k->client.subscription_token.enabled ? &k->client.subscription_token : &k->client.token;
+    const struct conf_token *own =
+        k->client.subscription_token.enabled ? &k->client.subscription_token : &k->client.token;
     struct token_mint m = {.channel = channel};
     write_token(&t, &m, own, false);
 }

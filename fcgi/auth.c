@@ -38,14 +38,16 @@ enum auth_result auth_check(const struct conf *c, const struct request *r, struc
     if (wanted.n == 0) {
         return AUTH_NOT_CONFIGURED;
     }
-    struct span given = r->api_key.n != 0 ? r->api_key : r->authorization.n != 0 ? key_of_header(r->authorization)
-                                                                                 : (struct span){0};
+    struct span given = r->api_key.n != 0         ? r->api_key
+                        : r->authorization.n != 0 ? key_of_header(r->authorization)
+                                                  : (struct span){0};
     if (given.n != 0 && mem_eq_secret(wanted.p, wanted.n, given.p, given.n)) {
         return AUTH_OK;
     }
     struct span parameter = r->query.n != 0 ? query_get(r->query, "api_key", a) : (struct span){0};
     if (parameter.n != 0) {
-        return mem_eq_secret(wanted.p, wanted.n, parameter.p, parameter.n) ? AUTH_OK : AUTH_WRONG_KEY;
+        return mem_eq_secret(wanted.p, wanted.n, parameter.p, parameter.n) ? AUTH_OK
+                                                                           : AUTH_WRONG_KEY;
     }
     return given.n != 0 || r->authorization.n != 0 ? AUTH_WRONG_KEY : AUTH_NO_CREDENTIAL;
 }

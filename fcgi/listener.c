@@ -25,8 +25,11 @@ static bool is_listening(int fd)
 static int inherit(int fd, const char *source, struct listener *out, struct err *e)
 {
     if (!is_listening(fd)) {
-        return err_set(e, ERR_INVALID, "descriptor %d from %s is no listening socket: check ListenStream= and Accept=no of "
-                       "the socket unit", fd, source);
+        return err_set(
+            e, ERR_INVALID,
+            "descriptor %d from %s is no listening socket: check ListenStream= and Accept=no of "
+            "the socket unit",
+            fd, source);
     }
     out->fd = fd;
     out->source = source;

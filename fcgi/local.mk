@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# push-api. What needs no libfcgi is a library of its own, so that tests and fuzz targets link it.
+# push-api: all but its main is a library, so that tests and fuzz targets link it.
 noinst_LIBRARIES += fcgi/libpushapi.a
 fcgi_libpushapi_a_SOURCES = \
 	fcgi/api.c fcgi/api.h \
@@ -13,12 +13,13 @@ fcgi_libpushapi_a_SOURCES = \
 	fcgi/request.c fcgi/request.h \
 	fcgi/response.c fcgi/response.h \
 	fcgi/router.c fcgi/router.h \
+	fcgi/serve.c fcgi/serve.h \
+	fcgi/server.c fcgi/server.h fcgi/server_conn.c fcgi/server_own.h \
 	fcgi/session.c fcgi/session.h \
 	fcgi/template.c fcgi/template.h
 
 sbin_PROGRAMS += fcgi/push-api
-fcgi_push_api_SOURCES = fcgi/main.c fcgi/serve.c fcgi/serve.h \
-	fcgi/server.c fcgi/server.h fcgi/server_conn.c fcgi/server_own.h
+fcgi_push_api_SOURCES = fcgi/main.c
 fcgi_push_api_LDADD = fcgi/libpushapi.a $(COMMON_LIBS) $(FCGI_LIBS) -lm
 
 dist_man_MANS += fcgi/push-api.8

@@ -24,13 +24,18 @@
 #include <unistd.h>
 
 #define TICK_MS 250
-/* How long the start waits for Redis before it serves without; and how long a thread may be busy before the watchdog is told
- * nothing any more. */
+/* How long the start waits for Redis before it serves without; and how long a thread may be busy
+ * before the watchdog is told nothing any more. */
 #define FIRST_MS 1500
 #define STUCK_MS 60000
 
 /* sysexits.h, as other daemons use them. */
-enum { EXIT_USAGE = 64, EXIT_OS = 71, EXIT_PERMISSION = 77, EXIT_CONFIG = 78 };
+enum {
+    EXIT_USAGE = 64,
+    EXIT_OS = 71,
+    EXIT_PERMISSION = 77,
+    EXIT_CONFIG = 78
+};
 
 extern char **environ;
 
@@ -105,7 +110,8 @@ static int read_arguments(int argc, char **argv, const char **config)
         }
     }
     if (optind != argc) {
-        fprintf(stderr, "push-api: unexpected argument \"%s\". Try push-api --help.\n", argv[optind]);
+        fprintf(stderr, "push-api: unexpected argument \"%s\". Try push-api --help.\n",
+                argv[optind]);
         return EXIT_USAGE;
     }
     return -1;
@@ -148,7 +154,8 @@ static int load(struct program *p, const char *config, struct err *e)
         rc = redis_url_parse(redis->address.items[0], redis, &p->url, e);
     }
     if (rc == 0 && redis->address.n > 1) {
-        log_warn(LOG_REDIS, "engine.redis.address has several addresses, the first one is used for everything",
+        log_warn(LOG_REDIS,
+                 "engine.redis.address has several addresses, the first one is used for everything",
                  LOG_STR("address", p->url.display), LOG_NUM("addresses", redis->address.n));
     }
     return rc;
@@ -169,8 +176,14 @@ static int make_api(struct program *p, struct err *e)
         /* Kept for the life of the process: the verifier borrows it. */
         static char none[] = "";
         static struct conf_token session = {
-            .hmac_previous_secret_key = none, .rsa_public_key = none, .ecdsa_public_key = none,
-            .jwks_public_endpoint = none, .audience = none, .audience_regex = none, .issuer = none, .issuer_regex = none,
+            .hmac_previous_secret_key = none,
+            .rsa_public_key = none,
+            .ecdsa_public_key = none,
+            .jwks_public_endpoint = none,
+            .audience = none,
+            .audience_regex = none,
+            .issuer = none,
+            .issuer_regex = none,
             .user_id_claim = none,
         };
         session.hmac_secret_key = c->pushd.token.session.jwt_hmac_secret_key;
@@ -216,7 +229,8 @@ static int start(struct program *p, struct err *e)
 static void watchdog(struct program *p, int64_t interval_ms, int64_t *sent_ms)
 {
     int64_t now = clk_mono_ms();
-    bool is_well = server_busy_ms(p->server) < STUCK_MS && now - registry_heartbeat_ms(p->api.registry) < STUCK_MS;
+    bool is_well = server_busy_ms(p->server) < STUCK_MS &&
+                   now - registry_heartbeat_ms(p->api.registry) < STUCK_MS;
     if (interval_ms != 0 && is_well && now - *sent_ms >= interval_ms) {
         sd_notify("WATCHDOG=1");
         *sent_ms = now;
@@ -255,7 +269,8 @@ static void stop(struct program *p)
     conf_free(p->conf);
 }
 
-/* A request that hangs must not keep us from ending for longer than the reference takes; a second signal ends at once. */
+/* A request that hangs must not keep us from ending for longer than the reference takes; a second
+ * signal ends at once. */
 static void limit_stop(const struct conf *c, const sigset_t *set)
 {
     int64_t seconds = c->shutdown.timeout_ms / 1000;
@@ -278,10 +293,12 @@ static int serve(struct program *p, const sigset_t *set)
     }
     struct buf address = {0};
     listen_describe(p->listener.fd, &address);
-    log_info(LOG_SERVER, "listening", LOG_STR("kind", "api"), LOG_TEXT("address", buf_span(&address)),
-             LOG_STR("source", p->listener.source), LOG_NUM("threads", p->conf->pushd.api_threads));
+    log_info(LOG_SERVER, "listening", LOG_STR("kind", "api"),
+             LOG_TEXT("address", buf_span(&address)), LOG_STR("source", p->listener.source),
+             LOG_NUM("threads", p->conf->pushd.api_threads));
     buf_free(&address);
-    sd_notify(registry_is_up(p->api.registry) ? "READY=1\nSTATUS=serving" : "READY=1\nSTATUS=serving; Redis is not reachable");
+    sd_notify(registry_is_up(p->api.registry) ? "READY=1\nSTATUS=serving"
+                                              : "READY=1\nSTATUS=serving; Redis is not reachable");
     run(p, set);
     sd_notify("STOPPING=1");
     limit_stop(p->conf, set);

@@ -78,8 +78,8 @@ static int store(const struct field *f, struct span value, void *at, struct sche
         *(struct span *)at = value;
         return 0;
     case KIND_BOOL:
-        if (!span_eq_str(value, "true") && !span_eq_str(value, "1") && !span_eq_str(value, "false") &&
-            !span_eq_str(value, "0")) {
+        if (!span_eq_str(value, "true") && !span_eq_str(value, "1") &&
+            !span_eq_str(value, "false") && !span_eq_str(value, "0")) {
             return fail(e, "expected true or false", f);
         }
         *(bool *)at = value.p[0] == 't' || value.p[0] == '1';
@@ -102,8 +102,8 @@ static int store(const struct field *f, struct span value, void *at, struct sche
 }
 
 /* Stores a parameter for the member or the sub-message's member that it names. */
-static int assign(const struct schema *s, struct span name, struct span value, struct arena *a, void *msg,
-                  struct schema_error *e)
+static int assign(const struct schema *s, struct span name, struct span value, struct arena *a,
+                  void *msg, struct schema_error *e)
 {
     for (size_t i = 0; i < s->count; i++) {
         const struct field *f = &s->fields[i];
@@ -124,7 +124,8 @@ static int assign(const struct schema *s, struct span name, struct span value, s
     return 0;
 }
 
-int query_decode(const struct schema *s, struct span query, struct arena *a, void *out, struct schema_error *e)
+int query_decode(const struct schema *s, struct span query, struct arena *a, void *out,
+                 struct schema_error *e)
 {
     struct span name;
     struct span value;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocking Redis connections: hiredis parses the replies, the socket is ours so that every wait has a deadline. */
+/* Blocking Redis connections: hiredis parses the replies, the socket is ours so that every wait has
+ * a deadline. */
 #include "fcgi/redis_sync.h"
 
 #include "common/base/clk.h"
@@ -19,7 +20,8 @@
 #include <unistd.h>
 
 #define READ_BYTES 16384
-/* After this long without use the connection is looked at before it is used: Redis may have closed it meanwhile. */
+/* After this long without use the connection is looked at before it is used: Redis may have closed
+ * it meanwhile. */
 #define IDLE_MS 20
 
 struct rsync {
@@ -86,7 +88,8 @@ const char *rsync_reply_error(const struct redisReply *reply)
 
 const struct redisReply *rsync_reply_item(const struct redisReply *reply, size_t n, size_t i)
 {
-    return reply->type == REDIS_REPLY_ARRAY && reply->elements == n && i < n ? reply->element[i] : NULL;
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements == n && i < n ? reply->element[i]
+                                                                             : NULL;
 }
 
 /* Waits until the descriptor is ready. */
@@ -132,7 +135,8 @@ static int connect_one(const struct sockaddr *addr, socklen_t len, int64_t deadl
     return 0;
 }
 
-/* As the reference words it, because people search for it: "dial tcp HOST:PORT: connect: connection refused". */
+/* As the reference words it, because people search for it: "dial tcp HOST:PORT: connect: connection
+ * refused". */
 static int dial_error(const struct rsync_target *t, int number, struct err *e)
 {
     const char *network = t->url->path != NULL ? "unix" : "tcp";
@@ -163,7 +167,8 @@ static int dial(struct rsync *r, int64_t deadline_ms, struct err *e)
             break;
         }
         int64_t limit = clk_mono_ms() + t->url->connect_timeout_ms;
-        number = connect_one((struct sockaddr *)&addr, len, limit < deadline_ms ? limit : deadline_ms, &r->fd);
+        number = connect_one((struct sockaddr *)&addr, len,
+                             limit < deadline_ms ? limit : deadline_ms, &r->fd);
         if (number == 0) {
             return 0;
         }
@@ -185,7 +190,8 @@ static void set_up_socket(struct rsync *r)
     }
 }
 
-/* The commands that make a connection usable; returns how many. PING comes last: a Redis that loads its data refuses it. */
+/* The commands that make a connection usable; returns how many. PING comes last: a Redis that loads
+ * its data refuses it. */
 static size_t add_hello(const struct rsync_target *t, struct buf *b)
 {
     const struct redis_url *u = t->url;
@@ -246,7 +252,8 @@ int rsync_connect(struct rsync *r, int64_t deadline_ms, struct err *e)
     }
     set_up_socket(r);
     r->reader = redisReaderCreate();
-    rc = r->reader != NULL ? say_hello(r, deadline_ms, e) : err_set(e, ERR_UNAVAILABLE, "out of memory");
+    rc = r->reader != NULL ? say_hello(r, deadline_ms, e)
+                           : err_set(e, ERR_UNAVAILABLE, "out of memory");
     if (rc != 0) {
         rsync_close(r);
     }
@@ -254,7 +261,8 @@ int rsync_connect(struct rsync *r, int64_t deadline_ms, struct err *e)
 }
 
 /* *sent tells how far it came when it fails. */
-static int send_all(struct rsync *r, struct span bytes, int64_t deadline_ms, size_t *sent, struct err *e)
+static int send_all(struct rsync *r, struct span bytes, int64_t deadline_ms, size_t *sent,
+                    struct err *e)
 {
     *sent = 0;
     while (*sent < bytes.n) {
@@ -266,7 +274,8 @@ static int send_all(struct rsync *r, struct span bytes, int64_t deadline_ms, siz
                 return err_set(e, ERR_TIMEOUT, "%s: write: i/o timeout", r->target->url->display);
             }
         } else if (errno != EINTR) {
-            return err_set(e, ERR_CLOSED, "%s: write: %s", r->target->url->display, strerror(errno));
+            return err_set(e, ERR_CLOSED, "%s: write: %s", r->target->url->display,
+                           strerror(errno));
         }
     }
     return 0;
@@ -291,7 +300,8 @@ static int fill(struct rsync *r, int64_t deadline_ms, struct err *e)
         if (n > 0) {
             r->sent_at_ms = 0;
             return redisReaderFeed(r->reader, r->input, (size_t)n) == REDIS_OK
-                       ? 0 : err_set(e, ERR_CLOSED, "%s: %s", where, r->reader->errstr);
+                       ? 0
+                       : err_set(e, ERR_CLOSED, "%s: %s", where, r->reader->errstr);
         }
         if (n == 0) {
             return err_set(e, ERR_CLOSED, "%s: read: EOF", where);
@@ -337,8 +347,10 @@ static bool peer_has_closed(const struct rsync *r)
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-/* Gets the commands out, over a fresh connection where the old one is dead and nothing was sent yet. */
-static int deliver(struct rsync *r, struct span commands, int64_t now_ms, int64_t deadline_ms, struct err *e)
+/* Gets the commands out, over a fresh connection where the old one is dead and nothing was sent
+ * yet. */
+static int deliver(struct rsync *r, struct span commands, int64_t now_ms, int64_t deadline_ms,
+                   struct err *e)
 {
     size_t sent;
     if (r->fd >= 0 && (now_ms - r->used_at_ms <= IDLE_MS || !peer_has_closed(r))) {
@@ -351,7 +363,8 @@ static int deliver(struct rsync *r, struct span commands, int64_t now_ms, int64_
     return rc == 0 ? send_all(r, commands, deadline_ms, &sent, e) : rc;
 }
 
-int rsync_run(struct rsync *r, struct span commands, size_t count, rsync_reply_fn fn, void *arg, struct err *e)
+int rsync_run(struct rsync *r, struct span commands, size_t count, rsync_reply_fn fn, void *arg,
+              struct err *e)
 {
     struct rsync_target *t = r->target;
     struct err own = {0};

@@ -13,7 +13,8 @@
 
 void rsync_target_init(struct rsync_target *t, const struct redis_url *url, int64_t timeout_ms)
 {
-    *t = (struct rsync_target){.url = url, .client_name = "", .timeout_ms = timeout_ms, .wake_fd = -1};
+    *t = (struct rsync_target){
+        .url = url, .client_name = "", .timeout_ms = timeout_ms, .wake_fd = -1};
     pthread_mutex_init(&t->lock, NULL);
 }
 
@@ -27,7 +28,8 @@ bool rsync_target_is_down(const struct rsync_target *t)
     return atomic_load_explicit(&t->is_down, memory_order_relaxed);
 }
 
-/* What people search for stands in the message itself, so the message is not constant; control characters would forge lines. */
+/* What people search for stands in the message itself, so the message is not constant; control
+ * characters would forge lines. */
 static void log_cleaned(const char *head, const char *text)
 {
     char message[320];
@@ -52,7 +54,8 @@ void rsync_target_trip(struct rsync_target *t, int64_t took_ms, int64_t hold_ms,
 {
     int64_t until = took_ms > RSYNC_QUICK_MS ? clk_mono_ms() + hold_ms : 0;
     atomic_store_explicit(&t->retry_at_ms, until, memory_order_relaxed);
-    atomic_store_explicit(&t->suspect_since_ms, 0, memory_order_relaxed); /* the breaker takes over */
+    atomic_store_explicit(&t->suspect_since_ms, 0,
+                          memory_order_relaxed); /* the breaker takes over */
     if (!atomic_exchange_explicit(&t->is_down, true, memory_order_relaxed)) {
         rsync_log_error(text);
         if (t->wake_fd >= 0) {
@@ -86,7 +89,8 @@ bool rsync_target_may_try(struct rsync_target *t, int64_t now_ms)
     if (LIKELY(until == 0)) {
         return true;
     }
-    return now_ms >= until && atomic_compare_exchange_strong(&t->retry_at_ms, &until, now_ms + t->timeout_ms + RSYNC_TRIP_MS);
+    return now_ms >= until && atomic_compare_exchange_strong(
+                                  &t->retry_at_ms, &until, now_ms + t->timeout_ms + RSYNC_TRIP_MS);
 }
 
 static size_t collect(struct rsync_target *t, const struct addrinfo *list)
@@ -109,7 +113,8 @@ static int resolve_path(struct rsync_target *t, struct err *e)
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     size_t n = strlen(t->url->path);
     if (n == 0 || n >= sizeof(un.sun_path)) {
-        return err_set(e, ERR_UNAVAILABLE, "the path of the Redis socket %s is too long", t->url->display);
+        return err_set(e, ERR_UNAVAILABLE, "the path of the Redis socket %s is too long",
+                       t->url->display);
     }
     memcpy(un.sun_path, t->url->path, n);
     struct addrinfo one = {.ai_addr = (struct sockaddr *)&un, .ai_addrlen = sizeof(un)};
@@ -128,9 +133,11 @@ int rsync_target_resolve(struct rsync_target *t, struct err *e)
     snprintf(port, sizeof(port), "%u", t->url->port);
     int rc = getaddrinfo(t->url->host, port, &hints, &list);
     if (rc != 0) {
-        return err_set(e, ERR_UNAVAILABLE, "dial tcp: lookup %s: %s", t->url->host, gai_strerror(rc));
+        return err_set(e, ERR_UNAVAILABLE, "dial tcp: lookup %s: %s", t->url->host,
+                       gai_strerror(rc));
     }
     size_t n = collect(t, list);
     freeaddrinfo(list);
-    return n != 0 ? 0 : err_set(e, ERR_UNAVAILABLE, "dial tcp: lookup %s: no address", t->url->host);
+    return n != 0 ? 0
+                  : err_set(e, ERR_UNAVAILABLE, "dial tcp: lookup %s: no address", t->url->host);
 }

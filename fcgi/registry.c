@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The nodes of the cluster, and answers to surveys. What is behind the lock; registry_thread.c brings the messages. */
+/* The nodes of the cluster, and answers to surveys. What is behind the lock; registry_thread.c
+ * brings the messages. */
 #include "fcgi/registry_own.h"
 
 #include "common/base/clk.h"
@@ -11,10 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* After (re)connecting: how long answers to the first survey may take until what is known counts as complete. */
-#define SETTLE_MS 150
+/* After (re)connecting: how long answers to the first survey may take until what is known counts as
+ * complete. */
+#define SETTLE_MS   150
 #define NODE_TTL_MS 7000
-#define MAX_NODES 4096
+#define MAX_NODES   4096
 #define MAX_ANSWERS 8192
 
 struct survey_answer {
@@ -39,7 +41,8 @@ void registry__unlock(struct registry *r)
 static bool wait_news(struct registry *r, int64_t deadline_ms)
 {
     struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
-    return pthread_cond_timedwait(&r->news, &r->lock, &until) != ETIMEDOUT && clk_mono_ms() < deadline_ms;
+    return pthread_cond_timedwait(&r->news, &r->lock, &until) != ETIMEDOUT &&
+           clk_mono_ms() < deadline_ms;
 }
 
 /* ---- nodes ---- */
@@ -61,7 +64,8 @@ static struct registry_node *find_node(struct registry *r, struct span uid)
     return NULL;
 }
 
-/* The node of that uid, new if needed; NULL when there are too many. Kept sorted, so that answers have a stable order. */
+/* The node of that uid, new if needed; NULL when there are too many. Kept sorted, so that answers
+ * have a stable order. */
 static struct registry_node *want_node(struct registry *r, struct span uid)
 {
     struct registry_node *n = find_node(r, uid);
@@ -83,7 +87,8 @@ static struct registry_node *want_node(struct registry *r, struct span uid)
 static void drop_node(struct registry *r, struct registry_node **at, const char *why)
 {
     struct registry_node *n = *at;
-    log_info(LOG_NODE, "node left", LOG_TEXT("node", n->node.uid), LOG_TEXT("name", n->node.name), LOG_STR("reason", why));
+    log_info(LOG_NODE, "node left", LOG_TEXT("node", n->node.uid), LOG_TEXT("name", n->node.name),
+             LOG_STR("reason", why));
     *at = n->next;
     free_node(n);
     r->node_count--;
@@ -118,9 +123,11 @@ static void keep_metrics(struct registry_node *n, const struct node_metrics *m)
     arena_reset(&n->metrics_arena);
     struct kv_dbl *items = arena_alloc(&n->metrics_arena, (m->items.n + 1) * sizeof(*items));
     for (size_t i = 0; i < m->items.n; i++) {
-        items[i] = (struct kv_dbl){.key = arena_dup(&n->metrics_arena, from[i].key), .value = from[i].value};
+        items[i] = (struct kv_dbl){.key = arena_dup(&n->metrics_arena, from[i].key),
+                                   .value = from[i].value};
     }
-    n->metrics = (struct api_node_metrics){.interval = m->interval, .items = {.items = items, .n = m->items.n}};
+    n->metrics = (struct api_node_metrics){.interval = m->interval,
+                                           .items = {.items = items, .n = m->items.n}};
     n->has_metrics = true;
 }
 
@@ -174,7 +181,8 @@ static void keep_answer(struct survey *s, struct span uid, const struct survey_r
     *at = a;
 }
 
-static void on_answer(struct registry *r, struct span uid, const struct survey_response *answer, int64_t now)
+static void on_answer(struct registry *r, struct span uid, const struct survey_response *answer,
+                      int64_t now)
 {
     struct registry_node *n = want_node(r, uid);
     if (n != NULL) {
@@ -227,7 +235,8 @@ int registry_survey_begin(struct registry *r, struct survey *s)
     return rc;
 }
 
-int registry_survey_collect(struct registry *r, struct survey *s, int64_t deadline_ms, survey_answer_fn fn, void *arg)
+int registry_survey_collect(struct registry *r, struct survey *s, int64_t deadline_ms,
+                            survey_answer_fn fn, void *arg)
 {
     int rc = 0;
     registry__lock(r);
@@ -245,7 +254,8 @@ int registry_survey_collect(struct registry *r, struct survey *s, int64_t deadli
             rc = ERR_TIMEOUT;
             break;
         }
-        wait_news(r, is_complete && r->settled_at_ms < deadline_ms ? r->settled_at_ms : deadline_ms);
+        wait_news(r,
+                  is_complete && r->settled_at_ms < deadline_ms ? r->settled_at_ms : deadline_ms);
     }
     for (const struct survey_answer *a = s->answers; rc == 0 && a != NULL; a = a->next) {
         fn(a->code, a->data, arg);
@@ -279,8 +289,9 @@ void registry_handle(struct registry *r, struct span message)
     int64_t now = clk_mono_ms();
     registry__lock(r);
     arena_reset(&r->scratch);
-    bool is_ours = schema_pb_decode(&control_command_schema, message, &r->scratch, &cmd, NULL) != 0 ||
-                   cmd.uid.n == 0 || span_eq_str(cmd.uid, r->uid);
+    bool is_ours =
+        schema_pb_decode(&control_command_schema, message, &r->scratch, &cmd, NULL) != 0 ||
+        cmd.uid.n == 0 || span_eq_str(cmd.uid, r->uid);
     if (!is_ours) {
         if (cmd.node != NULL) {
             on_ping(r, cmd.uid, cmd.node, now);
@@ -351,7 +362,8 @@ static struct api_node_metrics *copy_metrics(const struct api_node_metrics *m, s
     for (size_t i = 0; i < m->items.n; i++) {
         items[i] = (struct kv_dbl){.key = arena_dup(a, from[i].key), .value = from[i].value};
     }
-    *copy = (struct api_node_metrics){.interval = m->interval, .items = {.items = items, .n = m->items.n}};
+    *copy = (struct api_node_metrics){.interval = m->interval,
+                                      .items = {.items = items, .n = m->items.n}};
     return copy;
 }
 
@@ -414,7 +426,8 @@ struct registry *registry_new(const struct registry_opts *opts)
     r->uid = opts->uid;
     r->wake_fd = -1;
     rnd_bytes(&r->survey_id, sizeof(r->survey_id));
-    r->survey_id >>= 16; /* ids count up from here; answers to a former process of ours do not fit */
+    r->survey_id >>=
+        16; /* ids count up from here; answers to a former process of ours do not fit */
     r->hello_id = ++r->survey_id;
     return r;
 }

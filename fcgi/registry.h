@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What push-api knows of the nodes of the cluster: a background thread listens to their pings and collects answers to surveys.
+/* What push-api knows of the nodes of the cluster: a background thread listens to their pings and
+ * collects answers to surveys.
  *
- * push-api itself is no node: it never pings, so that nobody waits for its answers. At each (re)connection one survey is sent, which every
- * node answers at once, so that the nodes are known before their next ping. */
+ * push-api itself is no node: it never pings, so that nobody waits for its answers. At each
+ * (re)connection one survey is sent, which every node answers at once, so that the nodes are known
+ * before their next ping. */
 #pragma once
 
 #include "common/base/arena.h"
@@ -14,9 +16,9 @@
 struct registry;
 
 struct registry_opts {
-    struct rsync_target *target;   /* borrowed; its wake_fd is set by registry_new */
-    const struct engine *engine;   /* borrowed */
-    const char *uid;               /* of this process, borrowed */
+    struct rsync_target *target; /* borrowed; its wake_fd is set by registry_new */
+    const struct engine *engine; /* borrowed */
+    const char *uid;             /* of this process, borrowed */
 };
 
 struct registry *registry_new(const struct registry_opts *opts);
@@ -33,8 +35,9 @@ bool registry_is_up(struct registry *r);
 /* When the thread last turned, in clk_mono_ms: for the watchdog. */
 int64_t registry_heartbeat_ms(struct registry *r);
 
-/* Fills a vec of struct api_node, sorted by uid, copied to the arena. Waits up to timeout_ms for nodes that answered a survey and have not
- * told their figures yet. ERR_UNAVAILABLE while the subscriber is down. Any thread. */
+/* Fills a vec of struct api_node, sorted by uid, copied to the arena. Waits up to timeout_ms for
+ * nodes that answered a survey and have not told their figures yet. ERR_UNAVAILABLE while the
+ * subscriber is down. Any thread. */
 int registry_nodes(struct registry *r, int64_t timeout_ms, struct arena *a, struct vec *nodes);
 
 /* ---- surveys ---- */
@@ -48,10 +51,12 @@ struct survey {
 
 /* ERR_UNAVAILABLE while the subscriber is down. From now on answers are collected. Any thread. */
 int registry_survey_begin(struct registry *r, struct survey *s);
-/* Calls fn (under the registry's lock) for each answer once all nodes that the registry knows have answered. ERR_TIMEOUT when one of them did
- * not until the deadline (of clk_mono_ms), ERR_UNAVAILABLE when the subscriber broke meanwhile. */
+/* Calls fn (under the registry's lock) for each answer once all nodes that the registry knows have
+ * answered. ERR_TIMEOUT when one of them did not until the deadline (of clk_mono_ms),
+ * ERR_UNAVAILABLE when the subscriber broke meanwhile. */
 typedef void (*survey_answer_fn)(uint32_t code, struct span data, void *arg);
-int registry_survey_collect(struct registry *r, struct survey *s, int64_t deadline_ms, survey_answer_fn fn, void *arg);
+int registry_survey_collect(struct registry *r, struct survey *s, int64_t deadline_ms,
+                            survey_answer_fn fn, void *arg);
 void registry_survey_end(struct registry *r, struct survey *s);
 
 /* ---- for tests ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The background thread: subscribes to the control channels, and finds out first when Redis goes and comes. */
+/* The background thread: subscribes to the control channels, and finds out first when Redis goes
+ * and comes. */
 #include "fcgi/registry_own.h"
 
 #include "common/base/clk.h"
@@ -14,9 +15,9 @@
 
 #define RETRY_MS 100
 /* While we are down the other threads need not try: we tell them when Redis is back. */
-#define HOLD_MS 5000
+#define HOLD_MS    5000
 #define SILENCE_MS 1000
-#define HELLO_OP "pushd_node"
+#define HELLO_OP   "pushd_node"
 
 /* The thread's own. */
 struct listener {
@@ -137,7 +138,8 @@ static bool come_up(struct listener *l)
     int rc = open_all(l, &e);
     if (rc != 0) {
         if (!l->was_up && !rsync_target_is_down(r->target)) {
-            /* The reference ends with this line; we go on trying, but people and their runbooks look for it. */
+            /* The reference ends with this line; we go on trying, but people and their runbooks
+             * look for it. */
             char line[sizeof(e.text) + 32];
             snprintf(line, sizeof(line), "error creating engine: %s", e.text);
             rsync_log_error_line(line);
@@ -158,7 +160,8 @@ static void on_message(struct listener *l, const struct redisReply *reply)
 {
     l->heard_at_ms = clk_mono_ms();
     l->pinged_at_ms = 0;
-    if (rsync_target_is_down(l->r->target)) { /* somebody else's connection failed, but Redis is well */
+    if (rsync_target_is_down(
+            l->r->target)) { /* somebody else's connection failed, but Redis is well */
         rsync_target_reset(l->r->target);
     }
     const struct redisReply *kind = rsync_reply_item(reply, 3, 0);
@@ -189,8 +192,8 @@ static int probe(struct listener *l, bool is_urgent, struct err *e)
     if (l->pinged_at_ms != 0) {
         return now - l->pinged_at_ms < timeout
                    ? 0
-                   : err_set(e, ERR_TIMEOUT, "%s: no answer to PING within %lld ms", l->r->target->url->display,
-                             (long long)timeout);
+                   : err_set(e, ERR_TIMEOUT, "%s: no answer to PING within %lld ms",
+                             l->r->target->url->display, (long long)timeout);
     }
     if (!is_urgent && now - l->heard_at_ms < SILENCE_MS) {
         return 0;
@@ -202,7 +205,8 @@ static int probe(struct listener *l, bool is_urgent, struct err *e)
 static int turn(struct listener *l, struct err *e)
 {
     struct registry *r = l->r;
-    struct pollfd p[2] = {{.fd = rsync_fd(l->subscriber), .events = POLLIN}, {.fd = r->wake_fd, .events = POLLIN}};
+    struct pollfd p[2] = {{.fd = rsync_fd(l->subscriber), .events = POLLIN},
+                          {.fd = r->wake_fd, .events = POLLIN}};
     int rc = 0;
     if (poll(p, 2, SILENCE_MS / 2) < 0 && errno != EINTR) {
         return err_set(e, ERR_IO, "poll: %s", strerror(errno));
@@ -222,7 +226,8 @@ static int turn(struct listener *l, struct err *e)
 static void *run(void *arg)
 {
     struct registry *r = arg;
-    struct listener l = {.r = r, .subscriber = rsync_new(r->target), .publisher = rsync_new(r->target)};
+    struct listener l = {
+        .r = r, .subscriber = rsync_new(r->target), .publisher = rsync_new(r->target)};
     while (!atomic_load(&r->is_stopping)) {
         registry__tick(r);
         if (rsync_fd(l.subscriber) < 0 && !come_up(&l)) {

@@ -4,7 +4,8 @@
 
 #include "common/base/arena.h"
 
-/* Spans are absent (p == NULL) where the web server sent no such variable. Borrowed from the variables or the arena. */
+/* Spans are absent (p == NULL) where the web server sent no such variable. Borrowed from the
+ * variables or the arena. */
 struct request {
     struct span method;
     struct span path;  /* decoded, without query; absent when the web server told no path */
@@ -22,5 +23,6 @@ struct request {
 /* Reads the variables (kept, not copied); the body stays empty. */
 void request_init(struct request *r, char *const *variables, struct arena *a);
 
-/* Any variable by its name; absent when there is none. A name in lower case or with '-' is not changed. */
+/* Any variable by its name; absent when there is none. A name in lower case or with '-' is not
+ * changed. */
 struct span request_variable(const struct request *r, const char *name);

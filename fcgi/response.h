@@ -23,7 +23,8 @@ void response_empty(struct response *r, int status);
 /* The body is JSON that the caller has written or is going to write. */
 void response_json(struct response *r, int status);
 
-/* Appends the header block as a FastCGI responder writes it (RFC 3875, 6.3), up to and with the empty line. */
+/* Appends the header block as a FastCGI responder writes it (RFC 3875, 6.3), up to and with the
+ * empty line. */
 void response_head(const struct response *r, struct buf *out);
 
 /* The reason phrase of a status, "" for one that we do not use. */

@@ -17,8 +17,9 @@
 #define BODY_BYTES_PER_S (1024 * 1024)
 /* Bodies up to this size share the time of the head: the web server sends both in one piece. */
 #define SMALL_BODY_BYTES 16384
-#define CHUNK_BYTES 16384
-/* A body that nobody wants is read up to this size, so that the answer arrives and the connection can be kept. */
+#define CHUNK_BYTES      16384
+/* A body that nobody wants is read up to this size, so that the answer arrives and the connection
+ * can be kept. */
 #define DISCARD_BYTES (64 * 1024 * 1024)
 /* Buffers that grew beyond this are given back after the request. */
 #define KEEP_BYTES (1024 * 1024)
@@ -74,22 +75,26 @@ static void shrink(struct buf *b)
     }
 }
 
-/* Reads to the end of the stream, because its last record would otherwise be taken for the beginning of the next request. Keeps
- * `limit` bytes and a little more; memory grows with what arrives, not with what was announced. */
-static enum body_result read_body(FCGX_Stream *in, int64_t announced, uint64_t limit, struct buf *body)
+/* Reads to the end of the stream, because its last record would otherwise be taken for the
+ * beginning of the next request. Keeps `limit` bytes and a little more; memory grows with what
+ * arrives, not with what was announced. */
+static enum body_result read_body(FCGX_Stream *in, int64_t announced, uint64_t limit,
+                                  struct buf *body)
 {
     uint64_t got = 0;
     int n;
     buf_clear(body);
     do {
         bool is_kept = got <= limit;
-        char *at = is_kept ? buf_reserve(body, CHUNK_BYTES) : body->p; /* which holds a chunk by now */
+        char *at =
+            is_kept ? buf_reserve(body, CHUNK_BYTES) : body->p; /* which holds a chunk by now */
         n = FCGX_GetStr(at, CHUNK_BYTES, in);
         n = n > 0 ? n : 0;
         body->n += is_kept ? (size_t)n : 0;
         got += (uint64_t)n;
     } while (n == CHUNK_BYTES && got <= DISCARD_BYTES);
-    if (FCGX_GetError(in) != 0 || got > DISCARD_BYTES || (announced >= 0 && got != (uint64_t)announced)) {
+    if (FCGX_GetError(in) != 0 || got > DISCARD_BYTES ||
+        (announced >= 0 && got != (uint64_t)announced)) {
         return BODY_BROKEN;
     }
     return got > limit ? BODY_TOO_LARGE : BODY_OK;
@@ -104,12 +109,16 @@ static int64_t announced_length(const struct request *r)
 
 static void too_large(struct serve_job *s, uint64_t limit)
 {
-    log_info(LOG_API, "request refused", LOG_STR("reason", "body.too_large"), LOG_TEXT("path", s->request.path),
-             LOG_TEXT("bytes", s->request.content_length), LOG_NUM("limit", limit));
+    log_info(LOG_API, "request refused", LOG_STR("reason", "body.too_large"),
+             LOG_TEXT("path", s->request.path), LOG_TEXT("bytes", s->request.content_length),
+             LOG_NUM("limit", limit));
     response_json(&s->response, 413);
     s->response.reason = "body.too_large";
-    buf_addf(&s->response.body, "{\"error\":{\"code\":413,\"message\":\"the body is larger than pushd.api_max_body_size, "
-                                "which is %llu bytes\"}}", (unsigned long long)limit);
+    buf_addf(
+        &s->response.body,
+        "{\"error\":{\"code\":413,\"message\":\"the body is larger than pushd.api_max_body_size, "
+        "which is %llu bytes\"}}",
+        (unsigned long long)limit);
 }
 
 static void broken(struct serve_job *s, struct server_job *j)

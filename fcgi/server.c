@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hand-off. libfcgi would block a thread on each kept-alive connection, so we accept and wait ourselves, and give it a
- * connection only when there is something to read. */
+/* The hand-off. libfcgi would block a thread on each kept-alive connection, so we accept and wait
+ * ourselves, and give it a connection only when there is something to read. */
 #include "fcgi/server_own.h"
 
 #include "common/base/clk.h"
@@ -118,7 +118,8 @@ static void cut_off_if_late(struct server_job *j, int64_t now)
     if (j->twin >= 0 && now > j->deadline_ms) {
         shutdown(j->twin, SHUT_RDWR);
         j->deadline_ms = INT64_MAX;
-        log_warn(LOG_API, "a FastCGI peer was too slow and is cut off", LOG_NUM("ms", now - j->since_ms));
+        log_warn(LOG_API, "a FastCGI peer was too slow and is cut off",
+                 LOG_NUM("ms", now - j->since_ms));
     }
     pthread_mutex_unlock(&j->lock);
 }
@@ -258,7 +259,8 @@ static struct server_job *wait_ready(struct server *s)
     struct server_job *j = NULL;
     pthread_mutex_lock(&s->lock);
     s->idle++;
-    while ((j = shift_ready(s)) == NULL && atomic_load(&s->pollers) >= atomic_load(&s->pollers_wanted) &&
+    while ((j = shift_ready(s)) == NULL &&
+           atomic_load(&s->pollers) >= atomic_load(&s->pollers_wanted) &&
            !atomic_load(&s->is_stopping)) {
         pthread_cond_wait(&s->work, &s->lock);
     }
@@ -290,7 +292,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* Half of the threads poll. A poller that is kept busy, by a slow peer or a slow Redis, does not count. */
+/* Half of the threads poll. A poller that is kept busy, by a slow peer or a slow Redis, does not
+ * count. */
 static void adjust_pollers(struct server *s, int64_t now)
 {
     size_t wanted = (s->opts.threads + 1) / 2;
@@ -340,7 +343,8 @@ static int set_up(struct server *s, struct err *e)
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event listener = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = &s->opts};
     struct epoll_event stop = {.events = EPOLLIN, .data.ptr = &s->stop_fd};
-    if (s->epoll < 0 || s->stop_fd < 0 || fcntl(s->opts.listener, F_SETFL, flags | O_NONBLOCK) != 0 ||
+    if (s->epoll < 0 || s->stop_fd < 0 ||
+        fcntl(s->opts.listener, F_SETFL, flags | O_NONBLOCK) != 0 ||
         epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->stop_fd, &stop) != 0 ||
         epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->opts.listener, &listener) != 0) {
         return err_set(e, ERR_IO, "cannot wait on the listening socket: %s", strerror(errno));

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* FastCGI connections handed to a few threads by one epoll set, so that a kept-alive connection occupies no thread while it is idle.
+/* FastCGI connections handed to a few threads by one epoll set, so that a kept-alive connection
+ * occupies no thread while it is idle.
  *
- * A thread takes all connections that are ready (up to a limit), reads their requests, has those that can be executed together executed
- * together, and answers them. Requests that may take long are spread over the threads. */
+ * A thread takes all connections that are ready (up to a limit), reads their requests, has those
+ * that can be executed together executed together, and answers them. Requests that may take long
+ * are spread over the threads. */
 #pragma once
 
 #include "common/base/err.h"
@@ -42,20 +44,23 @@ struct server_opts {
     void (*answer)(void *job, struct FCGX_Request *r);
 };
 
-/* Starts the threads, which inherit the caller's signal mask: block all signals before. NULL and e when the system refuses. */
+/* Starts the threads, which inherit the caller's signal mask: block all signals before. NULL and e
+ * when the system refuses. */
 struct server *server_new(const struct server_opts *opts, struct err *e);
 
-/* To be called a few times a second: cuts off connections whose time is over, looks after slow senders, accepts again after a lack of
- * descriptors. */
+/* To be called a few times a second: cuts off connections whose time is over, looks after slow
+ * senders, accepts again after a lack of descriptors. */
 void server_tick(struct server *s);
 
 /* How long the oldest request in work has been so, in milliseconds; 0 when there is none. */
 int64_t server_busy_ms(struct server *s);
 
-/* Stops accepting, lets the threads finish what has arrived, ends them, closes all connections and frees. */
+/* Stops accepting, lets the threads finish what has arrived, ends them, closes all connections and
+ * frees. */
 void server_free(struct server *s);
 
-/* For begin: the connection is cut off unless the request is done, or this is called again, within ms. */
+/* For begin: the connection is cut off unless the request is done, or this is called again, within
+ * ms. */
 void server_set_deadline(struct server_job *j, int64_t ms);
 /* For begin: close the connection after the answer. */
 void server_no_keep(struct server_job *j);

@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 #define ACCEPT_BURST 16
-#define WRITE_S 2
-#define PEEK_BYTES 8192
+#define WRITE_S      2
+#define PEEK_BYTES   8192
 /* FastCGI records (specification, 3.3). */
 #define RECORD_HEAD_BYTES 8
-#define RECORD_VERSION 1
-#define RECORD_PARAMS 4
+#define RECORD_VERSION    1
+#define RECORD_PARAMS     4
 
 void server__close(struct server *s, struct conn *c, bool fd_is_open)
 {
@@ -56,7 +56,8 @@ static void set_up_socket(int fd)
     int one = 1;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &read_limit, sizeof(read_limit));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &write_limit, sizeof(write_limit));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* fails harmlessly on a Unix socket */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+               sizeof(one)); /* fails harmlessly on a Unix socket */
 }
 
 static bool add_conn(struct server *s, int fd)
@@ -90,8 +91,10 @@ void server__accept(struct server *s)
             continue;
         }
         if (fd >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
-            /* Too many open files and the like: with the listener armed this would be a busy loop. */
-            log_error(LOG_API, "cannot accept FastCGI connections, trying again shortly", LOG_STR("error", strerror(errno)));
+            /* Too many open files and the like: with the listener armed this would be a busy loop.
+             */
+            log_error(LOG_API, "cannot accept FastCGI connections, trying again shortly",
+                      LOG_STR("error", strerror(errno)));
             atomic_store(&s->must_rearm, true);
             return;
         }
@@ -100,8 +103,8 @@ void server__accept(struct server *s)
     arm(s, s->opts.listener, &s->opts);
 }
 
-/* Whether the bytes hold all parameters of a request: up to the empty PARAMS record that ends them. What is not FastCGI counts as
- * complete, so that libfcgi refuses it. */
+/* Whether the bytes hold all parameters of a request: up to the empty PARAMS record that ends them.
+ * What is not FastCGI counts as complete, so that libfcgi refuses it. */
 static bool has_head(const unsigned char *p, size_t n)
 {
     size_t at = 0;
@@ -143,7 +146,8 @@ bool server__is_readable(struct server *s, struct conn *c)
 void server__unpark(struct server *s, int64_t now)
 {
     pthread_mutex_lock(&s->lock);
-    LIST_FOR_EACH_SAFE(e, &s->parked) {
+    LIST_FOR_EACH_SAFE(e, &s->parked)
+    {
         struct conn *c = LIST_ENTRY(e, struct conn, parked);
         list_unlink(&c->parked);
         if (now - c->since_ms > SERVER_READ_MS) {

@@ -12,13 +12,14 @@
 #include <stdatomic.h>
 
 struct conn {
-    struct list node; /* in server.conns */
+    struct list node;   /* in server.conns */
     struct list parked; /* in server.parked, or alone */
     int fd;
-    /* A second descriptor of the same socket. libfcgi may close the first one at any time, whereupon its number can belong to
-     * somebody else; this one stays ours, so that server_tick can shut the connection down from outside. */
+    /* A second descriptor of the same socket. libfcgi may close the first one at any time,
+     * whereupon its number can belong to somebody else; this one stays ours, so that server_tick
+     * can shut the connection down from outside. */
     int twin;
-    bool is_proven; /* it has sent a whole request before */
+    bool is_proven;   /* it has sent a whole request before */
     int64_t since_ms; /* when its first bytes were seen; 0: not yet */
 };
 
@@ -54,8 +55,9 @@ struct server {
     struct server_thread *threads;
     size_t started;
 
-    /* Some threads are pollers: they wait on the connections. The others wait for requests that pollers would rather not run
-     * themselves. A poller that is stuck is replaced by server_tick. */
+    /* Some threads are pollers: they wait on the connections. The others wait for requests that
+     * pollers would rather not run themselves. A poller that is stuck is replaced by server_tick.
+     */
     _Atomic size_t pollers;
     _Atomic size_t pollers_wanted;
 
@@ -77,8 +79,8 @@ void server__accept(struct server *s);
 void server__rearm(struct server *s, struct conn *c);
 /* fd_is_open: libfcgi has not closed it already. */
 void server__close(struct server *s, struct conn *c, bool fd_is_open);
-/* Whether reading its request will not block. A new connection that has sent a part only is parked until server_tick, so that slow
- * senders occupy no thread. */
+/* Whether reading its request will not block. A new connection that has sent a part only is parked
+ * until server_tick, so that slow senders occupy no thread. */
 bool server__is_readable(struct server *s, struct conn *c);
 /* Arms or closes the parked ones. */
 void server__unpark(struct server *s, int64_t now);

@@ -14,8 +14,9 @@ bool session_cookie_is_safe(struct span value)
 {
     for (size_t i = 0; i < value.n; i++) {
         char ch = value.p[i];
-        bool is_plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
-                        ch == '-' || ch == '_' || ch == '.' || ch == '~';
+        bool is_plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
+                        (ch >= '0' && ch <= '9') || ch == '-' || ch == '_' || ch == '.' ||
+                        ch == '~';
         if (!is_plain) {
             return false;
         }
@@ -46,7 +47,8 @@ void session_add_org_text(struct session *s, struct span text, struct arena *a)
 }
 
 /* The last member of that name; false when there is none. */
-static bool find_member(struct span object, struct span name, struct arena *a, struct span *value, enum jscan_kind *kind)
+static bool find_member(struct span object, struct span name, struct arena *a, struct span *value,
+                        enum jscan_kind *kind)
 {
     struct jscan s = jscan_enter(object);
     struct span key;
@@ -63,7 +65,8 @@ static bool find_member(struct span object, struct span name, struct arena *a, s
     return is_found;
 }
 
-static bool find_path(struct span object, const char *path, struct arena *a, struct span *value, enum jscan_kind *kind)
+static bool find_path(struct span object, const char *path, struct arena *a, struct span *value,
+                      enum jscan_kind *kind)
 {
     struct span rest = span_str(path);
     struct span name;
@@ -103,8 +106,8 @@ static void read_orgs(struct span value, enum jscan_kind kind, struct arena *a, 
     }
 }
 
-bool session_from_json(struct span json, const char *user_path, const char *org_path, struct arena *a,
-                       struct session *out)
+bool session_from_json(struct span json, const char *user_path, const char *org_path,
+                       struct arena *a, struct session *out)
 {
     struct jscan s = jscan_of(json);
     struct span object;
@@ -134,12 +137,14 @@ static enum session_result refuse(struct session *out, const char *reason, const
     return SESSION_NONE;
 }
 
-static enum session_result from_variables(struct api_ctx *c, const struct request *r, struct session *out)
+static enum session_result from_variables(struct api_ctx *c, const struct request *r,
+                                          struct session *out)
 {
     const struct conf *k = c->api->conf;
     out->user = request_variable(r, k->pushd.token.session.variable);
     if (out->user.n == 0) {
-        return refuse(out, "session.no_variable", "the web server names no user (pushd.token.session.variable)");
+        return refuse(out, "session.no_variable",
+                      "the web server names no user (pushd.token.session.variable)");
     }
     session_add_org_text(out, request_variable(r, k->pushd.token.session.org_variable), &c->arena);
     return SESSION_OK;
@@ -150,18 +155,23 @@ static enum session_result from_jwt(struct api_ctx *c, struct span cookie, struc
     const struct conf *k = c->api->conf;
     struct token_connect ignored;
     if (c->api->session_verifier == NULL) {
-        return refuse(out, "session.no_key", "pushd.token.session.jwt_hmac_secret_key is not configured");
+        return refuse(out, "session.no_key",
+                      "pushd.token.session.jwt_hmac_secret_key is not configured");
     }
-    struct perr_result rc = token_read_connect(c->api->session_verifier, cookie, clk_wall_s(), &c->arena, &ignored);
+    struct perr_result rc =
+        token_read_connect(c->api->session_verifier, cookie, clk_wall_s(), &c->arena, &ignored);
     if (rc.code != PERR_OK) {
         return refuse(out, rc.reason, rc.detail);
     }
-    /* The signature holds, so the payload may be believed; our claims are other ones than those of a connection token. */
+    /* The signature holds, so the payload may be believed; our claims are other ones than those of
+     * a connection token. */
     struct span payload;
     size_t from = span_find(cookie, '.', 0) + 1;
     size_t to = span_find(cookie, '.', from);
-    if (to > cookie.n || from > to || b64url_decode(span_of(cookie.p + from, to - from), &c->arena, &payload) != 0 ||
-        !session_from_json(payload, k->pushd.token.session.user_claim, k->pushd.token.session.org_claim, &c->arena, out)) {
+    if (to > cookie.n || from > to ||
+        b64url_decode(span_of(cookie.p + from, to - from), &c->arena, &payload) != 0 ||
+        !session_from_json(payload, k->pushd.token.session.user_claim,
+                           k->pushd.token.session.org_claim, &c->arena, out)) {
         return refuse(out, "session.claims", NULL);
     }
     return SESSION_OK;
@@ -209,7 +219,8 @@ static enum session_result from_redis(struct api_ctx *c, struct span cookie, str
 {
     const struct conf *k = c->api->conf;
     if (!session_cookie_is_safe(cookie)) {
-        return refuse(out, "session.cookie_characters", "the cookie has characters that no session id has");
+        return refuse(out, "session.cookie_characters",
+                      "the cookie has characters that no session id has");
     }
     buf_clear(&c->command);
     rcmd_begin(&c->command, 2);
@@ -222,7 +233,8 @@ static enum session_result from_redis(struct api_ctx *c, struct span cookie, str
     if (l.value.p == NULL) {
         return refuse(out, "session.unknown", "no session of that cookie is in Redis");
     }
-    if (!session_from_json(l.value, k->pushd.token.session.user_field, k->pushd.token.session.org_field, &c->arena, out)) {
+    if (!session_from_json(l.value, k->pushd.token.session.user_field,
+                           k->pushd.token.session.org_field, &c->arena, out)) {
         return refuse(out, "session.content", NULL);
     }
     return SESSION_OK;
@@ -239,5 +251,6 @@ enum session_result session_read(struct api_ctx *c, const struct request *r, str
     if (cookie.n == 0) {
         return refuse(out, "session.no_cookie", "the request has no session cookie");
     }
-    return k->pushd.token.session.source == SESSION_JWT_COOKIE ? from_jwt(c, cookie, out) : from_redis(c, cookie, out);
+    return k->pushd.token.session.source == SESSION_JWT_COOKIE ? from_jwt(c, cookie, out)
+                                                               : from_redis(c, cookie, out);
 }

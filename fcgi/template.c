@@ -51,7 +51,8 @@ static bool has_placeholder(struct span text, struct span name)
 }
 
 /* Replaces {user} and {org}; NULL, or why not. */
-static const char *fill_in(const struct expansion *x, struct span text, struct span org, struct span *channel)
+static const char *fill_in(const struct expansion *x, struct span text, struct span org,
+                           struct span *channel)
 {
     struct buf b = {0};
     const char *wrong = NULL;
@@ -68,7 +69,8 @@ static const char *fill_in(const struct expansion *x, struct span text, struct s
         }
         struct span value = is_user ? x->user : org;
         if (!template_value_is_safe(x->conf, value)) {
-            wrong = is_user ? "the user id cannot stand in a channel name" : "an organisation id cannot stand in a channel name";
+            wrong = is_user ? "the user id cannot stand in a channel name"
+                            : "an organisation id cannot stand in a channel name";
         }
         buf_add_span(&b, value);
         i += is_user ? 6 : 5;
@@ -98,8 +100,8 @@ static const char *add(const struct expansion *x, struct span text, struct span 
     return NULL;
 }
 
-const char *template_expand(const struct conf *c, struct span user, const struct vec *orgs, struct arena *a,
-                            struct vec *channels)
+const char *template_expand(const struct conf *c, struct span user, const struct vec *orgs,
+                            struct arena *a, struct vec *channels)
 {
     const struct conf_strings *templates = &c->pushd.token.channels;
     const struct span *org = orgs->items;

@@ -26,16 +26,16 @@ static const struct {
     const char *reason;
     const char *advice;
 } advices[] = {
-    {"token.malformed",     "A token looks like eyJ...eyJ...xyz. Was it cut?"              },
-    {"token.too_long",      "Put less into info, meta or channels."                        },
-    {"token.alg",           "Sign with HS256, or with RS256 or ES256 and a configured key."},
-    {"token.no_key",        "Configure the key; pushctl checkconfig shows which there are."},
-    {"token.signature",     "Whatever makes tokens needs the same key as the server."      },
-    {"token.claims",        "Repair this claim where the token is made."                   },
-    {"token.audience",      "Compare aud with audience or audience_regex."                 },
-    {"token.issuer",        "Compare iss with issuer or issuer_regex."                     },
-    {"token.expired",       "Make a new one. If it is new, compare the machines' clocks."  },
-    {"token.not_yet_valid", "Wait, or set the clock of the machine that makes tokens."     },
+    {"token.malformed", "A token looks like eyJ...eyJ...xyz. Was it cut?"},
+    {"token.too_long", "Put less into info, meta or channels."},
+    {"token.alg", "Sign with HS256, or with RS256 or ES256 and a configured key."},
+    {"token.no_key", "Configure the key; pushctl checkconfig shows which there are."},
+    {"token.signature", "Whatever makes tokens needs the same key as the server."},
+    {"token.claims", "Repair this claim where the token is made."},
+    {"token.audience", "Compare aud with audience or audience_regex."},
+    {"token.issuer", "Compare iss with issuer or issuer_regex."},
+    {"token.expired", "Make a new one. If it is new, compare the machines' clocks."},
+    {"token.not_yet_valid", "Wait, or set the clock of the machine that makes tokens."},
 };
 
 static const char *advice_for(const char *reason)

@@ -78,15 +78,15 @@ static int take_option(struct request *r, int option, const char *value)
 static int parse(struct request *r, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config",           required_argument, NULL, 'c'},
-        {"url",              required_argument, NULL, 'w'},
-        {"origin",                  required_argument, NULL, 'o'},
-        {"token",required_argument, NULL, 't'},
-        {"user",               required_argument, NULL, 'u'},
-        {"channel",           required_argument, NULL, 's'},
-        {"count",              required_argument, NULL, 'n'},
-        {"for",                  required_argument, NULL, 'f'},
-        {0             },
+        {"config", required_argument, NULL, 'c'},
+        {"url", required_argument, NULL, 'w'},
+        {"origin", required_argument, NULL, 'o'},
+        {"token", required_argument, NULL, 't'},
+        {"user", required_argument, NULL, 'u'},
+        {"channel", required_argument, NULL, 's'},
+        {"count", required_argument, NULL, 'n'},
+        {"for", required_argument, NULL, 'f'},
+        {0},
     };
     for (int option; (option = getopt_long(argc, argv, "c:u:s:t:", options, NULL)) != -1;) {
         int rc = take_option(r, option, optarg);

@@ -78,15 +78,15 @@ static int take_option(struct request *r, int option, const char *value)
 static int parse(struct request *r, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config",           required_argument, NULL, 'c'},
-        {"user",              required_argument, NULL, 'u'},
-        {"ttl",                  required_argument, NULL, 't'},
-        {"channel",required_argument, NULL, 's'},
-        {"quiet",               no_argument, NULL, 'q'},
-        {"info",              required_argument, NULL, 'i'},
-        {"audience",              required_argument, NULL, 'A'},
-        {"issuer",                  required_argument, NULL, 'I'},
-        {0             },
+        {"config", required_argument, NULL, 'c'},
+        {"user", required_argument, NULL, 'u'},
+        {"ttl", required_argument, NULL, 't'},
+        {"channel", required_argument, NULL, 's'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"info", required_argument, NULL, 'i'},
+        {"audience", required_argument, NULL, 'A'},
+        {"issuer", required_argument, NULL, 'I'},
+        {0},
     };
     for (int option; (option = getopt_long(argc, argv, "c:u:t:s:q", options, NULL)) != -1;) {
         int rc = take_option(r, option, optarg);

@@ -29,11 +29,11 @@ struct request {
 static int parse(struct request *r, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config",           required_argument, NULL, 'c'},
-        {"api",              required_argument, NULL, 'a'},
-        {"key",                  required_argument, NULL, 'k'},
-        {"quiet",no_argument, NULL, 'q'},
-        {0              },
+        {"config", required_argument, NULL, 'c'},
+        {"api", required_argument, NULL, 'a'},
+        {"key", required_argument, NULL, 'k'},
+        {"quiet", no_argument, NULL, 'q'},
+        {0},
     };
     for (int option; (option = getopt_long(argc, argv, "c:a:k:q", options, NULL)) != -1;) {
         switch (option) {

@@ -210,21 +210,21 @@ static const struct {
     int status;
     const char *advice;
 } advices[] = {
-    {301, "the web server points elsewhere, mostly to https: use the address behind it"  },
+    {301, "the web server points elsewhere, mostly to https: use the address behind it"},
     {302, "the web server points elsewhere, mostly to a login: use the address behind it"},
-    {307, "the web server points elsewhere, mostly to https: use the address behind it"  },
-    {308, "the web server points elsewhere, mostly to https: use the address behind it"  },
-    {400, "the request was not understood"                                               },
-    {401, "give the http_api.key (CENTRIFUGO_API_KEY) that push-api runs with by --key"  },
-    {403, "the web server in front of push-api refuses it"                               },
-    {404, "is /api/ passed to push-api, and is http_api.handler_prefix the same there?"  },
-    {405, "another server than push-api answers on this address"                         },
-    {411, "another server than push-api answers on this address"                         },
-    {413, "see the web server's limit for bodies, and pushd.api_max_body_size"           },
-    {500, "look at the log of push-api"                                                  },
-    {502, "the web server cannot reach push-api: is it running, and on that socket?"     },
-    {503, "the web server cannot reach push-api: is it running, and on that socket?"     },
-    {504, "push-api does not answer in time: look at its log, often Redis is away"       },
+    {307, "the web server points elsewhere, mostly to https: use the address behind it"},
+    {308, "the web server points elsewhere, mostly to https: use the address behind it"},
+    {400, "the request was not understood"},
+    {401, "give the http_api.key (CENTRIFUGO_API_KEY) that push-api runs with by --key"},
+    {403, "the web server in front of push-api refuses it"},
+    {404, "is /api/ passed to push-api, and is http_api.handler_prefix the same there?"},
+    {405, "another server than push-api answers on this address"},
+    {411, "another server than push-api answers on this address"},
+    {413, "see the web server's limit for bodies, and pushd.api_max_body_size"},
+    {500, "look at the log of push-api"},
+    {502, "the web server cannot reach push-api: is it running, and on that socket?"},
+    {503, "the web server cannot reach push-api: is it running, and on that socket?"},
+    {504, "push-api does not answer in time: look at its log, often Redis is away"},
 };
 
 const char *http_advice(int status)

@@ -94,12 +94,12 @@ static void try_dressed(struct guess *g, struct span key)
     static const struct {
         const char *before, *after, *sentence;
     } dresses[] = {
-        {"",   "\n",   "it fits the key with a newline at its end: trim what is read from a file" },
-        {"",   "\r\n", "it fits the key with a line end of Windows: trim what is read from a file"},
-        {"\"", "\"",   "it fits the key between double quotes: they are taken for a part of it"   },
-        {"'",  "'",    "it fits the key between single quotes: they are taken for a part of it"   },
-        {" ",  "",     "it fits the key with a space before it"                                   },
-        {"",   " ",    "it fits the key with a space behind it"                                   },
+        {"", "\n", "it fits the key with a newline at its end: trim what is read from a file"},
+        {"", "\r\n", "it fits the key with a line end of Windows: trim what is read from a file"},
+        {"\"", "\"", "it fits the key between double quotes: they are taken for a part of it"},
+        {"'", "'", "it fits the key between single quotes: they are taken for a part of it"},
+        {" ", "", "it fits the key with a space before it"},
+        {"", " ", "it fits the key with a space behind it"},
     };
     for (size_t i = 0; i < ARRAY_LEN(dresses); i++) {
         struct buf b = {0};

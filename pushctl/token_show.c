@@ -67,9 +67,9 @@ static const struct {
     const char *after;
     const char *zero;
 } times[] = {
-    {"exp",       "expires",          "expired",           NULL                    },
-    {"nbf",       "valid",            "valid since",       NULL                    },
-    {"iat",       "made",             "made",              NULL                    },
+    {"exp", "expires", "expired", NULL},
+    {"nbf", "valid", "valid since", NULL},
+    {"iat", "made", "made", NULL},
     {"expire_at", "the session ends", "the session ended", "the session never ends"},
 };
 

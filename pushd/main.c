@@ -58,7 +58,8 @@ static const char *liburing_version(void)
 static int run(const char *path)
 {
     struct err e = {0};
-    struct conf *c = conf_load(&(struct conf_load_opts){.path = path, .environ = environ, .warn = warn}, &e);
+    struct conf *c =
+        conf_load(&(struct conf_load_opts){.path = path, .environ = environ, .warn = warn}, &e);
     if (c == NULL) {
         fprintf(stderr, "pushd: %s\n", e.text);
         return 1;

@@ -78,13 +78,13 @@ static struct {
     const char *const *values;
     unsigned count; /* of SET_CODE: metrics_setup */
 } sets[SET_COUNT] = {
-    [SET_NONE] = {NULL,          1                       },
-    [SET_TYPE] = {types,         METRIC_TYPE_COUNT       },
-    [SET_ACTION] = {actions,       METRIC_ACTION_COUNT     },
-    [SET_METHOD] = {methods,       METRIC_METHOD_COUNT     },
-    [SET_CODE] = {code_names,    0                       },
-    [SET_YES_NO] = {yes_no,        ARRAY_LEN(yes_no)       },
-    [SET_REFUSAL] = {refusals,      METRIC_REFUSAL_COUNT    },
+    [SET_NONE] = {NULL, 1},
+    [SET_TYPE] = {types, METRIC_TYPE_COUNT},
+    [SET_ACTION] = {actions, METRIC_ACTION_COUNT},
+    [SET_METHOD] = {methods, METRIC_METHOD_COUNT},
+    [SET_CODE] = {code_names, 0},
+    [SET_YES_NO] = {yes_no, ARRAY_LEN(yes_no)},
+    [SET_REFUSAL] = {refusals, METRIC_REFUSAL_COUNT},
     [SET_CHANNEL_TYPE] = {channel_types, ARRAY_LEN(channel_types)},
 };
 

@@ -7,49 +7,87 @@
 
 #include <stdatomic.h>
 
-/* Labels are small fixed sets; a row names its set and a counter is addressed by the index in it. Names are Centrifugo's (HTTP
- * surface, section 10); what it has not begins with pushd_. */
+/* Labels are small fixed sets; a row names its set and a counter is addressed by the index in it.
+ * Names are Centrifugo's (HTTP surface, section 10); what it has not begins with pushd_. */
 enum metric {
-    METRIC_MESSAGES_SENT,           /* centrifugo_node_messages_sent_count{type}: METRIC_TYPE_* */
-    METRIC_MESSAGES_RECEIVED,       /* centrifugo_node_messages_received_count{type} */
-    METRIC_ACTIONS,                 /* centrifugo_node_action_count{action}: METRIC_ACTION_* */
-    METRIC_CONNECTION_LIMIT,        /* centrifugo_node_client_connection_limit */
-    METRIC_REPLY_ERRORS,            /* centrifugo_client_num_reply_errors{method,code}: method * metrics_code_count() + code index */
-    METRIC_SERVER_UNSUBSCRIBES,     /* centrifugo_client_num_server_unsubscribes{code} */
-    METRIC_SERVER_DISCONNECTS,      /* centrifugo_client_num_server_disconnects{code}: metrics_code_index */
-    METRIC_COMMANDS,                /* pushd_client_commands_total{method} */
-    METRIC_CONNECTIONS_ACCEPTED,    /* centrifugo_client_connections_accepted{transport="websocket",...} */
-    METRIC_SUBSCRIPTIONS_ACCEPTED,  /* centrifugo_client_subscriptions_accepted */
-    METRIC_TRANSPORT_SENT,          /* centrifugo_transport_messages_sent{transport="websocket"} */
-    METRIC_TRANSPORT_SENT_BYTES,    /* centrifugo_transport_messages_sent_size */
-    METRIC_TRANSPORT_RECEIVED,      /* centrifugo_transport_messages_received */
-    METRIC_TRANSPORT_RECEIVED_BYTES,/* centrifugo_transport_messages_received_size */
-    METRIC_OUTGOING_CLOSE,          /* centrifugo_transport_outgoing_close_count{transport,code} */
-    METRIC_RECOVER,                 /* centrifugo_client_recover{recovered}: 0 no, 1 yes */
-    METRIC_REDIS_PUBSUB_ERRORS,     /* centrifugo_broker_redis_pub_sub_errors */
-    METRIC_REDIS_PUBSUB_DROPPED,    /* centrifugo_broker_redis_pub_sub_dropped_messages{channel_type}: 0 client, 1 control */
-    METRIC_REDIS_RECONNECTS,        /* pushd_redis_reconnects_total */
-    METRIC_REFUSALS,                /* pushd_handshake_refusals_total{status}: METRIC_REFUSAL_* */
-    METRIC_SEND_BATCHES,            /* pushd_send_batches_total */
-    METRIC_FILTERED,                /* centrifugo_node_tags_filter_dropped_publications */
-    METRIC_SEND_PARTIAL,            /* pushd_send_partial_total: the kernel took less than offered */
+    METRIC_MESSAGES_SENT,       /* centrifugo_node_messages_sent_count{type}: METRIC_TYPE_* */
+    METRIC_MESSAGES_RECEIVED,   /* centrifugo_node_messages_received_count{type} */
+    METRIC_ACTIONS,             /* centrifugo_node_action_count{action}: METRIC_ACTION_* */
+    METRIC_CONNECTION_LIMIT,    /* centrifugo_node_client_connection_limit */
+    METRIC_REPLY_ERRORS,        /* centrifugo_client_num_reply_errors{method,code}: method *
+                                   metrics_code_count() + code index */
+    METRIC_SERVER_UNSUBSCRIBES, /* centrifugo_client_num_server_unsubscribes{code} */
+    METRIC_SERVER_DISCONNECTS, /* centrifugo_client_num_server_disconnects{code}: metrics_code_index
+                                */
+    METRIC_COMMANDS,           /* pushd_client_commands_total{method} */
+    METRIC_CONNECTIONS_ACCEPTED, /* centrifugo_client_connections_accepted{transport="websocket",...}
+                                  */
+    METRIC_SUBSCRIPTIONS_ACCEPTED,   /* centrifugo_client_subscriptions_accepted */
+    METRIC_TRANSPORT_SENT,           /* centrifugo_transport_messages_sent{transport="websocket"} */
+    METRIC_TRANSPORT_SENT_BYTES,     /* centrifugo_transport_messages_sent_size */
+    METRIC_TRANSPORT_RECEIVED,       /* centrifugo_transport_messages_received */
+    METRIC_TRANSPORT_RECEIVED_BYTES, /* centrifugo_transport_messages_received_size */
+    METRIC_OUTGOING_CLOSE,           /* centrifugo_transport_outgoing_close_count{transport,code} */
+    METRIC_RECOVER,                  /* centrifugo_client_recover{recovered}: 0 no, 1 yes */
+    METRIC_REDIS_PUBSUB_ERRORS,      /* centrifugo_broker_redis_pub_sub_errors */
+    METRIC_REDIS_PUBSUB_DROPPED, /* centrifugo_broker_redis_pub_sub_dropped_messages{channel_type}:
+                                    0 client, 1 control */
+    METRIC_REDIS_RECONNECTS,     /* pushd_redis_reconnects_total */
+    METRIC_REFUSALS,             /* pushd_handshake_refusals_total{status}: METRIC_REFUSAL_* */
+    METRIC_SEND_BATCHES,         /* pushd_send_batches_total */
+    METRIC_FILTERED,             /* centrifugo_node_tags_filter_dropped_publications */
+    METRIC_SEND_PARTIAL,         /* pushd_send_partial_total: the kernel took less than offered */
     METRIC_COUNT,
 };
 
-enum { METRIC_TYPE_PUBLICATION, METRIC_TYPE_JOIN, METRIC_TYPE_LEAVE, METRIC_TYPE_CONTROL, METRIC_TYPE_COUNT };
 enum {
-    METRIC_ACTION_ADD_CLIENT, METRIC_ACTION_REMOVE_CLIENT, METRIC_ACTION_ADD_SUBSCRIPTION,
-    METRIC_ACTION_REMOVE_SUBSCRIPTION, METRIC_ACTION_BROKER_SUBSCRIBE, METRIC_ACTION_BROKER_UNSUBSCRIBE,
-    METRIC_ACTION_ADD_PRESENCE, METRIC_ACTION_REMOVE_PRESENCE, METRIC_ACTION_PRESENCE, METRIC_ACTION_PRESENCE_STATS,
-    METRIC_ACTION_HISTORY, METRIC_ACTION_HISTORY_RECOVER, METRIC_ACTION_SURVEY, METRIC_ACTION_COUNT,
+    METRIC_TYPE_PUBLICATION,
+    METRIC_TYPE_JOIN,
+    METRIC_TYPE_LEAVE,
+    METRIC_TYPE_CONTROL,
+    METRIC_TYPE_COUNT
 };
-enum { METRIC_REFUSAL_400, METRIC_REFUSAL_403, METRIC_REFUSAL_404, METRIC_REFUSAL_405, METRIC_REFUSAL_431, METRIC_REFUSAL_503,
-       METRIC_REFUSAL_COUNT };
-/* Methods of the client protocol, for {method}; the order of enum command_method in pushd/worker/client_cmd.h. */
 enum {
-    METRIC_METHOD_UNKNOWN, METRIC_METHOD_CONNECT, METRIC_METHOD_SUBSCRIBE, METRIC_METHOD_UNSUBSCRIBE, METRIC_METHOD_PUBLISH,
-    METRIC_METHOD_PRESENCE, METRIC_METHOD_PRESENCE_STATS, METRIC_METHOD_HISTORY, METRIC_METHOD_RPC, METRIC_METHOD_SEND,
-    METRIC_METHOD_REFRESH, METRIC_METHOD_SUB_REFRESH, METRIC_METHOD_COUNT,
+    METRIC_ACTION_ADD_CLIENT,
+    METRIC_ACTION_REMOVE_CLIENT,
+    METRIC_ACTION_ADD_SUBSCRIPTION,
+    METRIC_ACTION_REMOVE_SUBSCRIPTION,
+    METRIC_ACTION_BROKER_SUBSCRIBE,
+    METRIC_ACTION_BROKER_UNSUBSCRIBE,
+    METRIC_ACTION_ADD_PRESENCE,
+    METRIC_ACTION_REMOVE_PRESENCE,
+    METRIC_ACTION_PRESENCE,
+    METRIC_ACTION_PRESENCE_STATS,
+    METRIC_ACTION_HISTORY,
+    METRIC_ACTION_HISTORY_RECOVER,
+    METRIC_ACTION_SURVEY,
+    METRIC_ACTION_COUNT,
+};
+enum {
+    METRIC_REFUSAL_400,
+    METRIC_REFUSAL_403,
+    METRIC_REFUSAL_404,
+    METRIC_REFUSAL_405,
+    METRIC_REFUSAL_431,
+    METRIC_REFUSAL_503,
+    METRIC_REFUSAL_COUNT
+};
+/* Methods of the client protocol, for {method}; the order of enum command_method in
+ * pushd/worker/client_cmd.h. */
+enum {
+    METRIC_METHOD_UNKNOWN,
+    METRIC_METHOD_CONNECT,
+    METRIC_METHOD_SUBSCRIBE,
+    METRIC_METHOD_UNSUBSCRIBE,
+    METRIC_METHOD_PUBLISH,
+    METRIC_METHOD_PRESENCE,
+    METRIC_METHOD_PRESENCE_STATS,
+    METRIC_METHOD_HISTORY,
+    METRIC_METHOD_RPC,
+    METRIC_METHOD_SEND,
+    METRIC_METHOD_REFRESH,
+    METRIC_METHOD_SUB_REFRESH,
+    METRIC_METHOD_COUNT,
 };
 
 /* One thread's slots. Made before the thread starts, never freed before all threads ended. */
@@ -67,16 +105,18 @@ struct metrics *metrics_new(void);
 /* Frees all of them; no thread may count any more. */
 void metrics_teardown(void);
 
-/* Index of a code among the labels {code}: those of perr.h and the close codes of RFC 6455, 7.4.1. Codes that are neither share
- * the last index ("other"). */
+/* Index of a code among the labels {code}: those of perr.h and the close codes of RFC 6455, 7.4.1.
+ * Codes that are neither share the last index ("other"). */
 unsigned metrics_code_index(uint32_t code);
 unsigned metrics_code_count(void);
 
-/* Adds to a counter of the calling thread's own set: no lock, no read-modify-write on a shared line. */
+/* Adds to a counter of the calling thread's own set: no lock, no read-modify-write on a shared
+ * line. */
 static inline void metrics_add(struct metrics *m, enum metric id, unsigned label, uint64_t n)
 {
     _Atomic uint64_t *slot = &m->slots[metric_base[id] + label];
-    atomic_store_explicit(slot, atomic_load_explicit(slot, memory_order_relaxed) + n, memory_order_relaxed);
+    atomic_store_explicit(slot, atomic_load_explicit(slot, memory_order_relaxed) + n,
+                          memory_order_relaxed);
 }
 
 /* Sum over all threads. */
@@ -94,17 +134,20 @@ struct metrics_series {
     uint64_t value;
 };
 
-/* Visits the counters in the order of enum metric. Rows with a label {code} have hundreds: of them only those that ever counted. */
+/* Visits the counters in the order of enum metric. Rows with a label {code} have hundreds: of them
+ * only those that ever counted. */
 typedef void (*metrics_each_fn)(const struct metrics_series *series, void *arg);
 void metrics_each(metrics_each_fn fn, void *arg);
 
-/* Prometheus text (version 0.0.4) of the counters that metrics_each visits, HELP and TYPE lines included. Gauges are added by the
- * caller with metrics_gauge. */
+/* Prometheus text (version 0.0.4) of the counters that metrics_each visits, HELP and TYPE lines
+ * included. Gauges are added by the caller with metrics_gauge. */
 void metrics_render(struct buf *out);
 /* One gauge with HELP and TYPE; labels is "" or `{version="..."}`. */
-void metrics_gauge(struct buf *out, const char *name, const char *help, const char *labels, double value);
+void metrics_gauge(struct buf *out, const char *name, const char *help, const char *labels,
+                   double value);
 
-/* For several values under one name: the HELP and TYPE lines (type is "gauge" or "counter"), then one line a value. */
+/* For several values under one name: the HELP and TYPE lines (type is "gauge" or "counter"), then
+ * one line a value. */
 void metrics_family(struct buf *out, const char *name, const char *type, const char *help);
 void metrics_sample(struct buf *out, const char *name, const char *labels, double value);
 /* Appends `name="value"` with the escapes of the format, for values that come from outside. */

@@ -124,7 +124,8 @@ void msg_unref(struct msg *m)
 {
     if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) {
         for (size_t i = 0; i < ENC_COUNT * VARIANT_COUNT; i++) {
-            free(atomic_load_explicit(&m->frames[i / VARIANT_COUNT][i % VARIANT_COUNT], memory_order_relaxed));
+            free(atomic_load_explicit(&m->frames[i / VARIANT_COUNT][i % VARIANT_COUNT],
+                                      memory_order_relaxed));
         }
         free(m);
     }
@@ -140,14 +141,16 @@ static void encode_push(struct push *push, enum proto_encoding enc, struct buf *
     }
 }
 
-/* Turns the payload into what a subscription with delta gets. False: there is no patch that is worth it. */
-static bool make_delta(const struct msg *m, struct arena *a, enum proto_encoding enc, enum msg_variant variant,
-                       struct publication *pub)
+/* Turns the payload into what a subscription with delta gets. False: there is no patch that is
+ * worth it. */
+static bool make_delta(const struct msg *m, struct arena *a, enum proto_encoding enc,
+                       enum msg_variant variant, struct publication *pub)
 {
     struct buf made = {0};
     if (variant == VARIANT_PATCH) {
         struct publication prev;
-        if (m->prev.n == 0 || schema_pb_decode(&publication_schema, m->prev, a, &prev, NULL) != 0 || prev.data.n == 0) {
+        if (m->prev.n == 0 || schema_pb_decode(&publication_schema, m->prev, a, &prev, NULL) != 0 ||
+            prev.data.n == 0) {
             return false;
         }
         fossil_create(prev.data, pub->data, &made);
@@ -167,16 +170,20 @@ static bool make_delta(const struct msg *m, struct arena *a, enum proto_encoding
     return true;
 }
 
-static int encode_publication(const struct msg *m, struct arena *a, enum proto_encoding enc, enum msg_variant variant,
-                              struct buf *out)
+static int encode_publication(const struct msg *m, struct arena *a, enum proto_encoding enc,
+                              enum msg_variant variant, struct buf *out)
 {
     struct publication pub;
     if (schema_pb_decode(&publication_schema, m->body, a, &pub, NULL) != 0) {
         return ERR_SYNTAX;
     }
     pub.offset = m->position.offset;
-    /* A client that subscribed to a stream without an epoch learns it with the first publication. */
-    pub.epoch = m->position.offset == 1 && variant == VARIANT_PLAIN ? m->position.epoch : (struct span){0};
+    /* A client that subscribed to a stream without an epoch learns it with the first publication.
+     */
+    bool tells_epoch =
+        m->position.offset == 1 &&
+        (variant == VARIANT_PLAIN || (enc == ENC_PROTOBUF && variant == VARIANT_FULL));
+    pub.epoch = tells_epoch ? m->position.epoch : (struct span){0};
     /* What serves nodes only. */
     pub.time = 0;
     pub.delta = false;
@@ -225,7 +232,8 @@ static struct msg_frame *frame_of(struct span reply, enum proto_encoding enc)
     return frame;
 }
 
-static struct msg_frame *build(const struct msg *m, enum proto_encoding enc, enum msg_variant variant, int *rc)
+static struct msg_frame *build(const struct msg *m, enum proto_encoding enc,
+                               enum msg_variant variant, int *rc)
 {
     struct arena arena = {0};
     struct buf reply = {0};
@@ -237,7 +245,8 @@ static struct msg_frame *build(const struct msg *m, enum proto_encoding enc, enu
     return frame;
 }
 
-const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc, enum msg_variant variant)
+const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc,
+                                      enum msg_variant variant)
 {
     _Atomic(struct msg_frame *) *slot = &m->frames[enc][variant];
     struct msg_frame *frame = atomic_load_explicit(slot, memory_order_acquire);
@@ -250,7 +259,8 @@ const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc, en
         return rc == ERR_MISSING ? msg_frame_get(m, enc, VARIANT_FULL) : NULL;
     }
     /* Another worker may have built it meanwhile; then its frame is the one. */
-    if (!atomic_compare_exchange_strong_explicit(slot, &frame, mine, memory_order_acq_rel, memory_order_acquire)) {
+    if (!atomic_compare_exchange_strong_explicit(slot, &frame, mine, memory_order_acq_rel,
+                                                 memory_order_acquire)) {
         free(mine);
         return frame;
     }

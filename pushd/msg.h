@@ -16,7 +16,8 @@ struct msg_frame {
 enum msg_variant {
     VARIANT_PLAIN,
     VARIANT_FULL,  /* delta is negotiated, the whole payload: in JSON as a string */
-    VARIANT_PATCH, /* the difference to the publication before it, where it is known and shorter; else as VARIANT_FULL */
+    VARIANT_PATCH, /* the difference to the publication before it, where it is known and shorter;
+                      else as VARIANT_FULL */
     VARIANT_COUNT,
 };
 
@@ -47,7 +48,8 @@ struct msg *msg_new_hashed(struct span channel, uint64_t channel_hash,
 struct msg *msg_ref(struct msg *m);
 void msg_unref(struct msg *m);
 
-/* The frame for one encoding and variant, built now if nobody needed it before. NULL when it cannot be: a body
- * that is no valid Publication, or a payload that is not JSON for JSON clients (they are
+/* The frame for one encoding and variant, built now if nobody needed it before. NULL when it cannot
+ * be: a body that is no valid Publication, or a payload that is not JSON for JSON clients (they are
  * disconnected with 3506). Any thread. */
-const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc, enum msg_variant variant);
+const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc,
+                                      enum msg_variant variant);

@@ -21,11 +21,12 @@
 #include "pushd/worker/limits.h"
 #include "pushd/worker/worker.h"
 
-/* libwebsockets, as Debian builds it, keeps 16 bytes a possible descriptor in each worker and walks over that table whenever a
- * connection ends, so the limit is no larger than the configuration asks for. */
-#define FD_LIMIT 65536
+/* libwebsockets, as Debian builds it, keeps 16 bytes a possible descriptor in each worker and walks
+ * over that table whenever a connection ends, so the limit is no larger than the configuration asks
+ * for. */
+#define FD_LIMIT         65536
 #define HEARTBEAT_MAX_MS 5000
-#define MAX_WORKERS 256
+#define MAX_WORKERS      256
 
 struct server {
     const struct conf *conf;
@@ -59,7 +60,8 @@ static void raise_fd_limit(const struct conf *c)
     }
     r.rlim_cur = want < r.rlim_max ? want : r.rlim_max;
     setrlimit(RLIMIT_NOFILE, &r);
-    log_info(LOG_SERVER, "limit of open files", LOG_NUM("soft", r.rlim_cur), LOG_NUM("hard", r.rlim_max));
+    log_info(LOG_SERVER, "limit of open files", LOG_NUM("soft", r.rlim_cur),
+             LOG_NUM("hard", r.rlim_max));
 }
 
 static uint16_t choose_workers(const struct conf *c)
@@ -99,7 +101,8 @@ static void on_hangup(struct ev_loop *loop, ev_signal *sig, int events)
     (void)loop;
     (void)sig;
     (void)events;
-    log_warn(LOG_SERVER, "SIGHUP: the configuration is read at start only; restart to apply a change");
+    log_warn(LOG_SERVER,
+             "SIGHUP: the configuration is read at start only; restart to apply a change");
 }
 
 static void on_rotate(struct ev_loop *loop, ev_signal *sig, int events)
@@ -131,13 +134,16 @@ static void on_ready(void *arg)
     struct server *s = arg;
     if (!s->ready_sent) {
         s->ready_sent = true;
-        log_info(LOG_SERVER, "ready", LOG_NUM("workers", s->worker_count), LOG_STR("redis",
-                 control_redis_state(s->control) == CONTROL_REDIS_READY ? "connected" : "missing"));
+        log_info(LOG_SERVER, "ready", LOG_NUM("workers", s->worker_count),
+                 LOG_STR("redis", control_redis_state(s->control) == CONTROL_REDIS_READY
+                                      ? "connected"
+                                      : "missing"));
         sd_notify("READY=1\nSTATUS=serving");
     }
 }
 
-/* A worker that hangs must end in a restart, so the manager is pinged only while all of them turn. */
+/* A worker that hangs must end in a restart, so the manager is pinged only while all of them turn.
+ */
 static void on_watchdog(struct ev_loop *loop, ev_timer *t, int events)
 {
     (void)loop;
@@ -145,9 +151,11 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *t, int events)
     struct server *s = t->data;
     int64_t now_ms = clk_mono_ms();
     for (uint16_t i = 0; i < s->running; i++) {
-        int64_t beat = atomic_load_explicit(&s->bus.ports[i].gauges.heartbeat_ms, memory_order_relaxed);
+        int64_t beat =
+            atomic_load_explicit(&s->bus.ports[i].gauges.heartbeat_ms, memory_order_relaxed);
         if (now_ms - beat > HEARTBEAT_MAX_MS) {
-            log_error(LOG_SERVER, "a worker hangs", LOG_NUM("worker", i), LOG_NUM("ms", now_ms - beat));
+            log_error(LOG_SERVER, "a worker hangs", LOG_NUM("worker", i),
+                      LOG_NUM("ms", now_ms - beat));
             return;
         }
     }
@@ -196,11 +204,12 @@ static int make_workers(struct server *s, struct err *e)
     s->workers = mem_zalloc(s->worker_count * sizeof(struct worker *));
     s->threads = mem_zalloc(s->worker_count * sizeof(pthread_t));
     for (uint16_t i = 0; i < s->worker_count; i++) {
-        s->workers[i] = worker_new(&(struct worker_opts){.shared = &s->shared,
-                                                         .index = i,
-                                                         .listen_fds = s->sockets.websocket + i * s->sockets.per_worker,
-                                                         .listen_count = s->sockets.per_worker},
-                                   e);
+        s->workers[i] = worker_new(
+            &(struct worker_opts){.shared = &s->shared,
+                                  .index = i,
+                                  .listen_fds = s->sockets.websocket + i * s->sockets.per_worker,
+                                  .listen_count = s->sockets.per_worker},
+            e);
         if (s->workers[i] == NULL) {
             return ERR_UNAVAILABLE;
         }
@@ -223,14 +232,15 @@ static int make_control(struct server *s, struct err *e)
     }
     int fd = s->sockets.admin;
     s->sockets.admin = -1; /* admin's from here on */
-    s->admin = admin_new(&(struct admin_opts){.conf = s->conf,
-                                              .loop = s->loop,
-                                              .bus = &s->bus,
-                                              .control = s->control,
-                                              .listen_fd = fd,
-                                              .batch_send = s->worker_count != 0 ? "per worker" : "",
-                                              .is_draining = &s->is_draining},
-                         e);
+    s->admin =
+        admin_new(&(struct admin_opts){.conf = s->conf,
+                                       .loop = s->loop,
+                                       .bus = &s->bus,
+                                       .control = s->control,
+                                       .listen_fd = fd,
+                                       .batch_send = s->worker_count != 0 ? "per worker" : "",
+                                       .is_draining = &s->is_draining},
+                  e);
     return s->admin != NULL ? 0 : ERR_UNAVAILABLE;
 }
 

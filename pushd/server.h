@@ -4,5 +4,6 @@
 
 #include "common/policy/conf.h"
 
-/* Runs until SIGTERM or SIGINT. Returns the exit status: 0 after a clean stop. The configuration is borrowed. */
+/* Runs until SIGTERM or SIGINT. Returns the exit status: 0 after a clean stop. The configuration is
+ * borrowed. */
 int server_run(const struct conf *c);

@@ -80,7 +80,8 @@ static int open_websocket(struct sockets *s, size_t i, const char *address, stru
     return rc == 0 ? open_each(s, i, address, e) : rc;
 }
 
-static int open_all(struct sockets *s, const struct conf *c, const struct sd_fd *fds, size_t n, struct err *e)
+static int open_all(struct sockets *s, const struct conf *c, const struct sd_fd *fds, size_t n,
+                    struct err *e)
 {
     size_t inherited = 0;
     for (size_t i = 0; i < n; i++) {
@@ -96,7 +97,8 @@ static int open_all(struct sockets *s, const struct conf *c, const struct sd_fd 
         if (strcmp(fds[i].name, "websocket") == 0) {
             int on = 1;
             fcntl(fds[i].fd, F_SETFL, fcntl(fds[i].fd, F_GETFL) | O_NONBLOCK);
-            setsockopt(fds[i].fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on a Unix socket, harmlessly */
+            setsockopt(fds[i].fd, IPPROTO_TCP, TCP_NODELAY, &on,
+                       sizeof(on)); /* fails on a Unix socket, harmlessly */
             share(s, at++, fds[i].fd);
         }
     }

@@ -11,5 +11,6 @@ int64_t clk_mono_us(void);
 int64_t clk_wall_ms(void);
 int64_t clk_wall_s(void);
 
-/* Tests only: from now on both clocks return these values; a negative value gives the real clock back. */
+/* Tests only: from now on both clocks return these values; a negative value gives the real clock
+ * back. */
 void clk_fake(int64_t mono_ms, int64_t wall_ms);

@@ -4,7 +4,8 @@
 
 #include "common/base/str.h"
 
-/* SipHash-1-3 under a random key of this process, so that nobody outside can choose colliding names. Thread-safe. */
+/* SipHash-1-3 under a random key of this process, so that nobody outside can choose colliding
+ * names. Thread-safe. */
 uint64_t hash_span(struct span s);
 
 /* FNV-1a 64, the hash of Centrifugo's sharding. */

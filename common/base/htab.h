@@ -4,7 +4,8 @@
 
 #include "common/base/str.h"
 
-/* Member of an element. `key` is borrowed from the element and must not change while it is in the table. */
+/* Member of an element. `key` is borrowed from the element and must not change while it is in the
+ * table. */
 struct htab_node {
     struct htab_node *next;
     uint64_t hash;

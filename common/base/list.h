@@ -4,7 +4,8 @@
 
 #include "common/base/base.h"
 
-/* A head, or a member of an element. A head that points to itself is empty; so does an unlinked element. */
+/* A head, or a member of an element. A head that points to itself is empty; so does an unlinked
+ * element. */
 struct list {
     struct list *next;
     struct list *prev;
@@ -60,7 +61,8 @@ static inline void list_move_all(struct list *to, struct list *from)
 }
 
 #define LIST_ENTRY(e, type, member) CONTAINER_OF(e, type, member)
-#define LIST_FOR_EACH(e, head) for (struct list *e = (head)->next; e != (head); e = e->next)
+#define LIST_FOR_EACH(e, head)      for (struct list *e = (head)->next; e != (head); e = e->next)
 /* The current element may be unlinked or freed in the body. */
-#define LIST_FOR_EACH_SAFE(e, head) \
-    for (struct list *e = (head)->next, *e##_next = e->next; e != (head); e = e##_next, e##_next = e->next)
+#define LIST_FOR_EACH_SAFE(e, head)                                       \
+    for (struct list *e = (head)->next, *e##_next = e->next; e != (head); \
+         e = e##_next, e##_next = e->next)

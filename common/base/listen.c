@@ -15,7 +15,7 @@
 
 #include "common/base/mem.h"
 
-#define BACKLOG 4096
+#define BACKLOG       4096
 #define DEFER_SECONDS 10
 
 /* Whether somebody answers on the socket file. */
@@ -34,14 +34,17 @@ static int open_unix(const char *path, struct err *e)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(sa.sun_path)) {
-        err_set(e, ERR_LIMIT, "the socket path %s is longer than %zu bytes", path, sizeof(sa.sun_path) - 1);
+        err_set(e, ERR_LIMIT, "the socket path %s is longer than %zu bytes", path,
+                sizeof(sa.sun_path) - 1);
         return -1;
     }
     strcpy(sa.sun_path, path);
     struct stat st;
     if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
         if (is_alive(&sa)) {
-            err_set(e, ERR_CONFLICT, "cannot listen on unix:%s: another process serves it; stop that one first", path);
+            err_set(e, ERR_CONFLICT,
+                    "cannot listen on unix:%s: another process serves it; stop that one first",
+                    path);
             return -1;
         }
         unlink(path);
@@ -58,7 +61,8 @@ static int open_unix(const char *path, struct err *e)
     return fd;
 }
 
-/* Splits "host:port"; brackets around an IPv6 address are taken off. Both are freed by the caller. */
+/* Splits "host:port"; brackets around an IPv6 address are taken off. Both are freed by the caller.
+ */
 static int split_host(const char *address, char **host, char **port)
 {
     const char *colon = strrchr(address, ':');
@@ -104,7 +108,8 @@ static int open_tcp(const char *address, unsigned flags, struct err *e)
     char *host = NULL;
     char *port = NULL;
     if (split_host(address, &host, &port) != 0) {
-        err_set(e, ERR_SYNTAX, "cannot listen on \"%s\": expected host:port or unix:/path", address);
+        err_set(e, ERR_SYNTAX, "cannot listen on \"%s\": expected host:port or unix:/path",
+                address);
         return -1;
     }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -116,7 +121,8 @@ static int open_tcp(const char *address, unsigned flags, struct err *e)
     } else {
         fd = open_address(found, flags);
         if (fd < 0) {
-            err_set(e, errno == EADDRINUSE ? ERR_CONFLICT : ERR_IO, "cannot listen on %s: %s%s", address, strerror(errno),
+            err_set(e, errno == EADDRINUSE ? ERR_CONFLICT : ERR_IO, "cannot listen on %s: %s%s",
+                    address, strerror(errno),
                     errno == EADDRINUSE ? "; find who has the port with: ss -ltnp" : "");
         }
         freeaddrinfo(found);

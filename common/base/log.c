@@ -12,7 +12,7 @@
 #include "common/base/err.h"
 #include "common/base/mem.h"
 
-#define LOG_LINE_BYTES 2048
+#define LOG_LINE_BYTES  2048
 #define LOG_VALUE_BYTES 512
 
 static const struct {
@@ -20,18 +20,16 @@ static const struct {
     const char *tag;
     char priority; /* of syslog, for the journal */
 } levels[] = {
-    [LOG_LEVEL_TRACE] = {"trace", "TRC", '7'},
-    [LOG_LEVEL_DEBUG] = {"debug", "DBG", '7'},
-    [LOG_LEVEL_INFO] = {"info", "INF", '6'},
-    [LOG_LEVEL_WARN] = {"warn", "WRN", '4'},
-    [LOG_LEVEL_ERROR] = {"error", "ERR", '3'},
-    [LOG_LEVEL_FATAL] = {"fatal", "FTL", '2'},
+    [LOG_LEVEL_TRACE] = {"trace", "TRC", '7'}, [LOG_LEVEL_DEBUG] = {"debug", "DBG", '7'},
+    [LOG_LEVEL_INFO] = {"info", "INF", '6'},   [LOG_LEVEL_WARN] = {"warn", "WRN", '4'},
+    [LOG_LEVEL_ERROR] = {"error", "ERR", '3'}, [LOG_LEVEL_FATAL] = {"fatal", "FTL", '2'},
     [LOG_LEVEL_NONE] = {"none", "", '7'},
 };
 
 static const char *const sources[LOG_SOURCE_COUNT] = {
-    [LOG_SERVER] = "server", [LOG_CONFIG] = "config", [LOG_CLIENT] = "client", [LOG_REDIS] = "redis",
-    [LOG_API] = "api",       [LOG_NODE] = "node",     [LOG_ADMIN] = "admin",
+    [LOG_SERVER] = "server", [LOG_CONFIG] = "config", [LOG_CLIENT] = "client",
+    [LOG_REDIS] = "redis",   [LOG_API] = "api",       [LOG_NODE] = "node",
+    [LOG_ADMIN] = "admin",
 };
 
 enum log_level log_threshold = LOG_LEVEL_INFO;
@@ -163,7 +161,8 @@ static void add_time(struct buf *b)
     buf_addf(b, ".%03dZ ", (int)(ts.tv_nsec / 1000000));
 }
 
-void log_write(enum log_level level, enum log_source source, const char *msg, const struct log_kv *kv)
+void log_write(enum log_level level, enum log_source source, const char *msg,
+               const struct log_kv *kv)
 {
     char storage[LOG_LINE_BYTES];
     /* A fixed buffer: what does not fit is left out, a full line is never lost. */

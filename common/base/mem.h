@@ -4,8 +4,9 @@
 
 #include "common/base/base.h"
 
-/* As malloc, calloc, realloc and friends, but never NULL: running out of memory ends the process with a message.
- * Sizes that a peer chooses have to be limited before they come here. Freed with free(). */
+/* As malloc, calloc, realloc and friends, but never NULL: running out of memory ends the process
+ * with a message. Sizes that a peer chooses have to be limited before they come here. Freed with
+ * free(). */
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *mem_zalloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *mem_realloc(void *p, size_t size) __attribute__((returns_nonnull));
@@ -16,5 +17,6 @@ char *mem_strndup(const char *s, size_t n) __attribute__((malloc, returns_nonnul
 /* Overwrites a secret; the compiler cannot leave it out. */
 void mem_wipe(void *p, size_t n);
 
-/* Whether two byte strings are equal. The time depends on b_len, the length of the one from outside, only. */
+/* Whether two byte strings are equal. The time depends on b_len, the length of the one from
+ * outside, only. */
 bool mem_eq_secret(const void *a, size_t a_len, const void *b, size_t b_len);

@@ -15,9 +15,10 @@ static int find_ids(const char *user, const char *group, uid_t *uid, gid_t *gid,
     errno = 0;
     const struct passwd *pw = getpwnam(user);
     if (pw == NULL) {
-        return err_set(e, ERR_UNKNOWN, "pushd.user names the user \"%s\", which does not exist%s%s: create it with "
-                       "\"adduser --system --group %s\" or set another one", user, errno != 0 ? ": " : "",
-                       errno != 0 ? strerror(errno) : "", user);
+        return err_set(e, ERR_UNKNOWN,
+                       "pushd.user names the user \"%s\", which does not exist%s%s: create it with "
+                       "\"adduser --system --group %s\" or set another one",
+                       user, errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "", user);
     }
     *uid = pw->pw_uid;
     *gid = pw->pw_gid;
@@ -26,8 +27,10 @@ static int find_ids(const char *user, const char *group, uid_t *uid, gid_t *gid,
     }
     const struct group *gr = getgrnam(group);
     if (gr == NULL) {
-        return err_set(e, ERR_UNKNOWN, "pushd.group names the group \"%s\", which does not exist: create it or set "
-                       "another one", group);
+        return err_set(e, ERR_UNKNOWN,
+                       "pushd.group names the group \"%s\", which does not exist: create it or set "
+                       "another one",
+                       group);
     }
     *gid = gr->gr_gid;
     return 0;
@@ -44,8 +47,10 @@ int priv_drop(const char *user, const char *group, struct err *e)
     if (rc != 0) {
         return rc;
     }
-    if (initgroups(user, gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
-        return err_set(e, ERR_IO, "cannot become user \"%s\" (pushd.user): %s", user, strerror(errno));
+    if (initgroups(user, gid) != 0 || setresgid(gid, gid, gid) != 0 ||
+        setresuid(uid, uid, uid) != 0) {
+        return err_set(e, ERR_IO, "cannot become user \"%s\" (pushd.user): %s", user,
+                       strerror(errno));
     }
     if (uid != 0 && setuid(0) == 0) {
         return err_set(e, ERR_IO, "user \"%s\" (pushd.user) was able to become root again", user);

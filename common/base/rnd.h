@@ -4,7 +4,7 @@
 
 #include "common/base/base.h"
 
-#define RND_UUID_LEN 36
+#define RND_UUID_LEN  36
 #define RND_EPOCH_LEN 8
 
 /* Fills from the kernel's generator; aborts if that fails. Thread-safe. */

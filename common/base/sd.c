@@ -30,7 +30,8 @@ void sd_notify(const char *state)
         return;
     }
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
-    ssize_t ignored = sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to, len);
+    ssize_t ignored =
+        sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to, len);
     (void)ignored; /* a manager that does not listen must not stop the service */
     close(fd);
 }
@@ -50,8 +51,8 @@ int64_t sd_watchdog_ms(void)
 {
     uint64_t usec = 0;
     const char *text = getenv("WATCHDOG_USEC");
-    if (text == NULL || !is_for_us("WATCHDOG_PID", true) || span_to_u64(span_str(text), &usec) != 0 ||
-        usec > INT64_MAX) {
+    if (text == NULL || !is_for_us("WATCHDOG_PID", true) ||
+        span_to_u64(span_str(text), &usec) != 0 || usec > INT64_MAX) {
         return 0;
     }
     int64_t half_ms = (int64_t)(usec / 2000);
@@ -72,8 +73,8 @@ static size_t read_fds(struct sd_fd out[SD_MAX_FDS])
 {
     uint64_t count = 0;
     const char *text = getenv("LISTEN_FDS");
-    if (text == NULL || !is_for_us("LISTEN_PID", false) || span_to_u64(span_str(text), &count) != 0 ||
-        count > 4096) {
+    if (text == NULL || !is_for_us("LISTEN_PID", false) ||
+        span_to_u64(span_str(text), &count) != 0 || count > 4096) {
         return 0;
     }
     struct span names = span_str(getenv("LISTEN_FDNAMES"));

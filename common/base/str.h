@@ -6,14 +6,15 @@
 
 #include <string.h>
 
-/* Borrowed bytes, never NUL-terminated by promise. p == NULL means absent, n == 0 with p != NULL means empty. */
+/* Borrowed bytes, never NUL-terminated by promise. p == NULL means absent, n == 0 with p != NULL
+ * means empty. */
 struct span {
     const char *p;
     size_t n;
 };
 
 #define SPAN(literal) ((struct span){.p = "" literal, .n = sizeof(literal) - 1})
-#define SPAN_FMT(s) (int)(s).n, ((s).p != NULL ? (s).p : "")
+#define SPAN_FMT(s)   (int)(s).n, ((s).p != NULL ? (s).p : "")
 
 static inline struct span span_of(const void *p, size_t n)
 {
@@ -59,7 +60,8 @@ struct span span_trim(struct span s);
 /* Position of the first c at or after `from`, or s.n. */
 size_t span_find(struct span s, char c, size_t from);
 
-/* Splits off the text before the next `sep` from *rest. False when *rest is used up (rest->p == NULL). */
+/* Splits off the text before the next `sep` from *rest. False when *rest is used up (rest->p ==
+ * NULL). */
 bool span_split(struct span *rest, char sep, struct span *part);
 
 /* Decimal digits only, no sign, no white space. ERR_SYNTAX or ERR_RANGE. */
@@ -73,8 +75,9 @@ bool span_is_utf8(struct span s);
 /* NUL-terminated copy, freed by the caller with free(). */
 char *span_dup(struct span s);
 
-/* Bytes that grow. `max` is a hard limit, 0 = none: going over it sets `failed` and drops the addition and every later
- * one, so a writer checks once at its end. Zero-initialised it is ready to use. */
+/* Bytes that grow. `max` is a hard limit, 0 = none: going over it sets `failed` and drops the
+ * addition and every later one, so a writer checks once at its end. Zero-initialised it is ready to
+ * use. */
 struct buf {
     char *p;
     size_t n;
@@ -86,7 +89,8 @@ struct buf {
 void buf_free(struct buf *b);
 /* Empties, keeps the memory, clears `failed`. */
 void buf_clear(struct buf *b);
-/* Makes room for n more bytes and returns where they go (not counted yet: add to b->n), or NULL at the limit. */
+/* Makes room for n more bytes and returns where they go (not counted yet: add to b->n), or NULL at
+ * the limit. */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);

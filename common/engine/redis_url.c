@@ -24,18 +24,18 @@ static const struct {
     enum scheme_kind kind;
     const char *advice;
 } schemes[] = {
-    {"tcp",             SCHEME_TCP,     NULL                                             },
-    {"redis",           SCHEME_TCP,     NULL                                             },
-    {"unix",            SCHEME_UNIX,    NULL                                             },
-    {"rediss",          SCHEME_REFUSED,
-     "TLS to Redis is not supported: put stunnel in between, or use a Unix socket"       },
-    {"redis+sentinel",  SCHEME_REFUSED,
-     "Redis Sentinel is not supported: give the address of the master"                   },
+    {"tcp", SCHEME_TCP, NULL},
+    {"redis", SCHEME_TCP, NULL},
+    {"unix", SCHEME_UNIX, NULL},
+    {"rediss", SCHEME_REFUSED,
+     "TLS to Redis is not supported: put stunnel in between, or use a Unix socket"},
+    {"redis+sentinel", SCHEME_REFUSED,
+     "Redis Sentinel is not supported: give the address of the master"},
     {"rediss+sentinel", SCHEME_REFUSED,
-     "Redis Sentinel is not supported: give the address of the master"                   },
-    {"redis+cluster",   SCHEME_REFUSED,
+     "Redis Sentinel is not supported: give the address of the master"},
+    {"redis+cluster", SCHEME_REFUSED,
      "Redis Cluster is not supported: give the address of one Redis outside of a cluster"},
-    {"rediss+cluster",  SCHEME_REFUSED,
+    {"rediss+cluster", SCHEME_REFUSED,
      "Redis Cluster is not supported: give the address of one Redis outside of a cluster"},
 };
 

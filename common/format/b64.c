@@ -21,7 +21,8 @@ static int digit(char c, const char *alphabet)
     return c == alphabet[62] ? 62 : c == alphabet[63] ? 63 : -1;
 }
 
-/* `text` without padding. Bits left over at the end have to be zero, so that each value has one spelling. */
+/* `text` without padding. Bits left over at the end have to be zero, so that each value has one
+ * spelling. */
 static int decode(struct span text, const char *alphabet, struct arena *a, struct span *out)
 {
     if (text.n % 4 == 1) {
@@ -74,7 +75,8 @@ static void encode(struct buf *b, struct span bytes, const char *alphabet, bool 
         for (size_t k = 0; k < 3; k++) {
             v = v << 8 | (k < n ? (unsigned char)bytes.p[i + k] : 0U);
         }
-        char text[4] = {alphabet[v >> 18], alphabet[v >> 12 & 63], alphabet[v >> 6 & 63], alphabet[v & 63]};
+        char text[4] = {alphabet[v >> 18], alphabet[v >> 12 & 63], alphabet[v >> 6 & 63],
+                        alphabet[v & 63]};
         buf_add(b, text, n + 1);
         for (size_t k = n; pad && k < 3; k++) {
             buf_add_char(b, '=');

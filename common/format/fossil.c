@@ -118,7 +118,8 @@ static void align(struct match *m, struct span target)
 }
 
 /* Extends a block that may match at target[at] in both directions; not before `base`. */
-static struct match extend(struct span source, struct span target, size_t block, size_t at, size_t base)
+static struct match extend(struct span source, struct span target, size_t block, size_t at,
+                           size_t base)
 {
     size_t forward = 0;
     while (block + forward < source.n && at + forward < target.n &&
@@ -126,7 +127,8 @@ static struct match extend(struct span source, struct span target, size_t block,
         forward++;
     }
     size_t back = 0;
-    while (back < block && back < at - base && source.p[block - back - 1] == target.p[at - back - 1]) {
+    while (back < block && back < at - base &&
+           source.p[block - back - 1] == target.p[at - back - 1]) {
         back++;
     }
     struct match m = {.from = block - back, .to = at - back, .length = forward + back};
@@ -135,8 +137,8 @@ static struct match extend(struct span source, struct span target, size_t block,
 }
 
 /* The best copy that covers target[at], worth its own encoding. */
-static struct match find(const struct block_index *x, struct span source, struct span target, uint32_t hash, size_t at,
-                         size_t base)
+static struct match find(const struct block_index *x, struct span source, struct span target,
+                         uint32_t hash, size_t at, size_t base)
 {
     struct match best = {0};
     int32_t block = x->head[hash % x->slots];
@@ -161,8 +163,8 @@ static void add_insert(struct buf *b, struct span target, size_t from, size_t to
 }
 
 /* Slides over the target from `base` to the next copy. Returns where to go on. */
-static size_t next_copy(const struct block_index *x, struct span source, struct span target, size_t base,
-                        struct buf *out)
+static size_t next_copy(const struct block_index *x, struct span source, struct span target,
+                        size_t base, struct buf *out)
 {
     struct rolling r = roll_start(target.p + base);
     for (size_t at = base;; at++) {
@@ -236,7 +238,8 @@ static bool take(struct span *s, char c)
 }
 
 /* One segment, or the end: 1 after the checksum. */
-static int apply_segment(struct span source, struct span *delta, size_t start, uint32_t size, struct buf *out)
+static int apply_segment(struct span source, struct span *delta, size_t start, uint32_t size,
+                         struct buf *out)
 {
     uint32_t count;
     int rc = read_number(delta, &count);

@@ -207,7 +207,8 @@ bool jscan_is_valid(struct span text)
     struct jscan s = jscan_of(text);
     struct span value;
     enum jscan_kind kind;
-    return text.p != NULL && jscan_value(&s, &value, &kind) == 0 && jscan_at_end(&s) && span_is_utf8(text);
+    return text.p != NULL && jscan_value(&s, &value, &kind) == 0 && jscan_at_end(&s) &&
+           span_is_utf8(text);
 }
 
 struct jscan jscan_enter(struct span container)

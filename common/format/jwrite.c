@@ -4,12 +4,13 @@
 
 /* 0: as it is, 1: \uXXXX, 2: above ASCII, else the letter of its short escape. */
 static const char classes[256] = {
-    [0x00] = 1,    [0x01] = 1,    [0x02] = 1,    [0x03] = 1,    [0x04] = 1,    [0x05] = 1,    [0x06] = 1,
-    [0x07] = 1,    [0x08] = 'b',  [0x09] = 't',  [0x0a] = 'n',  [0x0b] = 1,    [0x0c] = 'f',  [0x0d] = 'r',
-    [0x0e] = 1,    [0x0f] = 1,    [0x10] = 1,    [0x11] = 1,    [0x12] = 1,    [0x13] = 1,    [0x14] = 1,
-    [0x15] = 1,    [0x16] = 1,    [0x17] = 1,    [0x18] = 1,    [0x19] = 1,    [0x1a] = 1,    [0x1b] = 1,
-    [0x1c] = 1,    [0x1d] = 1,    [0x1e] = 1,    [0x1f] = 1,    ['"'] = '"',   ['\\'] = '\\', ['<'] = 1,
-    ['>'] = 1,     ['&'] = 1,     [0x80 ... 0xff] = 2,
+    [0x00] = 1,   [0x01] = 1,          [0x02] = 1,   [0x03] = 1,    [0x04] = 1,   [0x05] = 1,
+    [0x06] = 1,   [0x07] = 1,          [0x08] = 'b', [0x09] = 't',  [0x0a] = 'n', [0x0b] = 1,
+    [0x0c] = 'f', [0x0d] = 'r',        [0x0e] = 1,   [0x0f] = 1,    [0x10] = 1,   [0x11] = 1,
+    [0x12] = 1,   [0x13] = 1,          [0x14] = 1,   [0x15] = 1,    [0x16] = 1,   [0x17] = 1,
+    [0x18] = 1,   [0x19] = 1,          [0x1a] = 1,   [0x1b] = 1,    [0x1c] = 1,   [0x1d] = 1,
+    [0x1e] = 1,   [0x1f] = 1,          ['"'] = '"',  ['\\'] = '\\', ['<'] = 1,    ['>'] = 1,
+    ['&'] = 1,    [0x80 ... 0xff] = 2,
 };
 
 static void add_u_escape(struct buf *b, unsigned c)
@@ -28,7 +29,8 @@ static size_t add_wide(struct buf *b, struct span rest)
         buf_add_str(b, "\\ufffd");
         return 1;
     }
-    if (len == 3 && memcmp(rest.p, "\xe2\x80", 2) == 0 && (rest.p[2] == '\xa8' || rest.p[2] == '\xa9')) {
+    if (len == 3 && memcmp(rest.p, "\xe2\x80", 2) == 0 &&
+        (rest.p[2] == '\xa8' || rest.p[2] == '\xa9')) {
         add_u_escape(b, rest.p[2] == '\xa8' ? 0x2028 : 0x2029);
     } else {
         buf_add(b, rest.p, len);

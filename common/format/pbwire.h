@@ -4,7 +4,12 @@
 
 #include "common/base/str.h"
 
-enum pb_wire { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
+enum pb_wire {
+    PB_VARINT = 0,
+    PB_FIXED64 = 1,
+    PB_BYTES = 2,
+    PB_FIXED32 = 5
+};
 
 struct pb_reader {
     const char *p;

@@ -21,9 +21,10 @@ enum schema_kind {
 };
 
 enum {
-    FIELD_REPEATED = 1, /* KIND_STR: struct vec of struct span; KIND_MSG: struct vec of the message itself */
-    FIELD_ALWAYS = 2,   /* written in JSON even when empty or zero */
-    FIELD_COMPACT = 4,  /* KIND_BYTES in JSON: written without white space, see jwrite_compact */
+    FIELD_REPEATED =
+        1, /* KIND_STR: struct vec of struct span; KIND_MSG: struct vec of the message itself */
+    FIELD_ALWAYS = 2,  /* written in JSON even when empty or zero */
+    FIELD_COMPACT = 4, /* KIND_BYTES in JSON: written without white space, see jwrite_compact */
 };
 
 /* `n` elements, contiguous. */
@@ -65,29 +66,36 @@ struct schema {
     size_t count;
 };
 
-#define FIELD(type, number_, member, kind_, ...) \
-    {.name = #member, .number = (number_), .kind = (kind_), .offset = offsetof(struct type, member), __VA_ARGS__}
+#define FIELD(type, number_, member, kind_, ...)               \
+    {                                                          \
+        .name = #member, .number = (number_), .kind = (kind_), \
+        .offset = offsetof(struct type, member), __VA_ARGS__   \
+    }
 
-/* Why decoding failed, for the explanation that goes to a person: a constant text and the member it concerns. */
+/* Why decoding failed, for the explanation that goes to a person: a constant text and the member it
+ * concerns. */
 struct schema_error {
-    const char *what; /* such as "malformed JSON", "expected a string" */
+    const char *what;  /* such as "malformed JSON", "expected a string" */
     struct span field; /* name of the member, or absent; borrowed from the table */
 };
 
-/* Decodes one JSON object into `out` (of s->size, zeroed here). Strings and sub-messages live in the text or the arena, which
- * both have to outlive the result. Unknown members are ignored, names match exactly or else without case, the last of
- * duplicate members counts, null is like absent (for KIND_BYTES: the value null). *consumed gets the number of bytes up to
- * the end of the object; the caller decides what may follow. `e` may be NULL.
- * ERR_SYNTAX, ERR_TYPE, ERR_LIMIT. */
-int schema_json_decode(const struct schema *s, struct span text, struct arena *a, void *out, size_t *consumed,
-                       struct schema_error *e);
+/* Decodes one JSON object into `out` (of s->size, zeroed here). Strings and sub-messages live in
+ * the text or the arena, which both have to outlive the result. Unknown members are ignored, names
+ * match exactly or else without case, the last of duplicate members counts, null is like absent
+ * (for KIND_BYTES: the value null). *consumed gets the number of bytes up to the end of the object;
+ * the caller decides what may follow. `e` may be NULL. ERR_SYNTAX, ERR_TYPE, ERR_LIMIT. */
+int schema_json_decode(const struct schema *s, struct span text, struct arena *a, void *out,
+                       size_t *consumed, struct schema_error *e);
 
 /* The same for Protobuf; takes the whole of `bytes`. Invalid UTF-8 in strings is ERR_SYNTAX. */
-int schema_pb_decode(const struct schema *s, struct span bytes, struct arena *a, void *out, struct schema_error *e);
+int schema_pb_decode(const struct schema *s, struct span bytes, struct arena *a, void *out,
+                     struct schema_error *e);
 
-/* Appends a message. Absent and zero fields are left out. JSON: map members are written in the order of the vec. */
+/* Appends a message. Absent and zero fields are left out. JSON: map members are written in the
+ * order of the vec. */
 void schema_json_encode(const struct schema *s, const void *msg, struct buf *b);
 void schema_pb_encode(const struct schema *s, const void *msg, struct buf *b);
 
-/* Whether every payload (KIND_BYTES) in the message is valid JSON, so that it may be embedded in JSON. */
+/* Whether every payload (KIND_BYTES) in the message is valid JSON, so that it may be embedded in
+ * JSON. */
 bool schema_payloads_are_json(const struct schema *s, const void *msg);

@@ -123,7 +123,8 @@ static struct span *map_key(const struct vec *v, size_t size, size_t i)
 }
 
 /* The slot of `key`: that of the equal key, or a free one. */
-static uint32_t *index_slot(const struct map_index *ix, const struct vec *v, size_t size, struct span key)
+static uint32_t *index_slot(const struct map_index *ix, const struct vec *v, size_t size,
+                            struct span key)
 {
     size_t at = hash_span(key) & ix->mask;
     while (ix->slots[at] != 0 && !span_eq(*map_key(v, size, ix->slots[at] - 1), key)) {
@@ -142,8 +143,10 @@ static void index_grow(struct map_index *ix, const struct vec *v, size_t size, s
     }
 }
 
-/* The element of a map for `key`: the last of duplicate members counts, at the place of the first. */
-static void *map_slot(struct vec *v, size_t size, struct span key, struct arena *a, struct map_index *ix)
+/* The element of a map for `key`: the last of duplicate members counts, at the place of the first.
+ */
+static void *map_slot(struct vec *v, size_t size, struct span key, struct arena *a,
+                      struct map_index *ix)
 {
     if (v->n <= MAP_LINEAR_MAX) {
         for (size_t i = 0; i < v->n; i++) {
@@ -212,8 +215,8 @@ static int decode_map(const struct field *f, struct span value, struct arena *a,
     return 0;
 }
 
-static int decode_message(const struct field *f, struct span value, enum jscan_kind kind, struct arena *a,
-                          void **at, struct schema_error *e)
+static int decode_message(const struct field *f, struct span value, enum jscan_kind kind,
+                          struct arena *a, void **at, struct schema_error *e)
 {
     if (kind != JSCAN_OBJECT) {
         return schema__fail(e, ERR_TYPE, "expected an object", f);
@@ -222,8 +225,8 @@ static int decode_message(const struct field *f, struct span value, enum jscan_k
     return decode_object(f->sub, value, a, *at, e);
 }
 
-static int decode_field(const struct field *f, struct span value, enum jscan_kind kind, struct arena *a, void *msg,
-                        struct schema_error *e)
+static int decode_field(const struct field *f, struct span value, enum jscan_kind kind,
+                        struct arena *a, void *msg, struct schema_error *e)
 {
     void *at = schema__at(f, msg);
     if (kind == JSCAN_NULL && f->kind != KIND_BYTES) {
@@ -280,8 +283,8 @@ static int decode_object(const struct schema *s, struct span object, struct aren
     return 0;
 }
 
-int schema_json_decode(const struct schema *s, struct span text, struct arena *a, void *out, size_t *consumed,
-                       struct schema_error *e)
+int schema_json_decode(const struct schema *s, struct span text, struct arena *a, void *out,
+                       size_t *consumed, struct schema_error *e)
 {
     struct jscan scan = jscan_of(text);
     struct span value;
@@ -301,7 +304,8 @@ int schema_json_decode(const struct schema *s, struct span text, struct arena *a
     return decode_object(s, value, a, out, e);
 }
 
-/* The shortest text that reads back as v. JSON has no word for infinite and undefined ones: they become 0. */
+/* The shortest text that reads back as v. JSON has no word for infinite and undefined ones: they
+ * become 0. */
 static void add_double(struct buf *b, double v)
 {
     char text[32] = "0";

@@ -64,7 +64,8 @@ static void store_scalar(const struct field *f, uint64_t v, void *at)
     }
 }
 
-static int store_string(struct pb_decoder *d, const struct field *f, struct span bytes, struct span *at)
+static int store_string(struct pb_decoder *d, const struct field *f, struct span bytes,
+                        struct span *at)
 {
     if (f->kind != KIND_BYTES && !span_is_utf8(bytes)) {
         return schema__fail(d->error, ERR_SYNTAX, "a string that is not UTF-8", f);
@@ -74,7 +75,8 @@ static int store_string(struct pb_decoder *d, const struct field *f, struct span
 }
 
 /* One entry message of a map: 1 key, 2 value. */
-static int decode_entry(struct pb_decoder *d, const struct field *f, struct span bytes, void *element)
+static int decode_entry(struct pb_decoder *d, const struct field *f, struct span bytes,
+                        void *element)
 {
     struct pb_reader r = pb_reader_of(bytes);
     struct pb_field pf;
@@ -105,7 +107,8 @@ static int decode_entry(struct pb_decoder *d, const struct field *f, struct span
     return rc == 0 ? 0 : schema__fail(d->error, rc, malformed, f);
 }
 
-static int decode_bytes_field(struct pb_decoder *d, const struct field *f, struct span bytes, void *at)
+static int decode_bytes_field(struct pb_decoder *d, const struct field *f, struct span bytes,
+                              void *at)
 {
     if (f->kind == KIND_MAP_STR || f->kind == KIND_MAP_MSG || f->kind == KIND_MAP_DBL) {
         return decode_entry(d, f, bytes, schema__vec_add(at, schema__element_size(f), d->arena));
@@ -150,7 +153,8 @@ static int decode(struct pb_decoder *d, const struct schema *s, struct span byte
     return rc == 0 ? 0 : schema__fail(d->error, rc, malformed, NULL);
 }
 
-int schema_pb_decode(const struct schema *s, struct span bytes, struct arena *a, void *out, struct schema_error *e)
+int schema_pb_decode(const struct schema *s, struct span bytes, struct arena *a, void *out,
+                     struct schema_error *e)
 {
     struct pb_decoder d = {.arena = a, .error = e};
     return decode(&d, s, bytes, out);

@@ -20,7 +20,8 @@ size_t schema__element_size(const struct field *f);
 /* Whether the field is absent or has its zero value. */
 bool schema__is_empty(const struct field *f, const void *msg);
 
-/* Appends a zeroed element to a vec that lives in the arena; capacities are powers of two, so n tells when it is full. */
+/* Appends a zeroed element to a vec that lives in the arena; capacities are powers of two, so n
+ * tells when it is full. */
 void *schema__vec_add(struct vec *v, size_t element_size, struct arena *a);
 
 int schema__fail(struct schema_error *e, int code, const char *what, const struct field *f);

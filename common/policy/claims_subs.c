@@ -16,25 +16,25 @@ struct sub_options {
 };
 
 static const struct claim_row option_rows[] = {
-    {SPAN("info"),     CLAIM_ANY,    offsetof(struct sub_options, info),     NULL},
-    {SPAN("b64info"),  CLAIM_STR,    offsetof(struct sub_options, b64info),
-     "b64info in subs has to be a string"                                        },
-    {SPAN("data"),     CLAIM_ANY,    offsetof(struct sub_options, data),     NULL},
-    {SPAN("b64data"),  CLAIM_STR,    offsetof(struct sub_options, b64data),
-     "b64data in subs has to be a string"                                        },
+    {SPAN("info"), CLAIM_ANY, offsetof(struct sub_options, info), NULL},
+    {SPAN("b64info"), CLAIM_STR, offsetof(struct sub_options, b64info),
+     "b64info in subs has to be a string"},
+    {SPAN("data"), CLAIM_ANY, offsetof(struct sub_options, data), NULL},
+    {SPAN("b64data"), CLAIM_STR, offsetof(struct sub_options, b64data),
+     "b64data in subs has to be a string"},
     {SPAN("override"), CLAIM_OBJECT, offsetof(struct sub_options, override),
-     "override in subs has to be an object"                                      },
+     "override in subs has to be an object"},
 };
 
 static const struct {
     struct span name;
     size_t offset;
 } overrides[] = {
-    {SPAN("presence"),              offsetof(struct token_sub, presence)             },
-    {SPAN("join_leave"),            offsetof(struct token_sub, join_leave)           },
+    {SPAN("presence"), offsetof(struct token_sub, presence)},
+    {SPAN("join_leave"), offsetof(struct token_sub, join_leave)},
     {SPAN("force_push_join_leave"), offsetof(struct token_sub, force_push_join_leave)},
-    {SPAN("force_recovery"),        offsetof(struct token_sub, force_recovery)       },
-    {SPAN("force_positioning"),     offsetof(struct token_sub, force_positioning)    },
+    {SPAN("force_recovery"), offsetof(struct token_sub, force_recovery)},
+    {SPAN("force_positioning"), offsetof(struct token_sub, force_positioning)},
 };
 
 /* {"presence":{"value":true},...}; an empty object is {"value":false}. */

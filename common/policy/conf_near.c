@@ -66,7 +66,8 @@ struct nearest {
 static void consider(struct nearest *best, const char *path, struct span shown, struct span name)
 {
     size_t gap = shown.n > name.n ? shown.n - name.n : name.n - shown.n;
-    if (shown.n > NAME_MAX_BYTES || gap >= best->distance) { /* each byte more or less is one step */
+    if (shown.n > NAME_MAX_BYTES ||
+        gap >= best->distance) { /* each byte more or less is one step */
         return;
     }
     unsigned d = distance(name, shown);

@@ -6,8 +6,8 @@
 
 #include "common/base/mem.h"
 
-#define MAX_DEPTH 16
-#define MAX_NODES 1024
+#define MAX_DEPTH        16
+#define MAX_NODES        1024
 #define NUMBER_MAX_BYTES 64
 
 struct tags_filter {
@@ -16,7 +16,11 @@ struct tags_filter {
 };
 
 /* What an operator compares with. */
-enum operand { OPERAND_VAL, OPERAND_VALS, OPERAND_NONE };
+enum operand {
+    OPERAND_VAL,
+    OPERAND_VALS,
+    OPERAND_NONE
+};
 
 typedef bool (*compare_fn)(const struct filter_node *n, const struct span *tag);
 
@@ -130,12 +134,18 @@ static const struct comparison {
     enum operand operand;
     compare_fn compare;
 } comparisons[] = {
-    {"eq", OPERAND_VAL, is_equal},        {"neq", OPERAND_VAL, is_not_equal},
-    {"in", OPERAND_VALS, is_in},          {"nin", OPERAND_VALS, is_not_in},
-    {"ex", OPERAND_NONE, exists},         {"nex", OPERAND_NONE, is_absent},
-    {"sw", OPERAND_VAL, starts_with},     {"ew", OPERAND_VAL, ends_with},
-    {"ct", OPERAND_VAL, contains},        {"lt", OPERAND_VAL, is_less},
-    {"lte", OPERAND_VAL, is_less_or_equal}, {"gt", OPERAND_VAL, is_greater},
+    {"eq", OPERAND_VAL, is_equal},
+    {"neq", OPERAND_VAL, is_not_equal},
+    {"in", OPERAND_VALS, is_in},
+    {"nin", OPERAND_VALS, is_not_in},
+    {"ex", OPERAND_NONE, exists},
+    {"nex", OPERAND_NONE, is_absent},
+    {"sw", OPERAND_VAL, starts_with},
+    {"ew", OPERAND_VAL, ends_with},
+    {"ct", OPERAND_VAL, contains},
+    {"lt", OPERAND_VAL, is_less},
+    {"lte", OPERAND_VAL, is_less_or_equal},
+    {"gt", OPERAND_VAL, is_greater},
     {"gte", OPERAND_VAL, is_greater_or_equal},
 };
 

@@ -66,13 +66,11 @@ static int check_texts(const struct token_mint *m, struct err *e)
     const struct {
         struct span text;
         const char *what;
-    } texts[] = {
-        {m->user,       "user"      },
-        {m->user_claim, "user claim"},
-        {m->channel,    "channel"   },
-        {m->audience,   "audience"  },
-        {m->issuer,     "issuer"    }
-    };
+    } texts[] = {{m->user, "user"},
+                 {m->user_claim, "user claim"},
+                 {m->channel, "channel"},
+                 {m->audience, "audience"},
+                 {m->issuer, "issuer"}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (!span_is_utf8(texts[i].text)) {
             return err_set(e, ERR_SYNTAX, "the %s of the token is not UTF-8", texts[i].what);

@@ -27,8 +27,8 @@ static const struct {
     size_t half;
 } curves[] = {
     {"prime256v1", 256, 32},
-    {"secp384r1",  384, 48},
-    {"secp521r1",  512, 66},
+    {"secp384r1", 384, 48},
+    {"secp521r1", 512, 66},
 };
 
 static EVP_PKEY *parse_public_key(const char *pem, const char *type)

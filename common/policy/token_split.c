@@ -5,14 +5,10 @@
 #include "common/policy/token_keys.h"
 
 static const struct token_alg algs[] = {
-    {SPAN("HS256"), TOKEN_HMAC,  256},
-    {SPAN("HS384"), TOKEN_HMAC,  384},
-    {SPAN("HS512"), TOKEN_HMAC,  512},
-    {SPAN("RS256"), TOKEN_RSA,   256},
-    {SPAN("RS384"), TOKEN_RSA,   384},
-    {SPAN("RS512"), TOKEN_RSA,   512},
-    {SPAN("ES256"), TOKEN_ECDSA, 256},
-    {SPAN("ES384"), TOKEN_ECDSA, 384},
+    {SPAN("HS256"), TOKEN_HMAC, 256},  {SPAN("HS384"), TOKEN_HMAC, 384},
+    {SPAN("HS512"), TOKEN_HMAC, 512},  {SPAN("RS256"), TOKEN_RSA, 256},
+    {SPAN("RS384"), TOKEN_RSA, 384},   {SPAN("RS512"), TOKEN_RSA, 512},
+    {SPAN("ES256"), TOKEN_ECDSA, 256}, {SPAN("ES384"), TOKEN_ECDSA, 384},
     {SPAN("ES512"), TOKEN_ECDSA, 512},
 };
 

@@ -14,7 +14,10 @@ static const struct field api_publish_fields[] = {
     FIELD(api_publish, 9, version_epoch, KIND_STR),
 };
 const struct schema api_publish_schema = {
-    "ApiPublish", sizeof(struct api_publish), api_publish_fields, ARRAY_LEN(api_publish_fields),
+    "ApiPublish",
+    sizeof(struct api_publish),
+    api_publish_fields,
+    ARRAY_LEN(api_publish_fields),
 };
 
 static const struct field api_broadcast_fields[] = {
@@ -29,14 +32,20 @@ static const struct field api_broadcast_fields[] = {
     FIELD(api_broadcast, 9, version_epoch, KIND_STR),
 };
 const struct schema api_broadcast_schema = {
-    "ApiBroadcast", sizeof(struct api_broadcast), api_broadcast_fields, ARRAY_LEN(api_broadcast_fields),
+    "ApiBroadcast",
+    sizeof(struct api_broadcast),
+    api_broadcast_fields,
+    ARRAY_LEN(api_broadcast_fields),
 };
 
 static const struct field bool_value_fields[] = {
     FIELD(bool_value, 1, value, KIND_BOOL),
 };
 const struct schema bool_value_schema = {
-    "BoolValue", sizeof(struct bool_value), bool_value_fields, ARRAY_LEN(bool_value_fields),
+    "BoolValue",
+    sizeof(struct bool_value),
+    bool_value_fields,
+    ARRAY_LEN(bool_value_fields),
 };
 
 static const struct field api_override_fields[] = {
@@ -47,7 +56,10 @@ static const struct field api_override_fields[] = {
     FIELD(api_override, 5, force_push_join_leave, KIND_MSG, .sub = &bool_value_schema),
 };
 const struct schema api_override_schema = {
-    "ApiOverride", sizeof(struct api_override), api_override_fields, ARRAY_LEN(api_override_fields),
+    "ApiOverride",
+    sizeof(struct api_override),
+    api_override_fields,
+    ARRAY_LEN(api_override_fields),
 };
 
 static const struct field api_subscribe_fields[] = {
@@ -64,7 +76,10 @@ static const struct field api_subscribe_fields[] = {
     FIELD(api_subscribe, 11, session, KIND_STR),
 };
 const struct schema api_subscribe_schema = {
-    "ApiSubscribe", sizeof(struct api_subscribe), api_subscribe_fields, ARRAY_LEN(api_subscribe_fields),
+    "ApiSubscribe",
+    sizeof(struct api_subscribe),
+    api_subscribe_fields,
+    ARRAY_LEN(api_subscribe_fields),
 };
 
 static const struct field api_unsubscribe_fields[] = {
@@ -74,7 +89,10 @@ static const struct field api_unsubscribe_fields[] = {
     FIELD(api_unsubscribe, 4, session, KIND_STR),
 };
 const struct schema api_unsubscribe_schema = {
-    "ApiUnsubscribe", sizeof(struct api_unsubscribe), api_unsubscribe_fields, ARRAY_LEN(api_unsubscribe_fields),
+    "ApiUnsubscribe",
+    sizeof(struct api_unsubscribe),
+    api_unsubscribe_fields,
+    ARRAY_LEN(api_unsubscribe_fields),
 };
 
 static const struct field api_disconnect_object_fields[] = {
@@ -82,7 +100,10 @@ static const struct field api_disconnect_object_fields[] = {
     FIELD(api_disconnect_object, 2, reason, KIND_STR),
 };
 const struct schema api_disconnect_object_schema = {
-    "ApiDisconnectObject", sizeof(struct api_disconnect_object), api_disconnect_object_fields, ARRAY_LEN(api_disconnect_object_fields),
+    "ApiDisconnectObject",
+    sizeof(struct api_disconnect_object),
+    api_disconnect_object_fields,
+    ARRAY_LEN(api_disconnect_object_fields),
 };
 
 static const struct field api_disconnect_fields[] = {
@@ -93,26 +114,32 @@ static const struct field api_disconnect_fields[] = {
     FIELD(api_disconnect, 5, session, KIND_STR),
 };
 const struct schema api_disconnect_schema = {
-    "ApiDisconnect", sizeof(struct api_disconnect), api_disconnect_fields, ARRAY_LEN(api_disconnect_fields),
+    "ApiDisconnect",
+    sizeof(struct api_disconnect),
+    api_disconnect_fields,
+    ARRAY_LEN(api_disconnect_fields),
 };
 
 static const struct field api_refresh_fields[] = {
-    FIELD(api_refresh, 1, user, KIND_STR),
-    FIELD(api_refresh, 2, client, KIND_STR),
-    FIELD(api_refresh, 3, expired, KIND_BOOL),
-    FIELD(api_refresh, 4, expire_at, KIND_I64),
-    FIELD(api_refresh, 5, info, KIND_BYTES),
-    FIELD(api_refresh, 6, session, KIND_STR),
+    FIELD(api_refresh, 1, user, KIND_STR),     FIELD(api_refresh, 2, client, KIND_STR),
+    FIELD(api_refresh, 3, expired, KIND_BOOL), FIELD(api_refresh, 4, expire_at, KIND_I64),
+    FIELD(api_refresh, 5, info, KIND_BYTES),   FIELD(api_refresh, 6, session, KIND_STR),
 };
 const struct schema api_refresh_schema = {
-    "ApiRefresh", sizeof(struct api_refresh), api_refresh_fields, ARRAY_LEN(api_refresh_fields),
+    "ApiRefresh",
+    sizeof(struct api_refresh),
+    api_refresh_fields,
+    ARRAY_LEN(api_refresh_fields),
 };
 
 static const struct field api_channel_fields[] = {
     FIELD(api_channel, 1, channel, KIND_STR),
 };
 const struct schema api_channel_schema = {
-    "ApiChannel", sizeof(struct api_channel), api_channel_fields, ARRAY_LEN(api_channel_fields),
+    "ApiChannel",
+    sizeof(struct api_channel),
+    api_channel_fields,
+    ARRAY_LEN(api_channel_fields),
 };
 
 static const struct field api_history_fields[] = {
@@ -122,14 +149,20 @@ static const struct field api_history_fields[] = {
     FIELD(api_history, 4, reverse, KIND_BOOL),
 };
 const struct schema api_history_schema = {
-    "ApiHistory", sizeof(struct api_history), api_history_fields, ARRAY_LEN(api_history_fields),
+    "ApiHistory",
+    sizeof(struct api_history),
+    api_history_fields,
+    ARRAY_LEN(api_history_fields),
 };
 
 static const struct field api_channels_fields[] = {
     FIELD(api_channels, 1, pattern, KIND_STR),
 };
 const struct schema api_channels_schema = {
-    "ApiChannels", sizeof(struct api_channels), api_channels_fields, ARRAY_LEN(api_channels_fields),
+    "ApiChannels",
+    sizeof(struct api_channels),
+    api_channels_fields,
+    ARRAY_LEN(api_channels_fields),
 };
 
 static const struct field api_rpc_fields[] = {
@@ -137,7 +170,10 @@ static const struct field api_rpc_fields[] = {
     FIELD(api_rpc, 2, params, KIND_BYTES),
 };
 const struct schema api_rpc_schema = {
-    "ApiRPC", sizeof(struct api_rpc), api_rpc_fields, ARRAY_LEN(api_rpc_fields),
+    "ApiRPC",
+    sizeof(struct api_rpc),
+    api_rpc_fields,
+    ARRAY_LEN(api_rpc_fields),
 };
 
 static const struct field api_position_fields[] = {
@@ -145,7 +181,10 @@ static const struct field api_position_fields[] = {
     FIELD(api_position, 2, epoch, KIND_STR),
 };
 const struct schema api_position_schema = {
-    "ApiPosition", sizeof(struct api_position), api_position_fields, ARRAY_LEN(api_position_fields),
+    "ApiPosition",
+    sizeof(struct api_position),
+    api_position_fields,
+    ARRAY_LEN(api_position_fields),
 };
 
 static const struct field api_client_info_fields[] = {
@@ -155,14 +194,21 @@ static const struct field api_client_info_fields[] = {
     FIELD(api_client_info, 4, chan_info, KIND_BYTES, .flags = FIELD_COMPACT),
 };
 const struct schema api_client_info_schema = {
-    "ApiClientInfo", sizeof(struct api_client_info), api_client_info_fields, ARRAY_LEN(api_client_info_fields),
+    "ApiClientInfo",
+    sizeof(struct api_client_info),
+    api_client_info_fields,
+    ARRAY_LEN(api_client_info_fields),
 };
 
 static const struct field api_presence_result_fields[] = {
-    FIELD(api_presence_result, 1, presence, KIND_MAP_MSG, .flags = FIELD_ALWAYS, .sub = &api_client_info_schema),
+    FIELD(api_presence_result, 1, presence, KIND_MAP_MSG, .flags = FIELD_ALWAYS,
+          .sub = &api_client_info_schema),
 };
 const struct schema api_presence_result_schema = {
-    "ApiPresenceResult", sizeof(struct api_presence_result), api_presence_result_fields, ARRAY_LEN(api_presence_result_fields),
+    "ApiPresenceResult",
+    sizeof(struct api_presence_result),
+    api_presence_result_fields,
+    ARRAY_LEN(api_presence_result_fields),
 };
 
 static const struct field api_publication_fields[] = {
@@ -172,30 +218,44 @@ static const struct field api_publication_fields[] = {
     FIELD(api_publication, 5, tags, KIND_MAP_STR),
 };
 const struct schema api_publication_schema = {
-    "ApiPublication", sizeof(struct api_publication), api_publication_fields, ARRAY_LEN(api_publication_fields),
+    "ApiPublication",
+    sizeof(struct api_publication),
+    api_publication_fields,
+    ARRAY_LEN(api_publication_fields),
 };
 
 static const struct field api_history_result_fields[] = {
-    FIELD(api_history_result, 1, publications, KIND_MSG, .flags = FIELD_ALWAYS | FIELD_REPEATED, .sub = &api_publication_schema),
+    FIELD(api_history_result, 1, publications, KIND_MSG, .flags = FIELD_ALWAYS | FIELD_REPEATED,
+          .sub = &api_publication_schema),
     FIELD(api_history_result, 2, epoch, KIND_STR, .flags = FIELD_ALWAYS),
     FIELD(api_history_result, 3, offset, KIND_U64, .flags = FIELD_ALWAYS),
 };
 const struct schema api_history_result_schema = {
-    "ApiHistoryResult", sizeof(struct api_history_result), api_history_result_fields, ARRAY_LEN(api_history_result_fields),
+    "ApiHistoryResult",
+    sizeof(struct api_history_result),
+    api_history_result_fields,
+    ARRAY_LEN(api_history_result_fields),
 };
 
 static const struct field api_channel_info_fields[] = {
     FIELD(api_channel_info, 1, num_clients, KIND_U32, .flags = FIELD_ALWAYS),
 };
 const struct schema api_channel_info_schema = {
-    "ApiChannelInfo", sizeof(struct api_channel_info), api_channel_info_fields, ARRAY_LEN(api_channel_info_fields),
+    "ApiChannelInfo",
+    sizeof(struct api_channel_info),
+    api_channel_info_fields,
+    ARRAY_LEN(api_channel_info_fields),
 };
 
 static const struct field api_channels_result_fields[] = {
-    FIELD(api_channels_result, 1, channels, KIND_MAP_MSG, .flags = FIELD_ALWAYS, .sub = &api_channel_info_schema),
+    FIELD(api_channels_result, 1, channels, KIND_MAP_MSG, .flags = FIELD_ALWAYS,
+          .sub = &api_channel_info_schema),
 };
 const struct schema api_channels_result_schema = {
-    "ApiChannelsResult", sizeof(struct api_channels_result), api_channels_result_fields, ARRAY_LEN(api_channels_result_fields),
+    "ApiChannelsResult",
+    sizeof(struct api_channels_result),
+    api_channels_result_fields,
+    ARRAY_LEN(api_channels_result_fields),
 };
 
 static const struct field api_node_metrics_fields[] = {
@@ -203,7 +263,10 @@ static const struct field api_node_metrics_fields[] = {
     FIELD(api_node_metrics, 2, items, KIND_MAP_DBL),
 };
 const struct schema api_node_metrics_schema = {
-    "ApiNodeMetrics", sizeof(struct api_node_metrics), api_node_metrics_fields, ARRAY_LEN(api_node_metrics_fields),
+    "ApiNodeMetrics",
+    sizeof(struct api_node_metrics),
+    api_node_metrics_fields,
+    ARRAY_LEN(api_node_metrics_fields),
 };
 
 static const struct field api_node_fields[] = {
@@ -218,12 +281,19 @@ static const struct field api_node_fields[] = {
     FIELD(api_node, 10, num_subs, KIND_U32, .flags = FIELD_ALWAYS),
 };
 const struct schema api_node_schema = {
-    "ApiNode", sizeof(struct api_node), api_node_fields, ARRAY_LEN(api_node_fields),
+    "ApiNode",
+    sizeof(struct api_node),
+    api_node_fields,
+    ARRAY_LEN(api_node_fields),
 };
 
 static const struct field api_info_result_fields[] = {
-    FIELD(api_info_result, 1, nodes, KIND_MSG, .flags = FIELD_ALWAYS | FIELD_REPEATED, .sub = &api_node_schema),
+    FIELD(api_info_result, 1, nodes, KIND_MSG, .flags = FIELD_ALWAYS | FIELD_REPEATED,
+          .sub = &api_node_schema),
 };
 const struct schema api_info_result_schema = {
-    "ApiInfoResult", sizeof(struct api_info_result), api_info_result_fields, ARRAY_LEN(api_info_result_fields),
+    "ApiInfoResult",
+    sizeof(struct api_info_result),
+    api_info_result_fields,
+    ARRAY_LEN(api_info_result_fields),
 };

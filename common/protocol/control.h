@@ -4,8 +4,9 @@
 
 #include "common/protocol/proto.h"
 
-/* Always Protobuf. The payload of PREFIX.control and PREFIX.node.UID is one struct control_command; the first sub-message that is
- * set counts. The surveys named "channels" carry channels_survey and are answered with channels_answer. */
+/* Always Protobuf. The payload of PREFIX.control and PREFIX.node.UID is one struct control_command;
+ * the first sub-message that is set counts. The surveys named "channels" carry channels_survey and
+ * are answered with channels_answer. */
 
 struct node_metrics {
     double interval;

@@ -7,7 +7,10 @@ static const struct field node_metrics_fields[] = {
     FIELD(node_metrics, 2, items, KIND_MAP_DBL),
 };
 const struct schema node_metrics_schema = {
-    "NodeMetrics", sizeof(struct node_metrics), node_metrics_fields, ARRAY_LEN(node_metrics_fields),
+    "NodeMetrics",
+    sizeof(struct node_metrics),
+    node_metrics_fields,
+    ARRAY_LEN(node_metrics_fields),
 };
 
 static const struct field node_ping_fields[] = {
@@ -23,7 +26,10 @@ static const struct field node_ping_fields[] = {
     FIELD(node_ping, 10, num_subs, KIND_U32),
 };
 const struct schema node_ping_schema = {
-    "Node", sizeof(struct node_ping), node_ping_fields, ARRAY_LEN(node_ping_fields),
+    "Node",
+    sizeof(struct node_ping),
+    node_ping_fields,
+    ARRAY_LEN(node_ping_fields),
 };
 
 static const struct field control_unsubscribe_fields[] = {
@@ -37,7 +43,10 @@ static const struct field control_unsubscribe_fields[] = {
     FIELD(control_unsubscribe, 8, all_users, KIND_BOOL),
 };
 const struct schema control_unsubscribe_schema = {
-    "CtlUnsubscribe", sizeof(struct control_unsubscribe), control_unsubscribe_fields, ARRAY_LEN(control_unsubscribe_fields),
+    "CtlUnsubscribe",
+    sizeof(struct control_unsubscribe),
+    control_unsubscribe_fields,
+    ARRAY_LEN(control_unsubscribe_fields),
 };
 
 static const struct field control_disconnect_fields[] = {
@@ -52,7 +61,10 @@ static const struct field control_disconnect_fields[] = {
     FIELD(control_disconnect, 9, all_users, KIND_BOOL),
 };
 const struct schema control_disconnect_schema = {
-    "CtlDisconnect", sizeof(struct control_disconnect), control_disconnect_fields, ARRAY_LEN(control_disconnect_fields),
+    "CtlDisconnect",
+    sizeof(struct control_disconnect),
+    control_disconnect_fields,
+    ARRAY_LEN(control_disconnect_fields),
 };
 
 static const struct field survey_request_fields[] = {
@@ -61,7 +73,10 @@ static const struct field survey_request_fields[] = {
     FIELD(survey_request, 3, data, KIND_BYTES),
 };
 const struct schema survey_request_schema = {
-    "SurveyRequest", sizeof(struct survey_request), survey_request_fields, ARRAY_LEN(survey_request_fields),
+    "SurveyRequest",
+    sizeof(struct survey_request),
+    survey_request_fields,
+    ARRAY_LEN(survey_request_fields),
 };
 
 static const struct field survey_response_fields[] = {
@@ -70,7 +85,10 @@ static const struct field survey_response_fields[] = {
     FIELD(survey_response, 3, data, KIND_BYTES),
 };
 const struct schema survey_response_schema = {
-    "SurveyResponse", sizeof(struct survey_response), survey_response_fields, ARRAY_LEN(survey_response_fields),
+    "SurveyResponse",
+    sizeof(struct survey_response),
+    survey_response_fields,
+    ARRAY_LEN(survey_response_fields),
 };
 
 static const struct field control_subscribe_fields[] = {
@@ -92,7 +110,10 @@ static const struct field control_subscribe_fields[] = {
     FIELD(control_subscribe, 16, all_users, KIND_BOOL),
 };
 const struct schema control_subscribe_schema = {
-    "CtlSubscribe", sizeof(struct control_subscribe), control_subscribe_fields, ARRAY_LEN(control_subscribe_fields),
+    "CtlSubscribe",
+    sizeof(struct control_subscribe),
+    control_subscribe_fields,
+    ARRAY_LEN(control_subscribe_fields),
 };
 
 static const struct field notification_fields[] = {
@@ -100,7 +121,10 @@ static const struct field notification_fields[] = {
     FIELD(notification, 2, data, KIND_BYTES),
 };
 const struct schema notification_schema = {
-    "Notification", sizeof(struct notification), notification_fields, ARRAY_LEN(notification_fields),
+    "Notification",
+    sizeof(struct notification),
+    notification_fields,
+    ARRAY_LEN(notification_fields),
 };
 
 static const struct field control_refresh_fields[] = {
@@ -114,7 +138,10 @@ static const struct field control_refresh_fields[] = {
     FIELD(control_refresh, 8, all_users, KIND_BOOL),
 };
 const struct schema control_refresh_schema = {
-    "CtlRefresh", sizeof(struct control_refresh), control_refresh_fields, ARRAY_LEN(control_refresh_fields),
+    "CtlRefresh",
+    sizeof(struct control_refresh),
+    control_refresh_fields,
+    ARRAY_LEN(control_refresh_fields),
 };
 
 static const struct field control_command_fields[] = {
@@ -130,26 +157,38 @@ static const struct field control_command_fields[] = {
     FIELD(control_command, 12, refresh, KIND_MSG, .sub = &control_refresh_schema),
 };
 const struct schema control_command_schema = {
-    "ControlCommand", sizeof(struct control_command), control_command_fields, ARRAY_LEN(control_command_fields),
+    "ControlCommand",
+    sizeof(struct control_command),
+    control_command_fields,
+    ARRAY_LEN(control_command_fields),
 };
 
 static const struct field channels_survey_fields[] = {
     FIELD(channels_survey, 1, pattern, KIND_STR),
 };
 const struct schema channels_survey_schema = {
-    "ChannelsSurvey", sizeof(struct channels_survey), channels_survey_fields, ARRAY_LEN(channels_survey_fields),
+    "ChannelsSurvey",
+    sizeof(struct channels_survey),
+    channels_survey_fields,
+    ARRAY_LEN(channels_survey_fields),
 };
 
 static const struct field channel_info_fields[] = {
     FIELD(channel_info, 1, num_clients, KIND_U32),
 };
 const struct schema channel_info_schema = {
-    "ChannelInfo", sizeof(struct channel_info), channel_info_fields, ARRAY_LEN(channel_info_fields),
+    "ChannelInfo",
+    sizeof(struct channel_info),
+    channel_info_fields,
+    ARRAY_LEN(channel_info_fields),
 };
 
 static const struct field channels_answer_fields[] = {
     FIELD(channels_answer, 1, channels, KIND_MAP_MSG, .sub = &channel_info_schema),
 };
 const struct schema channels_answer_schema = {
-    "ChannelsAnswer", sizeof(struct channels_answer), channels_answer_fields, ARRAY_LEN(channels_answer_fields),
+    "ChannelsAnswer",
+    sizeof(struct channels_answer),
+    channels_answer_fields,
+    ARRAY_LEN(channels_answer_fields),
 };

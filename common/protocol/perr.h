@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What clients and applications are told when something fails: errors, disconnects, unsubscribes, one row each. */
+/* What clients and applications are told when something fails: errors, disconnects, unsubscribes,
+ * one row each. */
 #pragma once
 
 #include "common/base/str.h"
 
-/* Outcome of a command. 0 is success; the number of a row is the code that goes over the wire (client protocol, section 12).
- * 100 to 1999 answer one command, 2000 to 2999 end one subscription, 3000 to 4999 close the connection. */
+/* Outcome of a command. 0 is success; the number of a row is the code that goes over the wire
+ * (client protocol, section 12). 100 to 1999 answer one command, 2000 to 2999 end one subscription,
+ * 3000 to 4999 close the connection. */
 enum perr {
     PERR_OK = 0,
     PERR_INTERNAL = 100,
@@ -68,13 +70,15 @@ static inline bool perr_is_disconnect(uint32_t code)
     return code >= 3000;
 }
 
-/* A refusal with its explanation: `reason` is a stable identifier for log and metrics ("token.signature"), `detail` a constant
- * sentence for the person who debugs, or NULL. Handlers return one; nobody else writes errors to the wire. */
+/* A refusal with its explanation: `reason` is a stable identifier for log and metrics
+ * ("token.signature"), `detail` a constant sentence for the person who debugs, or NULL. Handlers
+ * return one; nobody else writes errors to the wire. */
 struct perr_result {
     uint32_t code; /* enum perr, or a custom code */
     const char *reason;
     const char *detail;
 };
 
-/* "bad request: detail", cut on a UTF-8 boundary to fit in max bytes (123 for the reason of a close frame, RFC 6455 5.5.1). */
+/* "bad request: detail", cut on a UTF-8 boundary to fit in max bytes (123 for the reason of a close
+ * frame, RFC 6455 5.5.1). */
 void perr_explain(const struct perr_result *r, size_t max, struct buf *out);

@@ -4,7 +4,8 @@
 
 #include "common/format/schema.h"
 
-/* Field numbers and JSON names are those of the protocol; absent sub-messages are NULL, absent strings have p == NULL. */
+/* Field numbers and JSON names are those of the protocol; absent sub-messages are NULL, absent
+ * strings have p == NULL. */
 
 struct proto_error {
     uint32_t code;
@@ -45,7 +46,7 @@ struct filter_node {
     struct span key;
     struct span cmp;
     struct span val;
-    struct vec vals; /* of struct span */
+    struct vec vals;  /* of struct span */
     struct vec nodes; /* of struct filter_node */
 };
 
@@ -260,7 +261,7 @@ struct sub_refresh_request {
     struct span channel;
     struct span token;
     int32_t type;
-    struct vec track; /* of struct track_batch */
+    struct vec track;   /* of struct track_batch */
     struct vec untrack; /* of struct span */
 };
 

@@ -8,7 +8,10 @@ static const struct field error_fields[] = {
     FIELD(proto_error, 3, temporary, KIND_BOOL),
 };
 const struct schema error_schema = {
-    "Error", sizeof(struct proto_error), error_fields, ARRAY_LEN(error_fields),
+    "Error",
+    sizeof(struct proto_error),
+    error_fields,
+    ARRAY_LEN(error_fields),
 };
 
 static const struct field client_info_fields[] = {
@@ -18,7 +21,10 @@ static const struct field client_info_fields[] = {
     FIELD(client_info, 4, chan_info, KIND_BYTES),
 };
 const struct schema client_info_schema = {
-    "ClientInfo", sizeof(struct client_info), client_info_fields, ARRAY_LEN(client_info_fields),
+    "ClientInfo",
+    sizeof(struct client_info),
+    client_info_fields,
+    ARRAY_LEN(client_info_fields),
 };
 
 static const struct field publication_fields[] = {
@@ -37,7 +43,10 @@ static const struct field publication_fields[] = {
     FIELD(publication, 16, version, KIND_U64),
 };
 const struct schema publication_schema = {
-    "Publication", sizeof(struct publication), publication_fields, ARRAY_LEN(publication_fields),
+    "Publication",
+    sizeof(struct publication),
+    publication_fields,
+    ARRAY_LEN(publication_fields),
 };
 
 static const struct field stream_position_fields[] = {
@@ -45,7 +54,10 @@ static const struct field stream_position_fields[] = {
     FIELD(stream_position, 2, epoch, KIND_STR),
 };
 const struct schema stream_position_schema = {
-    "StreamPosition", sizeof(struct stream_position), stream_position_fields, ARRAY_LEN(stream_position_fields),
+    "StreamPosition",
+    sizeof(struct stream_position),
+    stream_position_fields,
+    ARRAY_LEN(stream_position_fields),
 };
 
 static const struct field filter_node_fields[] = {
@@ -57,21 +69,30 @@ static const struct field filter_node_fields[] = {
     FIELD(filter_node, 6, nodes, KIND_MSG, .flags = FIELD_REPEATED, .sub = &filter_node_schema),
 };
 const struct schema filter_node_schema = {
-    "FilterNode", sizeof(struct filter_node), filter_node_fields, ARRAY_LEN(filter_node_fields),
+    "FilterNode",
+    sizeof(struct filter_node),
+    filter_node_fields,
+    ARRAY_LEN(filter_node_fields),
 };
 
 static const struct field join_fields[] = {
     FIELD(join, 1, info, KIND_MSG, .sub = &client_info_schema),
 };
 const struct schema join_schema = {
-    "Join", sizeof(struct join), join_fields, ARRAY_LEN(join_fields),
+    "Join",
+    sizeof(struct join),
+    join_fields,
+    ARRAY_LEN(join_fields),
 };
 
 static const struct field leave_fields[] = {
     FIELD(leave, 1, info, KIND_MSG, .sub = &client_info_schema),
 };
 const struct schema leave_schema = {
-    "Leave", sizeof(struct leave), leave_fields, ARRAY_LEN(leave_fields),
+    "Leave",
+    sizeof(struct leave),
+    leave_fields,
+    ARRAY_LEN(leave_fields),
 };
 
 static const struct field unsubscribe_push_fields[] = {
@@ -79,7 +100,10 @@ static const struct field unsubscribe_push_fields[] = {
     FIELD(unsubscribe_push, 3, reason, KIND_STR),
 };
 const struct schema unsubscribe_push_schema = {
-    "Unsubscribe", sizeof(struct unsubscribe_push), unsubscribe_push_fields, ARRAY_LEN(unsubscribe_push_fields),
+    "Unsubscribe",
+    sizeof(struct unsubscribe_push),
+    unsubscribe_push_fields,
+    ARRAY_LEN(unsubscribe_push_fields),
 };
 
 static const struct field subscribe_push_fields[] = {
@@ -90,14 +114,20 @@ static const struct field subscribe_push_fields[] = {
     FIELD(subscribe_push, 7, data, KIND_BYTES),
 };
 const struct schema subscribe_push_schema = {
-    "Subscribe", sizeof(struct subscribe_push), subscribe_push_fields, ARRAY_LEN(subscribe_push_fields),
+    "Subscribe",
+    sizeof(struct subscribe_push),
+    subscribe_push_fields,
+    ARRAY_LEN(subscribe_push_fields),
 };
 
 static const struct field message_push_fields[] = {
     FIELD(message_push, 1, data, KIND_BYTES),
 };
 const struct schema message_push_schema = {
-    "Message", sizeof(struct message_push), message_push_fields, ARRAY_LEN(message_push_fields),
+    "Message",
+    sizeof(struct message_push),
+    message_push_fields,
+    ARRAY_LEN(message_push_fields),
 };
 
 static const struct field disconnect_push_fields[] = {
@@ -106,7 +136,10 @@ static const struct field disconnect_push_fields[] = {
     FIELD(disconnect_push, 3, reconnect, KIND_BOOL),
 };
 const struct schema disconnect_push_schema = {
-    "Disconnect", sizeof(struct disconnect_push), disconnect_push_fields, ARRAY_LEN(disconnect_push_fields),
+    "Disconnect",
+    sizeof(struct disconnect_push),
+    disconnect_push_fields,
+    ARRAY_LEN(disconnect_push_fields),
 };
 
 static const struct field refresh_push_fields[] = {
@@ -114,7 +147,10 @@ static const struct field refresh_push_fields[] = {
     FIELD(refresh_push, 2, ttl, KIND_U32),
 };
 const struct schema refresh_push_schema = {
-    "Refresh", sizeof(struct refresh_push), refresh_push_fields, ARRAY_LEN(refresh_push_fields),
+    "Refresh",
+    sizeof(struct refresh_push),
+    refresh_push_fields,
+    ARRAY_LEN(refresh_push_fields),
 };
 
 static const struct field subscribe_request_fields[] = {
@@ -137,7 +173,10 @@ static const struct field subscribe_request_fields[] = {
     FIELD(subscribe_request, 19, asc, KIND_BOOL),
 };
 const struct schema subscribe_request_schema = {
-    "SubscribeRequest", sizeof(struct subscribe_request), subscribe_request_fields, ARRAY_LEN(subscribe_request_fields),
+    "SubscribeRequest",
+    sizeof(struct subscribe_request),
+    subscribe_request_fields,
+    ARRAY_LEN(subscribe_request_fields),
 };
 
 static const struct field subscribe_result_fields[] = {
@@ -145,7 +184,8 @@ static const struct field subscribe_result_fields[] = {
     FIELD(subscribe_result, 2, ttl, KIND_U32),
     FIELD(subscribe_result, 3, recoverable, KIND_BOOL),
     FIELD(subscribe_result, 6, epoch, KIND_STR),
-    FIELD(subscribe_result, 7, publications, KIND_MSG, .flags = FIELD_REPEATED, .sub = &publication_schema),
+    FIELD(subscribe_result, 7, publications, KIND_MSG, .flags = FIELD_REPEATED,
+          .sub = &publication_schema),
     FIELD(subscribe_result, 8, recovered, KIND_BOOL),
     FIELD(subscribe_result, 9, offset, KIND_U64),
     FIELD(subscribe_result, 10, positioned, KIND_BOOL),
@@ -156,11 +196,15 @@ static const struct field subscribe_result_fields[] = {
     FIELD(subscribe_result, 15, type, KIND_I32),
     FIELD(subscribe_result, 16, phase, KIND_I32),
     FIELD(subscribe_result, 17, cursor, KIND_STR),
-    FIELD(subscribe_result, 18, state, KIND_MSG, .flags = FIELD_REPEATED, .sub = &publication_schema),
+    FIELD(subscribe_result, 18, state, KIND_MSG, .flags = FIELD_REPEATED,
+          .sub = &publication_schema),
     FIELD(subscribe_result, 19, publish_debounce, KIND_U32),
 };
 const struct schema subscribe_result_schema = {
-    "SubscribeResult", sizeof(struct subscribe_result), subscribe_result_fields, ARRAY_LEN(subscribe_result_fields),
+    "SubscribeResult",
+    sizeof(struct subscribe_result),
+    subscribe_result_fields,
+    ARRAY_LEN(subscribe_result_fields),
 };
 
 static const struct field connect_request_fields[] = {
@@ -175,7 +219,10 @@ static const struct field connect_request_fields[] = {
     FIELD(connect_request, 9, profile, KIND_STR),
 };
 const struct schema connect_request_schema = {
-    "ConnectRequest", sizeof(struct connect_request), connect_request_fields, ARRAY_LEN(connect_request_fields),
+    "ConnectRequest",
+    sizeof(struct connect_request),
+    connect_request_fields,
+    ARRAY_LEN(connect_request_fields),
 };
 
 static const struct field connect_result_fields[] = {
@@ -193,7 +240,10 @@ static const struct field connect_result_fields[] = {
     FIELD(connect_result, 12, flag, KIND_I64),
 };
 const struct schema connect_result_schema = {
-    "ConnectResult", sizeof(struct connect_result), connect_result_fields, ARRAY_LEN(connect_result_fields),
+    "ConnectResult",
+    sizeof(struct connect_result),
+    connect_result_fields,
+    ARRAY_LEN(connect_result_fields),
 };
 
 static const struct field connect_push_fields[] = {
@@ -210,7 +260,10 @@ static const struct field connect_push_fields[] = {
     FIELD(connect_push, 11, time, KIND_I64),
 };
 const struct schema connect_push_schema = {
-    "Connect", sizeof(struct connect_push), connect_push_fields, ARRAY_LEN(connect_push_fields),
+    "Connect",
+    sizeof(struct connect_push),
+    connect_push_fields,
+    ARRAY_LEN(connect_push_fields),
 };
 
 static const struct field push_fields[] = {
@@ -227,46 +280,63 @@ static const struct field push_fields[] = {
     FIELD(push, 12, refresh, KIND_MSG, .sub = &refresh_push_schema),
 };
 const struct schema push_schema = {
-    "Push", sizeof(struct push), push_fields, ARRAY_LEN(push_fields),
+    "Push",
+    sizeof(struct push),
+    push_fields,
+    ARRAY_LEN(push_fields),
 };
 
 static const struct field unsubscribe_request_fields[] = {
     FIELD(unsubscribe_request, 1, channel, KIND_STR),
 };
 const struct schema unsubscribe_request_schema = {
-    "UnsubscribeRequest", sizeof(struct unsubscribe_request), unsubscribe_request_fields, ARRAY_LEN(unsubscribe_request_fields),
+    "UnsubscribeRequest",
+    sizeof(struct unsubscribe_request),
+    unsubscribe_request_fields,
+    ARRAY_LEN(unsubscribe_request_fields),
 };
 
 static const struct field publish_request_fields[] = {
-    FIELD(publish_request, 1, channel, KIND_STR),
-    FIELD(publish_request, 2, data, KIND_BYTES),
-    FIELD(publish_request, 3, type, KIND_I32),
-    FIELD(publish_request, 4, key, KIND_STR),
+    FIELD(publish_request, 1, channel, KIND_STR),  FIELD(publish_request, 2, data, KIND_BYTES),
+    FIELD(publish_request, 3, type, KIND_I32),     FIELD(publish_request, 4, key, KIND_STR),
     FIELD(publish_request, 5, removed, KIND_BOOL),
 };
 const struct schema publish_request_schema = {
-    "PublishRequest", sizeof(struct publish_request), publish_request_fields, ARRAY_LEN(publish_request_fields),
+    "PublishRequest",
+    sizeof(struct publish_request),
+    publish_request_fields,
+    ARRAY_LEN(publish_request_fields),
 };
 
 static const struct field presence_request_fields[] = {
     FIELD(presence_request, 1, channel, KIND_STR),
 };
 const struct schema presence_request_schema = {
-    "PresenceRequest", sizeof(struct presence_request), presence_request_fields, ARRAY_LEN(presence_request_fields),
+    "PresenceRequest",
+    sizeof(struct presence_request),
+    presence_request_fields,
+    ARRAY_LEN(presence_request_fields),
 };
 
 static const struct field presence_result_fields[] = {
-    FIELD(presence_result, 1, presence, KIND_MAP_MSG, .flags = FIELD_ALWAYS, .sub = &client_info_schema),
+    FIELD(presence_result, 1, presence, KIND_MAP_MSG, .flags = FIELD_ALWAYS,
+          .sub = &client_info_schema),
 };
 const struct schema presence_result_schema = {
-    "PresenceResult", sizeof(struct presence_result), presence_result_fields, ARRAY_LEN(presence_result_fields),
+    "PresenceResult",
+    sizeof(struct presence_result),
+    presence_result_fields,
+    ARRAY_LEN(presence_result_fields),
 };
 
 static const struct field presence_stats_request_fields[] = {
     FIELD(presence_stats_request, 1, channel, KIND_STR),
 };
 const struct schema presence_stats_request_schema = {
-    "PresenceStatsRequest", sizeof(struct presence_stats_request), presence_stats_request_fields, ARRAY_LEN(presence_stats_request_fields),
+    "PresenceStatsRequest",
+    sizeof(struct presence_stats_request),
+    presence_stats_request_fields,
+    ARRAY_LEN(presence_stats_request_fields),
 };
 
 static const struct field presence_stats_result_fields[] = {
@@ -274,7 +344,10 @@ static const struct field presence_stats_result_fields[] = {
     FIELD(presence_stats_result, 2, num_users, KIND_U32, .flags = FIELD_ALWAYS),
 };
 const struct schema presence_stats_result_schema = {
-    "PresenceStatsResult", sizeof(struct presence_stats_result), presence_stats_result_fields, ARRAY_LEN(presence_stats_result_fields),
+    "PresenceStatsResult",
+    sizeof(struct presence_stats_result),
+    presence_stats_result_fields,
+    ARRAY_LEN(presence_stats_result_fields),
 };
 
 static const struct field history_request_fields[] = {
@@ -284,16 +357,23 @@ static const struct field history_request_fields[] = {
     FIELD(history_request, 9, reverse, KIND_BOOL),
 };
 const struct schema history_request_schema = {
-    "HistoryRequest", sizeof(struct history_request), history_request_fields, ARRAY_LEN(history_request_fields),
+    "HistoryRequest",
+    sizeof(struct history_request),
+    history_request_fields,
+    ARRAY_LEN(history_request_fields),
 };
 
 static const struct field history_result_fields[] = {
-    FIELD(history_result, 1, publications, KIND_MSG, .flags = FIELD_ALWAYS | FIELD_REPEATED, .sub = &publication_schema),
+    FIELD(history_result, 1, publications, KIND_MSG, .flags = FIELD_ALWAYS | FIELD_REPEATED,
+          .sub = &publication_schema),
     FIELD(history_result, 2, epoch, KIND_STR, .flags = FIELD_ALWAYS),
     FIELD(history_result, 3, offset, KIND_U64, .flags = FIELD_ALWAYS),
 };
 const struct schema history_result_schema = {
-    "HistoryResult", sizeof(struct history_result), history_result_fields, ARRAY_LEN(history_result_fields),
+    "HistoryResult",
+    sizeof(struct history_result),
+    history_result_fields,
+    ARRAY_LEN(history_result_fields),
 };
 
 static const struct field rpc_request_fields[] = {
@@ -301,28 +381,40 @@ static const struct field rpc_request_fields[] = {
     FIELD(rpc_request, 2, method, KIND_STR),
 };
 const struct schema rpc_request_schema = {
-    "RPCRequest", sizeof(struct rpc_request), rpc_request_fields, ARRAY_LEN(rpc_request_fields),
+    "RPCRequest",
+    sizeof(struct rpc_request),
+    rpc_request_fields,
+    ARRAY_LEN(rpc_request_fields),
 };
 
 static const struct field rpc_result_fields[] = {
     FIELD(rpc_result, 1, data, KIND_BYTES),
 };
 const struct schema rpc_result_schema = {
-    "RPCResult", sizeof(struct rpc_result), rpc_result_fields, ARRAY_LEN(rpc_result_fields),
+    "RPCResult",
+    sizeof(struct rpc_result),
+    rpc_result_fields,
+    ARRAY_LEN(rpc_result_fields),
 };
 
 static const struct field send_request_fields[] = {
     FIELD(send_request, 1, data, KIND_BYTES),
 };
 const struct schema send_request_schema = {
-    "SendRequest", sizeof(struct send_request), send_request_fields, ARRAY_LEN(send_request_fields),
+    "SendRequest",
+    sizeof(struct send_request),
+    send_request_fields,
+    ARRAY_LEN(send_request_fields),
 };
 
 static const struct field refresh_request_fields[] = {
     FIELD(refresh_request, 1, token, KIND_STR),
 };
 const struct schema refresh_request_schema = {
-    "RefreshRequest", sizeof(struct refresh_request), refresh_request_fields, ARRAY_LEN(refresh_request_fields),
+    "RefreshRequest",
+    sizeof(struct refresh_request),
+    refresh_request_fields,
+    ARRAY_LEN(refresh_request_fields),
 };
 
 static const struct field refresh_result_fields[] = {
@@ -332,7 +424,10 @@ static const struct field refresh_result_fields[] = {
     FIELD(refresh_result, 4, ttl, KIND_U32),
 };
 const struct schema refresh_result_schema = {
-    "RefreshResult", sizeof(struct refresh_result), refresh_result_fields, ARRAY_LEN(refresh_result_fields),
+    "RefreshResult",
+    sizeof(struct refresh_result),
+    refresh_result_fields,
+    ARRAY_LEN(refresh_result_fields),
 };
 
 static const struct field keyed_item_fields[] = {
@@ -340,7 +435,10 @@ static const struct field keyed_item_fields[] = {
     FIELD(keyed_item, 2, version, KIND_U64),
 };
 const struct schema keyed_item_schema = {
-    "KeyedItem", sizeof(struct keyed_item), keyed_item_fields, ARRAY_LEN(keyed_item_fields),
+    "KeyedItem",
+    sizeof(struct keyed_item),
+    keyed_item_fields,
+    ARRAY_LEN(keyed_item_fields),
 };
 
 static const struct field track_batch_fields[] = {
@@ -348,31 +446,45 @@ static const struct field track_batch_fields[] = {
     FIELD(track_batch, 2, items, KIND_MSG, .flags = FIELD_REPEATED, .sub = &keyed_item_schema),
 };
 const struct schema track_batch_schema = {
-    "TrackBatch", sizeof(struct track_batch), track_batch_fields, ARRAY_LEN(track_batch_fields),
+    "TrackBatch",
+    sizeof(struct track_batch),
+    track_batch_fields,
+    ARRAY_LEN(track_batch_fields),
 };
 
 static const struct field sub_refresh_request_fields[] = {
     FIELD(sub_refresh_request, 1, channel, KIND_STR),
     FIELD(sub_refresh_request, 2, token, KIND_STR),
     FIELD(sub_refresh_request, 3, type, KIND_I32),
-    FIELD(sub_refresh_request, 4, track, KIND_MSG, .flags = FIELD_REPEATED, .sub = &track_batch_schema),
+    FIELD(sub_refresh_request, 4, track, KIND_MSG, .flags = FIELD_REPEATED,
+          .sub = &track_batch_schema),
     FIELD(sub_refresh_request, 5, untrack, KIND_STR, .flags = FIELD_REPEATED),
 };
 const struct schema sub_refresh_request_schema = {
-    "SubRefreshRequest", sizeof(struct sub_refresh_request), sub_refresh_request_fields, ARRAY_LEN(sub_refresh_request_fields),
+    "SubRefreshRequest",
+    sizeof(struct sub_refresh_request),
+    sub_refresh_request_fields,
+    ARRAY_LEN(sub_refresh_request_fields),
 };
 
 static const struct field sub_refresh_result_fields[] = {
     FIELD(sub_refresh_result, 1, expires, KIND_BOOL),
     FIELD(sub_refresh_result, 2, ttl, KIND_U32),
-    FIELD(sub_refresh_result, 3, items, KIND_MSG, .flags = FIELD_REPEATED, .sub = &publication_schema),
+    FIELD(sub_refresh_result, 3, items, KIND_MSG, .flags = FIELD_REPEATED,
+          .sub = &publication_schema),
 };
 const struct schema sub_refresh_result_schema = {
-    "SubRefreshResult", sizeof(struct sub_refresh_result), sub_refresh_result_fields, ARRAY_LEN(sub_refresh_result_fields),
+    "SubRefreshResult",
+    sizeof(struct sub_refresh_result),
+    sub_refresh_result_fields,
+    ARRAY_LEN(sub_refresh_result_fields),
 };
 
 const struct schema empty_schema = {
-    "Empty", sizeof(struct empty), NULL, 0,
+    "Empty",
+    sizeof(struct empty),
+    NULL,
+    0,
 };
 
 static const struct field command_fields[] = {
@@ -391,7 +503,10 @@ static const struct field command_fields[] = {
     FIELD(command, 15, sub_refresh, KIND_MSG, .sub = &sub_refresh_request_schema),
 };
 const struct schema command_schema = {
-    "Command", sizeof(struct command), command_fields, ARRAY_LEN(command_fields),
+    "Command",
+    sizeof(struct command),
+    command_fields,
+    ARRAY_LEN(command_fields),
 };
 
 static const struct field reply_fields[] = {
@@ -411,5 +526,8 @@ static const struct field reply_fields[] = {
     FIELD(reply, 15, sub_refresh, KIND_MSG, .sub = &sub_refresh_result_schema),
 };
 const struct schema reply_schema = {
-    "Reply", sizeof(struct reply), reply_fields, ARRAY_LEN(reply_fields),
+    "Reply",
+    sizeof(struct reply),
+    reply_fields,
+    ARRAY_LEN(reply_fields),
 };

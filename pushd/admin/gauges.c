@@ -95,12 +95,12 @@ static void add_workers(const struct bus *bus, struct buf *out)
         const char *help;
         double (*value)(const struct bus *bus, uint16_t worker);
     } rows[] = {
-        {"pushd_worker_connections",           "Open sockets, connected clients or not.", connections_of  },
-        {"pushd_worker_clients",               "Connected clients.",                      clients_of      },
-        {"pushd_worker_subscriptions",         "Subscriptions.",                          subscriptions_of},
-        {"pushd_worker_channels",              "Channels with subscribers.",              channels_of     },
+        {"pushd_worker_connections", "Open sockets, connected clients or not.", connections_of},
+        {"pushd_worker_clients", "Connected clients.", clients_of},
+        {"pushd_worker_subscriptions", "Subscriptions.", subscriptions_of},
+        {"pushd_worker_channels", "Channels with subscribers.", channels_of},
         {"pushd_worker_heartbeat_age_seconds",
-         "Time since the loop turned last, -1 before it started.",                        heartbeat_age_s },
+         "Time since the loop turned last, -1 before it started.", heartbeat_age_s},
     };
     for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
         metrics_family(out, rows[row].name, "gauge", rows[row].help);
@@ -124,12 +124,12 @@ static void add_process(const struct bus *bus, struct buf *out)
         const char *help;
         double value;
     } rows[] = {
-        {"process_cpu_seconds_total",     "counter", "User and system CPU time.",        p.cpu_s                 },
-        {"process_resident_memory_bytes", "gauge",   "Resident memory.",                 (double)p.resident_bytes},
-        {"process_virtual_memory_bytes",  "gauge",   "Virtual memory.",                  (double)p.virtual_bytes },
-        {"process_open_fds",              "gauge",   "Open file descriptors.",           (double)p.open_fds      },
-        {"process_max_fds",               "gauge",   "Limit of open file descriptors.",  (double)p.max_fds       },
-        {"process_start_time_seconds",    "gauge",   "Start of the process, Unix time.", p.start_s               },
+        {"process_cpu_seconds_total", "counter", "User and system CPU time.", p.cpu_s},
+        {"process_resident_memory_bytes", "gauge", "Resident memory.", (double)p.resident_bytes},
+        {"process_virtual_memory_bytes", "gauge", "Virtual memory.", (double)p.virtual_bytes},
+        {"process_open_fds", "gauge", "Open file descriptors.", (double)p.open_fds},
+        {"process_max_fds", "gauge", "Limit of open file descriptors.", (double)p.max_fds},
+        {"process_start_time_seconds", "gauge", "Start of the process, Unix time.", p.start_s},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (rows[i].value >= 0) {

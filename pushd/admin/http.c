@@ -366,15 +366,15 @@ static struct MHD_Daemon *start_daemon(struct admin_http *h)
 {
     int64_t idle_s = h->request_timeout_ms / 1000 + 1;
     const struct MHD_OptionItem options[] = {
-        {MHD_OPTION_CONNECTION_LIMIT,        MAX_CONNECTIONS,           NULL},
-        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, MAX_CONNECTIONS_PER_IP,    NULL},
-        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_PER_CONNECTION,     NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS, NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, MAX_CONNECTIONS_PER_IP, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_PER_CONNECTION, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT,
          (intptr_t)(idle_s < IDLE_TIMEOUT_S ? idle_s : IDLE_TIMEOUT_S), NULL},
 #if MHD_VERSION >= 0x00097701
-        {MHD_OPTION_CLIENT_DISCIPLINE_LVL,   1,                         NULL},
+        {MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL},
 #endif
-        {MHD_OPTION_END,                     0,                         NULL},
+        {MHD_OPTION_END, 0, NULL},
     };
     unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
     return MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER,

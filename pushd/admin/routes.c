@@ -21,17 +21,17 @@ static const struct {
     const char *suffix;
     const char *allow; /* as in the header of that name */
 } rows[ADMIN_ROUTE_COUNT] = {
-    [ADMIN_ROUTE_PING] = {PREFIX_API,        "/ping",       ANY_METHOD },
-    [ADMIN_ROUTE_HEALTH] = {PREFIX_HEALTH,     "",            ANY_METHOD },
-    [ADMIN_ROUTE_READY] = {PREFIX_NONE,       "/ready",      ANY_METHOD },
-    [ADMIN_ROUTE_METRICS] = {PREFIX_PROMETHEUS, "",            "GET, HEAD"},
-    [ADMIN_ROUTE_STATUS] = {PREFIX_ADMIN,      "/admin",      "GET, HEAD"},
-    [ADMIN_ROUTE_INIT] = {PREFIX_ADMIN,      "/admin/init", ANY_METHOD },
-    [ADMIN_ROUTE_AUTH] = {PREFIX_ADMIN,      "/admin/auth", "POST"     },
-    [ADMIN_ROUTE_API] = {PREFIX_ADMIN,      "/admin/api",  "POST"     },
-    [ADMIN_ROUTE_BASE] = {PREFIX_ADMIN,      "",            "GET, HEAD"},
-    [ADMIN_ROUTE_ROOT] = {PREFIX_ADMIN,      "/",           "GET, HEAD"},
-    [ADMIN_ROUTE_SLASH] = {PREFIX_ADMIN,      "/admin/",     "GET, HEAD"},
+    [ADMIN_ROUTE_PING] = {PREFIX_API, "/ping", ANY_METHOD},
+    [ADMIN_ROUTE_HEALTH] = {PREFIX_HEALTH, "", ANY_METHOD},
+    [ADMIN_ROUTE_READY] = {PREFIX_NONE, "/ready", ANY_METHOD},
+    [ADMIN_ROUTE_METRICS] = {PREFIX_PROMETHEUS, "", "GET, HEAD"},
+    [ADMIN_ROUTE_STATUS] = {PREFIX_ADMIN, "/admin", "GET, HEAD"},
+    [ADMIN_ROUTE_INIT] = {PREFIX_ADMIN, "/admin/init", ANY_METHOD},
+    [ADMIN_ROUTE_AUTH] = {PREFIX_ADMIN, "/admin/auth", "POST"},
+    [ADMIN_ROUTE_API] = {PREFIX_ADMIN, "/admin/api", "POST"},
+    [ADMIN_ROUTE_BASE] = {PREFIX_ADMIN, "", "GET, HEAD"},
+    [ADMIN_ROUTE_ROOT] = {PREFIX_ADMIN, "/", "GET, HEAD"},
+    [ADMIN_ROUTE_SLASH] = {PREFIX_ADMIN, "/admin/", "GET, HEAD"},
 };
 
 static struct span prefix_of(enum prefix prefix, const struct conf *conf)

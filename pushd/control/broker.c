@@ -447,11 +447,9 @@ static const struct redis_sub_ops ops = {
 
 void broker_open(struct broker *b, const struct broker_opts *opts)
 {
-    *b = (struct broker){
-        .o = *opts,
-        .words = (opts->bus->workers + 63u) / 64,
-        .malformed = {.period_ms = 10000, .burst = 1}
-    };
+    *b = (struct broker){.o = *opts,
+                         .words = (opts->bus->workers + 63u) / 64,
+                         .malformed = {.period_ms = 10000, .burst = 1}};
     list_init(&b->urgent);
     list_init(&b->bulk);
     list_init(&b->waiters);

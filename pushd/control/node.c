@@ -197,7 +197,7 @@ void node_open(struct node *n, struct control *c, const struct redis_link_opts *
                                 .permanent = {buf_span(&n->control_name), buf_span(&n->node_name),
                                               buf_span(&n->probe_name)},
                                 .permanent_count = 3,
-    });
+                            });
 }
 
 void node_close(struct node *n)

@@ -310,9 +310,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
 
 void redis_link_open(struct redis_link *l, const struct redis_link_opts *opts)
 {
-    *l = (struct redis_link){
-        .o = *opts, .backoff = {.min_ms = BACKOFF_MIN_MS, .max_ms = BACKOFF_MAX_MS}
-    };
+    *l = (struct redis_link){.o = *opts,
+                             .backoff = {.min_ms = BACKOFF_MIN_MS, .max_ms = BACKOFF_MAX_MS}};
     ev_timer_init(&l->timer, on_timer, 0., 0.);
     l->timer.data = l;
     ev_timer_init(&l->later, on_later, 0., 0.);

@@ -154,15 +154,15 @@ static int read_nothing(const struct control *c, struct bus_op *op, const struct
 }
 
 static const struct row rows[] = {
-    [BUS_PUBLISH] = {"publish",         build_publish,         read_publish,  METRIC_TYPE_PUBLICATION, true },
-    [BUS_HISTORY] = {"history",         build_history,         read_history,  UNCOUNTED,               true },
-    [BUS_PRESENCE_ADD] = {"presence add",    build_presence_add,    read_nothing,  UNCOUNTED,               true },
-    [BUS_PRESENCE_REMOVE] = {"presence remove", build_presence_remove, read_nothing,  UNCOUNTED,
-                     true                                                                                   },
-    [BUS_PRESENCE_GET] = {"presence",        build_presence_get,    read_presence, UNCOUNTED,               true },
-    [BUS_PRESENCE_STATS] = {"presence stats",  build_presence_stats,  read_stats,    UNCOUNTED,               true },
-    [BUS_JOIN] = {"join",            build_join,            read_nothing,  METRIC_TYPE_JOIN,        false},
-    [BUS_LEAVE] = {"leave",           build_leave,           read_nothing,  METRIC_TYPE_LEAVE,       false},
+    [BUS_PUBLISH] = {"publish", build_publish, read_publish, METRIC_TYPE_PUBLICATION, true},
+    [BUS_HISTORY] = {"history", build_history, read_history, UNCOUNTED, true},
+    [BUS_PRESENCE_ADD] = {"presence add", build_presence_add, read_nothing, UNCOUNTED, true},
+    [BUS_PRESENCE_REMOVE] = {"presence remove", build_presence_remove, read_nothing, UNCOUNTED,
+                             true},
+    [BUS_PRESENCE_GET] = {"presence", build_presence_get, read_presence, UNCOUNTED, true},
+    [BUS_PRESENCE_STATS] = {"presence stats", build_presence_stats, read_stats, UNCOUNTED, true},
+    [BUS_JOIN] = {"join", build_join, read_nothing, METRIC_TYPE_JOIN, false},
+    [BUS_LEAVE] = {"leave", build_leave, read_nothing, METRIC_TYPE_LEAVE, false},
 };
 
 static void finish(struct control *c, struct bus_op *op, int error)

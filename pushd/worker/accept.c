@@ -80,7 +80,8 @@ static unsigned refusal_label(uint16_t status)
     }
 }
 
-/* Writes the refusal, then waits for the peer to go: closing at once could destroy the answer on its way. */
+/* Writes the refusal, then waits for the peer to go: closing at once could destroy the answer on
+ * its way. */
 static void refuse(struct peer *p, const struct upgrade *u)
 {
     struct worker *w = p->a->w;
@@ -88,8 +89,9 @@ static void refuse(struct peer *p, const struct upgrade *u)
     uint32_t dropped;
     if (log_is_on(LOG_LEVEL_INFO) && log_limit_pass(&w->refusals, w->now_ms, &dropped)) {
         log_info(LOG_CLIENT, "handshake refused", LOG_NUM("status", u->status),
-                 LOG_STR("reason", u->detail != NULL ? u->detail : "unknown path"), LOG_TEXT("origin", u->origin),
-                 LOG_STR("address", p->address), LOG_NUM("suppressed", dropped));
+                 LOG_STR("reason", u->detail != NULL ? u->detail : "unknown path"),
+                 LOG_TEXT("origin", u->origin), LOG_STR("address", p->address),
+                 LOG_NUM("suppressed", dropped));
     }
     struct buf out = {0};
     upgrade_answer(u, &out);
@@ -108,19 +110,22 @@ static const char *over_limit(struct worker *w)
     if (o->connection_limit > 0) {
         int64_t all = 0;
         for (uint16_t i = 0; i < w->shared->bus->workers; i++) {
-            all += atomic_load_explicit(&w->shared->bus->ports[i].gauges.connections, memory_order_relaxed);
+            all += atomic_load_explicit(&w->shared->bus->ports[i].gauges.connections,
+                                        memory_order_relaxed);
         }
         if (all >= o->connection_limit) {
             return "client.connection_limit is reached";
         }
     }
-    if (o->connection_rate_limit > 0 && !limits_take_rate(w->shared->limits, w->now_ms, o->connection_rate_limit)) {
+    if (o->connection_rate_limit > 0 &&
+        !limits_take_rate(w->shared->limits, w->now_ms, o->connection_rate_limit)) {
         return "client.connection_rate_limit is exceeded";
     }
     return NULL;
 }
 
-static const char *client_address(const struct peer *p, const struct upgrade *u, char out[ADDRESS_TEXT])
+static const char *client_address(const struct peer *p, const struct upgrade *u,
+                                  char out[ADDRESS_TEXT])
 {
     bool from_unix = strcmp(p->address, "unix") == 0;
     const struct conf_strings *trusted = &p->a->w->conf->pushd.trusted_proxies;
@@ -255,7 +260,8 @@ static void resume(struct timer *t, int64_t now_ms)
 
 static void on_exhausted(struct acceptor *a)
 {
-    log_error(LOG_SERVER, "cannot accept connections, out of descriptors or memory; raise LimitNOFILE",
+    log_error(LOG_SERVER,
+              "cannot accept connections, out of descriptors or memory; raise LimitNOFILE",
               LOG_STR("error", strerror(errno)));
     for (size_t i = 0; i < a->count; i++) {
         ev_io_stop(a->w->loop, &a->listeners[i]);

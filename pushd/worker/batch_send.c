@@ -40,9 +40,10 @@ static int ring_open(struct batch_send *b, struct err *e)
     p.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
     int rc = io_uring_queue_init_params(BATCH_SEND_MAX, &b->ring, &p);
     if (rc != 0) {
-        return err_set(e, ERR_UNAVAILABLE,
-                       "io_uring cannot be used here: %s (a kernel before 6.1, or a sandbox that forbids it)",
-                       strerror(-rc));
+        return err_set(
+            e, ERR_UNAVAILABLE,
+            "io_uring cannot be used here: %s (a kernel before 6.1, or a sandbox that forbids it)",
+            strerror(-rc));
     }
     b->has_ring = true;
     return 0;
@@ -71,12 +72,14 @@ static void send_ring(struct batch_send *b, struct send_job *jobs, size_t n)
         io_uring_sqe_set_data64(sqe, i);
         jobs[i].result = -ECANCELED;
     }
-    /* Everything is reaped before the return: the ring never refers to bytes or descriptors of the past. */
+    /* Everything is reaped before the return: the ring never refers to bytes or descriptors of the
+     * past. */
     size_t done = 0;
     while (done < n) {
         int rc = io_uring_submit_and_wait(&b->ring, (unsigned)(n - done));
         if (rc < 0 && rc != -EINTR && rc != -EAGAIN && rc != -EBUSY) {
-            log_error(LOG_SERVER, "io_uring failed, going on with send()", LOG_STR("error", strerror(-rc)));
+            log_error(LOG_SERVER, "io_uring failed, going on with send()",
+                      LOG_STR("error", strerror(-rc)));
             io_uring_queue_exit(&b->ring);
             b->has_ring = false;
             for (size_t i = 0; i < n; i++) {

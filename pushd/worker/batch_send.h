@@ -18,13 +18,15 @@ struct send_job {
 
 struct batch_send;
 
-/* One io_uring submission a batch where the kernel allows it, else a loop of send(). AUTO falls back silently; IO_URING fails
- * with e. Must be made on the thread that uses it: the ring has one issuer. */
+/* One io_uring submission a batch where the kernel allows it, else a loop of send(). AUTO falls
+ * back silently; IO_URING fails with e. Must be made on the thread that uses it: the ring has one
+ * issuer. */
 struct batch_send *batch_send_new(enum conf_batch_send mode, struct err *e);
 void batch_send_free(struct batch_send *b);
 
 /* "io_uring" or "send". */
 const char *batch_send_name(const struct batch_send *b);
 
-/* Sends up to BATCH_SEND_MAX jobs; each gets its result. A short count is a normal result: the caller keeps the rest. */
+/* Sends up to BATCH_SEND_MAX jobs; each gets its result. A short count is a normal result: the
+ * caller keeps the rest. */
 void batch_send(struct batch_send *b, struct send_job *jobs, size_t n);

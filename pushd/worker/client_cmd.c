@@ -19,15 +19,18 @@ static const struct client_cmd {
 } commands[] = {
     {"connect", METRIC_METHOD_CONNECT, offsetof(struct command, connect), cmd_connect},
     {"subscribe", METRIC_METHOD_SUBSCRIBE, offsetof(struct command, subscribe), cmd_subscribe},
-    {"unsubscribe", METRIC_METHOD_UNSUBSCRIBE, offsetof(struct command, unsubscribe), cmd_unsubscribe},
+    {"unsubscribe", METRIC_METHOD_UNSUBSCRIBE, offsetof(struct command, unsubscribe),
+     cmd_unsubscribe},
     {"publish", METRIC_METHOD_PUBLISH, offsetof(struct command, publish), cmd_publish},
     {"presence", METRIC_METHOD_PRESENCE, offsetof(struct command, presence), cmd_presence},
-    {"presence_stats", METRIC_METHOD_PRESENCE_STATS, offsetof(struct command, presence_stats), cmd_presence_stats},
+    {"presence_stats", METRIC_METHOD_PRESENCE_STATS, offsetof(struct command, presence_stats),
+     cmd_presence_stats},
     {"history", METRIC_METHOD_HISTORY, offsetof(struct command, history), cmd_history},
     {"rpc", METRIC_METHOD_RPC, offsetof(struct command, rpc), cmd_rpc},
     {"send", METRIC_METHOD_SEND, offsetof(struct command, send), cmd_send},
     {"refresh", METRIC_METHOD_REFRESH, offsetof(struct command, refresh), cmd_refresh},
-    {"sub_refresh", METRIC_METHOD_SUB_REFRESH, offsetof(struct command, sub_refresh), cmd_sub_refresh},
+    {"sub_refresh", METRIC_METHOD_SUB_REFRESH, offsetof(struct command, sub_refresh),
+     cmd_sub_refresh},
 };
 
 #define FIRST_FRAME "{\"id\":1,\"connect\":{\"token\":\"...\"}}"
@@ -65,7 +68,9 @@ static void bad_request(struct conn *c, const char *reason, const char *detail)
 static void take_pong(struct conn *c)
 {
     if (!c->ping_outstanding) {
-        bad_request(c, "pong.unexpected", "a command needs an \"id\" above 0; without one it is a pong, and no ping is open");
+        bad_request(
+            c, "pong.unexpected",
+            "a command needs an \"id\" above 0; without one it is a pong, and no ping is open");
         return;
     }
     c->ping_outstanding = false;
@@ -78,13 +83,15 @@ static const struct client_cmd *admit(struct conn *c, const struct command *m)
     const struct client_cmd *cmd = find_request(m);
     if (c->state == CONN_NEW && m->connect == NULL) {
         bad_request(c, "command.first",
-                    m->id == 0 ? "no \"id\", and the first command must be connect, such as " FIRST_FRAME
-                               : "the first command must be connect, such as " FIRST_FRAME);
+                    m->id == 0
+                        ? "no \"id\", and the first command must be connect, such as " FIRST_FRAME
+                        : "the first command must be connect, such as " FIRST_FRAME);
         return NULL;
     }
     if (m->id == 0 && m->send == NULL) {
         if (m->connect != NULL) {
-            bad_request(c, "command.id", "connect without an \"id\" above 0; a first frame looks like " FIRST_FRAME);
+            bad_request(c, "command.id",
+                        "connect without an \"id\" above 0; a first frame looks like " FIRST_FRAME);
         } else {
             take_pong(c);
         }
@@ -96,9 +103,12 @@ static const struct client_cmd *admit(struct conn *c, const struct command *m)
     }
     if (cmd == NULL || (m->ping != NULL && m->connect == NULL)) {
         if (cmd != NULL) {
-            conn_fail(c, METRIC_METHOD_UNKNOWN, m->id, &(struct perr_result){PERR_NOT_AVAILABLE, "command.ping", NULL});
+            conn_fail(c, METRIC_METHOD_UNKNOWN, m->id,
+                      &(struct perr_result){PERR_NOT_AVAILABLE, "command.ping", NULL});
         } else {
-            bad_request(c, "command.unknown", "no known command; known are connect, subscribe, unsubscribe, publish, ...");
+            bad_request(
+                c, "command.unknown",
+                "no known command; known are connect, subscribe, unsubscribe, publish, ...");
         }
         return NULL;
     }
@@ -109,8 +119,9 @@ static int decode(struct conn *c, struct span text, struct command *out)
 {
     struct schema_error e = {0};
     size_t consumed;
-    int rc = c->enc == ENC_JSON ? schema_json_decode(&command_schema, text, &c->w->arena, out, &consumed, &e)
-                                : schema_pb_decode(&command_schema, text, &c->w->arena, out, &e);
+    int rc = c->enc == ENC_JSON
+                 ? schema_json_decode(&command_schema, text, &c->w->arena, out, &consumed, &e)
+                 : schema_pb_decode(&command_schema, text, &c->w->arena, out, &e);
     if (rc != 0) {
         char detail[160];
         struct buf b = {.p = detail, .cap = sizeof(detail), .max = sizeof(detail) - 1};
@@ -152,8 +163,9 @@ static void keep(struct conn *c, struct span rest)
 {
     uint32_t n = (uint32_t)rest.n;
     if (c->backlog.n + rest.n > BACKLOG_MAX_BYTES) {
-        conn_close_perr(c, &(struct perr_result){PERR_CLOSE_TOO_MANY_REQUESTS, "command.flood",
-                                                 "too many commands while an earlier one is not answered"});
+        conn_close_perr(
+            c, &(struct perr_result){PERR_CLOSE_TOO_MANY_REQUESTS, "command.flood",
+                                     "too many commands while an earlier one is not answered"});
         return;
     }
     buf_add(&c->backlog, &n, sizeof(n));
@@ -167,8 +179,9 @@ static void run(struct conn *c, struct span rest)
     int rc;
     while (conn_is_open(c) && (rc = frame_next(c->enc, &rest, &text)) != 0) {
         if (rc < 0) {
-            bad_request(c, "frame.empty", c->enc == ENC_JSON ? "an empty line between commands"
-                                                             : "a length prefix beyond the frame");
+            bad_request(c, "frame.empty",
+                        c->enc == ENC_JSON ? "an empty line between commands"
+                                           : "a length prefix beyond the frame");
             return;
         }
         execute(c, text);
@@ -216,10 +229,12 @@ void client_cmd_resume(struct conn *c)
     }
 }
 
-struct perr_result cmd_check_channel(const struct conn *c, struct span channel, const struct chan_opts **opts)
+struct perr_result cmd_check_channel(const struct conn *c, struct span channel,
+                                     const struct chan_opts **opts)
 {
     if (channel.n == 0) {
-        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.empty", "a command without a channel"};
+        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.empty",
+                                    "a command without a channel"};
     }
     *opts = channel_opts(c->w->conf, channel);
     if (*opts == NULL) {

@@ -4,7 +4,8 @@
 
 #include "pushd/worker/conn.h"
 
-/* One message from the client with one or more commands. While one is under way, the rest waits in conn->backlog. */
+/* One message from the client with one or more commands. While one is under way, the rest waits in
+ * conn->backlog. */
 void client_cmd_message(struct conn *c, struct span message);
 /* Goes on with what waited. */
 void client_cmd_resume(struct conn *c);
@@ -12,9 +13,10 @@ void client_cmd_resume(struct conn *c);
 /* Name of a METRIC_METHOD_*. */
 const char *client_cmd_name(unsigned method);
 
-/* Handlers, one family a file. `request` is the decoded sub-message, valid during the call only. A handler answers with
- * conn_reply and returns PERR_OK; or sets conn->is_busy, returns PERR_OK and calls conn_command_done after its answer; or returns what went
- * wrong and leaves the answer to the dispatcher. */
+/* Handlers, one family a file. `request` is the decoded sub-message, valid during the call only. A
+ * handler answers with conn_reply and returns PERR_OK; or sets conn->is_busy, returns PERR_OK and
+ * calls conn_command_done after its answer; or returns what went wrong and leaves the answer to the
+ * dispatcher. */
 struct perr_result cmd_connect(struct conn *c, uint32_t id, const void *request);
 struct perr_result cmd_subscribe(struct conn *c, uint32_t id, const void *request);
 struct perr_result cmd_unsubscribe(struct conn *c, uint32_t id, const void *request);
@@ -30,7 +32,9 @@ struct perr_result cmd_sub_refresh(struct conn *c, uint32_t id, const void *requ
 /* The connection ends while its connect is under way. */
 void cmd_connect_cancel(struct conn *c);
 
-/* The checks that nearly every channel command starts with (client protocol, section 5). Sets *opts. */
-struct perr_result cmd_check_channel(const struct conn *c, struct span channel, const struct chan_opts **opts);
+/* The checks that nearly every channel command starts with (client protocol, section 5). Sets
+ * *opts. */
+struct perr_result cmd_check_channel(const struct conn *c, struct span channel,
+                                     const struct chan_opts **opts);
 
 #define CMD_OK ((struct perr_result){.code = PERR_OK})

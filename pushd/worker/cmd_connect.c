@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The connect command: who is it, and what is it subscribed to from the start (client protocol, sections 3 and 9). */
+/* The connect command: who is it, and what is it subscribed to from the start (client protocol,
+ * sections 3 and 9). */
 #include <stdlib.h>
 
 #include "common/base/clk.h"
@@ -31,27 +32,32 @@ struct identity {
 };
 
 /* Client protocol 3.3. */
-static struct perr_result authenticate(struct conn *c, const struct connect_request *r, struct identity *out)
+static struct perr_result authenticate(struct conn *c, const struct connect_request *r,
+                                       struct identity *out)
 {
     const struct conf_client *o = &c->w->conf->client;
     if (r->token.n != 0) {
         struct token_connect *t = arena_zalloc(&c->w->arena, sizeof(*t));
-        struct perr_result p = token_read_connect(c->w->shared->connect_tokens, r->token, clk_wall_s(), &c->w->arena, t);
+        struct perr_result p = token_read_connect(c->w->shared->connect_tokens, r->token,
+                                                  clk_wall_s(), &c->w->arena, t);
         if (p.code != PERR_OK) {
             return p;
         }
         if (t->user.n == 0 && o->disallow_anonymous_connection_tokens) {
-            return (struct perr_result){PERR_CLOSE_PERMISSION_DENIED, "token.anonymous",
-                                        "tokens without a user are refused (disallow_anonymous_connection_tokens)"};
+            return (struct perr_result){
+                PERR_CLOSE_PERMISSION_DENIED, "token.anonymous",
+                "tokens without a user are refused (disallow_anonymous_connection_tokens)"};
         }
-        *out = (struct identity){t->user, t->info, o->insecure ? 0 : t->expire_at, t->subs, t->sub_count, true};
+        *out = (struct identity){t->user, t->info,      o->insecure ? 0 : t->expire_at,
+                                 t->subs, t->sub_count, true};
     } else if (o->allow_anonymous_connect_without_token || o->insecure) {
         *out = (struct identity){.user = SPAN(""), .may_request_subs = true};
     } else if (c->header_user != NULL) {
         *out = (struct identity){.user = span_str(c->header_user)};
     } else {
-        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "token.missing",
-                                    "connect without a token, and anonymous connections are not allowed"};
+        return (struct perr_result){
+            PERR_CLOSE_BAD_REQUEST, "token.missing",
+            "connect without a token, and anonymous connections are not allowed"};
     }
     return CMD_OK;
 }
@@ -62,7 +68,8 @@ static struct perr_result check_expiry(struct identity *who, int64_t now_s)
         who->expire_at = now_s + MAX_TTL_S;
     }
     if (who->expire_at != 0 && who->expire_at <= now_s) {
-        return (struct perr_result){PERR_EXPIRED, "connection.expire_at", "the token's expire_at is in the past"};
+        return (struct perr_result){PERR_EXPIRED, "connection.expire_at",
+                                    "the token's expire_at is in the past"};
     }
     return CMD_OK;
 }
@@ -91,7 +98,8 @@ static void answer(struct conn *c, struct connecting *k)
     conn_reply(c, &(struct reply){.id = k->id, .connect = &result});
     log_info(LOG_CLIENT, "connect", LOG_TEXT("client", conn_id(c)), LOG_TEXT("user", conn_user(c)),
              LOG_STR("address", c->address));
-    LIST_FOR_EACH_SAFE(e, &c->subs) {
+    LIST_FOR_EACH_SAFE(e, &c->subs)
+    {
         struct sub *s = LIST_ENTRY(e, struct sub, link);
         if (s->start != NULL) {
             sub_release(s);
@@ -130,7 +138,8 @@ void cmd_connect_cancel(struct conn *c)
     }
 }
 
-static void sub_established(struct conn *c, struct sub *s, void *ctx, const struct perr_result *outcome,
+static void sub_established(struct conn *c, struct sub *s, void *ctx,
+                            const struct perr_result *outcome,
                             const struct subscribe_result *result)
 {
     (void)s;
@@ -180,8 +189,10 @@ static void begin_sub(struct conn *c, struct connecting *k, const struct connect
     sub_begin(c, &p);
 }
 
-/* Whether a channel that the client itself lists in connect.subs may be subscribed (client protocol 9.4). */
-static bool may_request(const struct conn *c, const struct chan_opts *o, struct span channel, struct span user)
+/* Whether a channel that the client itself lists in connect.subs may be subscribed (client
+ * protocol 9.4). */
+static bool may_request(const struct conn *c, const struct chan_opts *o, struct span channel,
+                        struct span user)
 {
     const struct conf *conf = c->w->conf;
     return !channel_is_private(conf, channel) && channel_name_is_valid(conf, o, channel) &&
@@ -212,8 +223,8 @@ static void list_add(struct sub_list *l, const struct token_sub *t)
 }
 
 /* All channels the connection starts with: token, personal channel, the client's own wishes. */
-static struct perr_result collect_subs(struct conn *c, const struct connect_request *r, const struct identity *who,
-                                       struct sub_list *out)
+static struct perr_result collect_subs(struct conn *c, const struct connect_request *r,
+                                       const struct identity *who, struct sub_list *out)
 {
     const struct conf_client *o = &c->w->conf->client;
     struct arena *a = &c->w->arena;
@@ -254,8 +265,9 @@ static struct perr_result check_subs(const struct conn *c, const struct sub_list
     }
     for (size_t i = 0; i < subs->n; i++) {
         if (channel_opts(c->w->conf, subs->items[i].channel) == NULL) {
-            return (struct perr_result){PERR_UNKNOWN_CHANNEL, "channel.namespace",
-                                        "a channel of the token has a namespace that is not configured"};
+            return (struct perr_result){
+                PERR_UNKNOWN_CHANNEL, "channel.namespace",
+                "a channel of the token has a namespace that is not configured"};
         }
     }
     return CMD_OK;
@@ -269,8 +281,9 @@ static struct perr_result enter_user(struct conn *c, struct span user)
         return CMD_OK;
     }
     if (!limits_enter_user(c->w->shared->limits, user, limit)) {
-        return (struct perr_result){PERR_CLOSE_CONNECTION_LIMIT, "user.connection_limit",
-                                    "this user has client.user_connection_limit connections already"};
+        return (struct perr_result){
+            PERR_CLOSE_CONNECTION_LIMIT, "user.connection_limit",
+            "this user has client.user_connection_limit connections already"};
     }
     c->is_limited = true;
     return CMD_OK;

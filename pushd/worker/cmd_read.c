@@ -4,24 +4,29 @@
 #include "pushd/worker/client_cmd.h"
 #include "pushd/worker/sub.h"
 
-static bool permits(const struct conn *c, const struct chan_opts *o, enum channel_right right, struct span channel)
+static bool permits(const struct conn *c, const struct chan_opts *o, enum channel_right right,
+                    struct span channel)
 {
-    struct channel_subject who = {.user = conn_user(c), .is_subscribed = sub_find(c, channel) != NULL};
+    struct channel_subject who = {.user = conn_user(c),
+                                  .is_subscribed = sub_find(c, channel) != NULL};
     return channel_permits(c->w->conf, o, right, &who);
 }
 
-static struct perr_result check_presence(const struct conn *c, struct span channel, const struct chan_opts **o)
+static struct perr_result check_presence(const struct conn *c, struct span channel,
+                                         const struct chan_opts **o)
 {
     struct perr_result p = cmd_check_channel(c, channel, o);
     if (p.code != PERR_OK) {
         return p;
     }
     if (!(*o)->presence) {
-        return (struct perr_result){PERR_NOT_AVAILABLE, "presence.off", "presence is off in this namespace"};
+        return (struct perr_result){PERR_NOT_AVAILABLE, "presence.off",
+                                    "presence is off in this namespace"};
     }
     if (!permits(c, *o, RIGHT_PRESENCE, channel)) {
-        return (struct perr_result){PERR_PERMISSION_DENIED, "presence.permission",
-                                    "the namespace does not set an allow_presence_for_ option that fits"};
+        return (struct perr_result){
+            PERR_PERMISSION_DENIED, "presence.permission",
+            "the namespace does not set an allow_presence_for_ option that fits"};
     }
     return CMD_OK;
 }
@@ -74,7 +79,8 @@ static void got_stats(struct bus_op *op)
 {
     struct conn *c = op->owner;
     if (!failed(op, METRIC_METHOD_PRESENCE_STATS)) {
-        conn_reply(c, &(struct reply){.id = (uint32_t)(uintptr_t)op->context, .presence_stats = &op->stats});
+        conn_reply(c, &(struct reply){.id = (uint32_t)(uintptr_t)op->context,
+                                      .presence_stats = &op->stats});
     }
     conn_command_done(c);
 }
@@ -118,14 +124,17 @@ struct perr_result cmd_history(struct conn *c, uint32_t id, const void *request)
         return p;
     }
     if (!channel_has_history(o)) {
-        return (struct perr_result){PERR_NOT_AVAILABLE, "history.off", "history is off in this namespace"};
+        return (struct perr_result){PERR_NOT_AVAILABLE, "history.off",
+                                    "history is off in this namespace"};
     }
     if (!permits(c, o, RIGHT_HISTORY, r->channel)) {
-        return (struct perr_result){PERR_PERMISSION_DENIED, "history.permission",
-                                    "the namespace does not set an allow_history_for_ option that fits"};
+        return (struct perr_result){
+            PERR_PERMISSION_DENIED, "history.permission",
+            "the namespace does not set an allow_history_for_ option that fits"};
     }
     if (r->reverse && r->since != NULL && r->since->offset == 0) {
-        return (struct perr_result){PERR_BAD_REQUEST, "history.since", "reverse needs a since.offset above 0"};
+        return (struct perr_result){PERR_BAD_REQUEST, "history.since",
+                                    "reverse needs a since.offset above 0"};
     }
     struct bus_op *op = bus_op_new(BUS_HISTORY, r->channel);
     int64_t max = c->w->conf->client.history_max_publication_limit;

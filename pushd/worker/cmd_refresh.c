@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands refresh and sub_refresh: a new token for what is about to expire (client protocol 5.9, 5.10). */
+/* The commands refresh and sub_refresh: a new token for what is about to expire (client
+ * protocol 5.9, 5.10). */
 #include <stdlib.h>
 
 #include "common/base/clk.h"
@@ -8,7 +9,8 @@
 
 #define MAX_TTL_S (365 * 24 * 3600)
 
-/* Whether the token lists other server-side channels than the connection has from its last token. */
+/* Whether the token lists other server-side channels than the connection has from its last token.
+ */
 static bool changes_subs(const struct conn *c, const struct token_connect *t)
 {
     for (size_t i = 0; i < t->sub_count; i++) {
@@ -16,7 +18,8 @@ static bool changes_subs(const struct conn *c, const struct token_connect *t)
             return true;
         }
     }
-    LIST_FOR_EACH(e, &c->subs) {
+    LIST_FOR_EACH(e, &c->subs)
+    {
         const struct sub *s = LIST_ENTRY(e, struct sub, link);
         bool listed = !s->is_from_token;
         for (size_t i = 0; !listed && i < t->sub_count; i++) {
@@ -33,11 +36,13 @@ struct perr_result cmd_refresh(struct conn *c, uint32_t id, const void *request)
 {
     const struct refresh_request *r = request;
     if (r->token.n == 0) {
-        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "token.missing", "refresh without a token"};
+        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "token.missing",
+                                    "refresh without a token"};
     }
     struct token_connect *t = arena_zalloc(&c->w->arena, sizeof(*t));
     int64_t now_s = clk_wall_s();
-    struct perr_result p = token_read_connect(c->w->shared->connect_tokens, r->token, now_s, &c->w->arena, t);
+    struct perr_result p =
+        token_read_connect(c->w->shared->connect_tokens, r->token, now_s, &c->w->arena, t);
     if (p.code == PERR_TOKEN_EXPIRED) {
         p.code = PERR_CLOSE_EXPIRED;
     }
@@ -45,17 +50,20 @@ struct perr_result cmd_refresh(struct conn *c, uint32_t id, const void *request)
         return p;
     }
     if (!span_eq(t->user, conn_user(c))) {
-        return (struct perr_result){PERR_CLOSE_INVALID_TOKEN, "token.user", "the token is for another user"};
+        return (struct perr_result){PERR_CLOSE_INVALID_TOKEN, "token.user",
+                                    "the token is for another user"};
     }
     if (t->expire_at > now_s + MAX_TTL_S) {
         t->expire_at = now_s + MAX_TTL_S;
     }
     if (t->expire_at != 0 && t->expire_at <= now_s) {
-        return (struct perr_result){PERR_EXPIRED, "connection.expire_at", "the token's expire_at is in the past"};
+        return (struct perr_result){PERR_EXPIRED, "connection.expire_at",
+                                    "the token's expire_at is in the past"};
     }
     if (changes_subs(c, t)) {
-        return (struct perr_result){PERR_CLOSE_INSUFFICIENT, "token.subs",
-                                    "the new token lists other channels; connect again to get them"};
+        return (struct perr_result){
+            PERR_CLOSE_INSUFFICIENT, "token.subs",
+            "the new token lists other channels; connect again to get them"};
     }
     if (t->info.n != 0) {
         buf_clear(&c->info);
@@ -86,18 +94,22 @@ struct perr_result cmd_sub_refresh(struct conn *c, uint32_t id, const void *requ
 {
     const struct sub_refresh_request *r = request;
     if (r->channel.n == 0) {
-        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.empty", "sub_refresh without a channel"};
+        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.empty",
+                                    "sub_refresh without a channel"};
     }
     struct sub *s = sub_find(c, r->channel);
     if (s == NULL) {
-        return (struct perr_result){PERR_PERMISSION_DENIED, "subscribe.missing", "not subscribed to this channel"};
+        return (struct perr_result){PERR_PERMISSION_DENIED, "subscribe.missing",
+                                    "not subscribed to this channel"};
     }
     if (r->token.n == 0) {
-        return (struct perr_result){PERR_BAD_REQUEST, "token.missing", "sub_refresh without a token"};
+        return (struct perr_result){PERR_BAD_REQUEST, "token.missing",
+                                    "sub_refresh without a token"};
     }
     struct token_subscribe *t = arena_zalloc(&c->w->arena, sizeof(*t));
     int64_t now_s = clk_wall_s();
-    struct perr_result p = token_read_subscribe(c->w->shared->subscribe_tokens, r->token, now_s, &c->w->arena, t);
+    struct perr_result p =
+        token_read_subscribe(c->w->shared->subscribe_tokens, r->token, now_s, &c->w->arena, t);
     if (p.code == PERR_OK) {
         p = match_sub_token(c, r, t);
     }
@@ -105,7 +117,8 @@ struct perr_result cmd_sub_refresh(struct conn *c, uint32_t id, const void *requ
         return p;
     }
     if (t->expire_at != 0 && t->expire_at <= now_s) {
-        return (struct perr_result){PERR_EXPIRED, "subscription.expire_at", "expire_at is in the past"};
+        return (struct perr_result){PERR_EXPIRED, "subscription.expire_at",
+                                    "expire_at is in the past"};
     }
     s->expire_at = t->expire_at;
     if (t->options.info.n != 0) {

@@ -10,7 +10,8 @@ struct perr_result cmd_rpc(struct conn *c, uint32_t id, const void *request)
         return (struct perr_result){PERR_NOT_AVAILABLE, "rpc.off", "no rpc proxy is configured"};
     }
     if (!span_eq_str(r->method, conf->rpc_ping.method)) {
-        return (struct perr_result){PERR_METHOD_NOT_FOUND, "rpc.method", "only the ping method is on (rpc.ping)"};
+        return (struct perr_result){PERR_METHOD_NOT_FOUND, "rpc.method",
+                                    "only the ping method is on (rpc.ping)"};
     }
     struct rpc_result nothing = {0};
     conn_reply(c, &(struct reply){.id = id, .rpc = &nothing});
@@ -22,5 +23,6 @@ struct perr_result cmd_send(struct conn *c, uint32_t id, const void *request)
     (void)c;
     (void)id;
     (void)request;
-    return (struct perr_result){PERR_CLOSE_NOT_AVAILABLE, "send.off", "nothing here receives asynchronous messages"};
+    return (struct perr_result){PERR_CLOSE_NOT_AVAILABLE, "send.off",
+                                "nothing here receives asynchronous messages"};
 }

@@ -13,10 +13,12 @@ static struct perr_result check_type(const struct subscribe_request *r, const st
 {
     bool is_poll = o->subscription_type == SUBSCRIPTION_SHARED_POLL;
     if (r->type == TYPE_SHARED_POLL && !is_poll) {
-        return (struct perr_result){PERR_NOT_AVAILABLE, "subscription.type", "the namespace is not shared_poll"};
+        return (struct perr_result){PERR_NOT_AVAILABLE, "subscription.type",
+                                    "the namespace is not shared_poll"};
     }
     if (is_poll && r->type != TYPE_SHARED_POLL) {
-        return (struct perr_result){PERR_BAD_REQUEST, "subscription.type", "the namespace is shared_poll"};
+        return (struct perr_result){PERR_BAD_REQUEST, "subscription.type",
+                                    "the namespace is shared_poll"};
     }
     if (r->type != (int32_t)o->subscription_type) {
         return (struct perr_result){PERR_PERMISSION_DENIED, "subscription.type",
@@ -26,19 +28,24 @@ static struct perr_result check_type(const struct subscribe_request *r, const st
 }
 
 /* Steps 2 to 9. */
-static struct perr_result check(const struct conn *c, const struct subscribe_request *r, const struct chan_opts **o)
+static struct perr_result check(const struct conn *c, const struct subscribe_request *r,
+                                const struct chan_opts **o)
 {
     if (r->type < 0 || r->type > TYPE_SHARED_POLL) {
-        return (struct perr_result){PERR_CLOSE_INTERNAL, "subscription.type", "an unknown subscription type"};
+        return (struct perr_result){PERR_CLOSE_INTERNAL, "subscription.type",
+                                    "an unknown subscription type"};
     }
     if (r->delta.n != 0 && !span_eq_str(r->delta, "fossil")) {
-        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "subscribe.delta", "delta must be fossil"};
+        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "subscribe.delta",
+                                    "delta must be fossil"};
     }
     if (r->channel.n == 0) {
-        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.empty", "subscribe without a channel"};
+        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.empty",
+                                    "subscribe without a channel"};
     }
     if (channel_is_too_long(c->w->conf, r->channel)) {
-        return (struct perr_result){PERR_BAD_REQUEST, "channel.length", "the name is longer than channel.max_length"};
+        return (struct perr_result){PERR_BAD_REQUEST, "channel.length",
+                                    "the name is longer than channel.max_length"};
     }
     if (sub_find(c, r->channel) != NULL) {
         return (struct perr_result){PERR_ALREADY_SUBSCRIBED, "subscribe.twice", NULL};
@@ -55,8 +62,8 @@ static struct perr_result check(const struct conn *c, const struct subscribe_req
 static struct perr_result check_token(const struct conn *c, const struct subscribe_request *r,
                                       struct token_subscribe *t)
 {
-    struct perr_result p =
-        token_read_subscribe(c->w->shared->subscribe_tokens, r->token, clk_wall_s(), &c->w->arena, t);
+    struct perr_result p = token_read_subscribe(c->w->shared->subscribe_tokens, r->token,
+                                                clk_wall_s(), &c->w->arena, t);
     if (p.code == PERR_CLOSE_INVALID_TOKEN) {
         p.code = PERR_PERMISSION_DENIED;
     }
@@ -64,26 +71,30 @@ static struct perr_result check_token(const struct conn *c, const struct subscri
         return p;
     }
     if (!span_eq(t->channel, r->channel)) {
-        return (struct perr_result){PERR_CLOSE_INVALID_TOKEN, "token.channel", "the token is for another channel"};
+        return (struct perr_result){PERR_CLOSE_INVALID_TOKEN, "token.channel",
+                                    "the token is for another channel"};
     }
     if (!span_eq(t->user, conn_user(c))) {
-        return (struct perr_result){PERR_CLOSE_INVALID_TOKEN, "token.user", "the token is for another user"};
+        return (struct perr_result){PERR_CLOSE_INVALID_TOKEN, "token.user",
+                                    "the token is for another user"};
     }
     if (t->client.n != 0 && !span_eq(t->client, conn_id(c))) {
-        return (struct perr_result){PERR_CLOSE_INVALID_TOKEN, "token.client", "the token is for another client"};
+        return (struct perr_result){PERR_CLOSE_INVALID_TOKEN, "token.client",
+                                    "the token is for another client"};
     }
     return CMD_OK;
 }
 
 /* Steps 10 to 18. `t` is filled when a token decides. */
-static struct perr_result authorize(const struct conn *c, const struct subscribe_request *r, const struct chan_opts *o,
-                                    struct token_subscribe *t)
+static struct perr_result authorize(const struct conn *c, const struct subscribe_request *r,
+                                    const struct chan_opts *o, struct token_subscribe *t)
 {
     const struct conf *conf = c->w->conf;
     if (r->token.n != 0) {
         struct perr_result p = check_token(c, r, t);
         if (p.code == PERR_OK && t->expire_at != 0 && t->expire_at <= clk_wall_s()) {
-            p = (struct perr_result){PERR_EXPIRED, "subscription.expire_at", "expire_at is in the past"};
+            p = (struct perr_result){PERR_EXPIRED, "subscription.expire_at",
+                                     "expire_at is in the past"};
         }
         return p;
     }
@@ -94,8 +105,9 @@ static struct perr_result authorize(const struct conn *c, const struct subscribe
     if (channel_permits_subscribe(conf, o, r->channel, conn_user(c))) {
         return CMD_OK;
     }
-    return (struct perr_result){PERR_PERMISSION_DENIED, "subscribe.permission",
-                                "no token, and the namespace does not set allow_subscribe_for_client"};
+    return (struct perr_result){
+        PERR_PERMISSION_DENIED, "subscribe.permission",
+        "no token, and the namespace does not set allow_subscribe_for_client"};
 }
 
 /* The command's id travels in the pointer: nothing else is needed to answer. */
@@ -129,7 +141,8 @@ static struct perr_result make_filter(const struct subscribe_request *r, const s
     }
     const char *fault;
     *out = tags_filter_new(r->tf, &fault);
-    return *out != NULL ? CMD_OK : (struct perr_result){PERR_BAD_REQUEST, "subscribe.filter", fault};
+    return *out != NULL ? CMD_OK
+                        : (struct perr_result){PERR_BAD_REQUEST, "subscribe.filter", fault};
 }
 
 struct perr_result cmd_subscribe(struct conn *c, uint32_t id, const void *request)
@@ -170,12 +183,13 @@ struct perr_result cmd_unsubscribe(struct conn *c, uint32_t id, const void *requ
 {
     const struct unsubscribe_request *r = request;
     if (r->channel.n == 0) {
-        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.empty", "unsubscribe without a channel"};
+        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.empty",
+                                    "unsubscribe without a channel"};
     }
     struct sub *s = sub_find(c, r->channel);
     if (s != NULL) {
-        log_info(LOG_CLIENT, "unsubscribe", LOG_TEXT("channel", r->channel), LOG_TEXT("client", conn_id(c)),
-                 LOG_TEXT("user", conn_user(c)));
+        log_info(LOG_CLIENT, "unsubscribe", LOG_TEXT("channel", r->channel),
+                 LOG_TEXT("client", conn_id(c)), LOG_TEXT("user", conn_user(c)));
         sub_end(s);
     }
     struct empty nothing = {0};

@@ -13,8 +13,9 @@
 /* Who a command is for. */
 struct target {
     struct span user;
-    struct span client;  /* n == 0: any */
-    struct span session; /* bidirectional connections have none, so one that is given excludes them */
+    struct span client; /* n == 0: any */
+    struct span
+        session; /* bidirectional connections have none, so one that is given excludes them */
     bool all_users;
 };
 
@@ -26,10 +27,12 @@ static bool is_target(const struct conn *c, const struct target *t)
            (t->client.n == 0 || span_eq(t->client, conn_id(c)));
 }
 
-static void for_each(struct worker *w, const struct target *t, apply_fn fn, const struct control_command *m)
+static void for_each(struct worker *w, const struct target *t, apply_fn fn,
+                     const struct control_command *m)
 {
     if (t->all_users) {
-        LIST_FOR_EACH_SAFE(e, &w->conns) {
+        LIST_FOR_EACH_SAFE(e, &w->conns)
+        {
             struct conn *c = LIST_ENTRY(e, struct conn, link);
             if (is_target(c, t)) {
                 fn(c, m);
@@ -44,7 +47,8 @@ static void for_each(struct worker *w, const struct target *t, apply_fn fn, cons
     /* Collected first: fn may close connections, and the last one takes the user with it. */
     struct conn **all = mem_alloc(u->count * sizeof(*all));
     size_t n = 0;
-    LIST_FOR_EACH(e, &u->conns) {
+    LIST_FOR_EACH(e, &u->conns)
+    {
         all[n++] = LIST_ENTRY(e, struct conn, user_link);
     }
     for (size_t i = 0; i < n; i++) {
@@ -179,16 +183,20 @@ void command_apply(struct worker *w, const struct control_command *m)
 {
     if (m->unsubscribe != NULL) {
         const struct control_unsubscribe *u = m->unsubscribe;
-        for_each(w, &(struct target){u->user, u->client, u->session, u->all_users}, apply_unsubscribe, m);
+        for_each(w, &(struct target){u->user, u->client, u->session, u->all_users},
+                 apply_unsubscribe, m);
     } else if (m->subscribe != NULL) {
         const struct control_subscribe *s = m->subscribe;
-        for_each(w, &(struct target){s->user, s->client, s->session, s->all_users}, apply_subscribe, m);
+        for_each(w, &(struct target){s->user, s->client, s->session, s->all_users}, apply_subscribe,
+                 m);
     } else if (m->disconnect != NULL) {
         const struct control_disconnect *d = m->disconnect;
-        for_each(w, &(struct target){d->user, d->client, d->session, d->all_users}, apply_disconnect, m);
+        for_each(w, &(struct target){d->user, d->client, d->session, d->all_users},
+                 apply_disconnect, m);
     } else if (m->refresh != NULL) {
         const struct control_refresh *r = m->refresh;
-        for_each(w, &(struct target){r->user, r->client, r->session, r->all_users}, apply_refresh, m);
+        for_each(w, &(struct target){r->user, r->client, r->session, r->all_users}, apply_refresh,
+                 m);
     }
 }
 

@@ -13,18 +13,19 @@
 #include "pushd/worker/sub.h"
 #include "pushd/worker/ws.h"
 
-#define CLOSE_WAIT_MS 5000
+#define CLOSE_WAIT_MS    5000
 #define CLOSE_REASON_MAX 123
-#define WS_OP_TEXT 1
-#define WS_OP_BINARY 2
-#define WS_OP_CLOSE 8
-#define WS_OP_PONG 10
+#define WS_OP_TEXT       1
+#define WS_OP_BINARY     2
+#define WS_OP_CLOSE      8
+#define WS_OP_PONG       10
 /* A frame or message that stays incomplete for this long is cut off. */
 #define HALF_FRAME_MS 30000
 
 static void on_timer(struct timer *t, int64_t now_ms);
 
-struct conn *conn_new(struct worker *w, int fd, enum proto_encoding enc, const char *address, struct span header_user)
+struct conn *conn_new(struct worker *w, int fd, enum proto_encoding enc, const char *address,
+                      struct span header_user)
 {
     struct conn *c = mem_zalloc(sizeof(*c));
     c->w = w;
@@ -37,7 +38,8 @@ struct conn *conn_new(struct worker *w, int fd, enum proto_encoding enc, const c
     list_init(&c->ops);
     list_append(&w->conns, &c->link);
     w->conn_count++;
-    atomic_store_explicit(&w->shared->bus->ports[w->index].gauges.connections, w->conn_count, memory_order_relaxed);
+    atomic_store_explicit(&w->shared->bus->ports[w->index].gauges.connections, w->conn_count,
+                          memory_order_relaxed);
     outq_init(&c->out);
     timer_init(&c->timer, on_timer);
     rnd_uuid(c->id);
@@ -90,8 +92,8 @@ void conn_gone(struct conn *c)
 {
     struct worker *w = c->w;
     if (c->is_counted && log_is_on(LOG_LEVEL_INFO)) {
-        log_info(LOG_CLIENT, "disconnect", LOG_TEXT("client", conn_id(c)), LOG_TEXT("user", conn_user(c)),
-                 LOG_STR("reason", "transport closed"));
+        log_info(LOG_CLIENT, "disconnect", LOG_TEXT("client", conn_id(c)),
+                 LOG_TEXT("user", conn_user(c)), LOG_STR("reason", "transport closed"));
     }
     leave(c);
     timer_stop(&c->timer);
@@ -99,7 +101,8 @@ void conn_gone(struct conn *c)
     list_unlink(&c->doom_link);
     list_unlink(&c->link);
     w->conn_count--;
-    atomic_store_explicit(&w->shared->bus->ports[w->index].gauges.connections, w->conn_count, memory_order_relaxed);
+    atomic_store_explicit(&w->shared->bus->ports[w->index].gauges.connections, w->conn_count,
+                          memory_order_relaxed);
     outq_clear(&c->out, &w->deliveries);
     ws_reader_fini(&c->reader);
     buf_free(&c->backlog);
@@ -116,7 +119,8 @@ void conn_push(struct conn *c, struct delivery *d)
     if (c->state > CONN_REFUSED) {
         return;
     }
-    if (UNLIKELY(c->out.bytes + d->n > (size_t)c->w->conf->client.queue_max_size) && c->out.count != 0) {
+    if (UNLIKELY(c->out.bytes + d->n > (size_t)c->w->conf->client.queue_max_size) &&
+        c->out.count != 0) {
         conn_close_perr(c, &(struct perr_result){PERR_CLOSE_SLOW, "queue.size", NULL});
         return;
     }
@@ -154,8 +158,9 @@ void conn_reply(struct conn *c, const struct reply *r)
         push_bytes(c, WS_OP_BINARY, buf_span(&whole), false);
         buf_free(&whole);
     } else if (!schema_payloads_are_json(&reply_schema, r)) {
-        conn_close_perr(c, &(struct perr_result){PERR_CLOSE_INAPPROPRIATE_PROTOCOL, "payload.not_json",
-                                                 "a payload is not JSON; use the protobuf protocol"});
+        conn_close_perr(c,
+                        &(struct perr_result){PERR_CLOSE_INAPPROPRIATE_PROTOCOL, "payload.not_json",
+                                              "a payload is not JSON; use the protobuf protocol"});
     } else {
         schema_json_encode(&reply_schema, r, b);
         push_bytes(c, WS_OP_TEXT, buf_span(b), false);
@@ -176,8 +181,8 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
         return;
     }
     if (c->is_counted) {
-        log_info(LOG_CLIENT, "disconnect", LOG_TEXT("client", conn_id(c)), LOG_TEXT("user", conn_user(c)),
-                 LOG_NUM("code", code), LOG_TEXT("reason", reason));
+        log_info(LOG_CLIENT, "disconnect", LOG_TEXT("client", conn_id(c)),
+                 LOG_TEXT("user", conn_user(c)), LOG_NUM("code", code), LOG_TEXT("reason", reason));
     }
     leave(c);
     c->state = CONN_CLOSING;
@@ -191,7 +196,8 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
     if (code == PERR_CLOSE_SLOW && c->out.sent == 0) {
         outq_clear(&c->out, &c->w->deliveries);
     } else if (code == PERR_CLOSE_SLOW) {
-        /* A frame that is half on the wire has to be completed, or the close frame would be read as part of it. */
+        /* A frame that is half on the wire has to be completed, or the close frame would be read as
+         * part of it. */
         while (c->out.count > 1) {
             c->out.count--;
             struct delivery *d = outq_at(&c->out, c->out.count);
@@ -223,8 +229,9 @@ void conn_close_perr(struct conn *c, const struct perr_result *r)
     uint32_t dropped;
     if (log_is_on(LOG_LEVEL_INFO) && r->code != PERR_CLOSE_SHUTDOWN &&
         log_limit_pass(&c->w->refusals, c->w->now_ms, &dropped)) {
-        log_info(LOG_CLIENT, "connection refused or closed", LOG_NUM("code", r->code), LOG_STR("reason", r->reason),
-                 LOG_TEXT("text", buf_span(&text)), LOG_TEXT("client", conn_id(c)), LOG_TEXT("user", conn_user(c)),
+        log_info(LOG_CLIENT, "connection refused or closed", LOG_NUM("code", r->code),
+                 LOG_STR("reason", r->reason), LOG_TEXT("text", buf_span(&text)),
+                 LOG_TEXT("client", conn_id(c)), LOG_TEXT("user", conn_user(c)),
                  LOG_STR("address", c->address), LOG_NUM("suppressed", dropped));
     }
     conn_close(c, r->code, buf_span(&text));
@@ -236,11 +243,13 @@ static void fail_command(struct conn *c, unsigned method, uint32_t id, const str
     const struct perr_row *row = perr_row(r->code);
     struct buf text = {0};
     perr_explain(r, 1024, &text);
-    metrics_add(c->w->metrics, METRIC_REPLY_ERRORS, method * metrics_code_count() + metrics_code_index(r->code), 1);
+    metrics_add(c->w->metrics, METRIC_REPLY_ERRORS,
+                method * metrics_code_count() + metrics_code_index(r->code), 1);
     uint32_t dropped;
     if (log_is_on(LOG_LEVEL_INFO) && log_limit_pass(&c->w->refusals, c->w->now_ms, &dropped)) {
-        log_info(LOG_CLIENT, "command refused", LOG_STR("method", client_cmd_name(method)), LOG_NUM("code", r->code),
-                 LOG_STR("reason", r->reason), LOG_TEXT("text", buf_span(&text)), LOG_TEXT("client", conn_id(c)),
+        log_info(LOG_CLIENT, "command refused", LOG_STR("method", client_cmd_name(method)),
+                 LOG_NUM("code", r->code), LOG_STR("reason", r->reason),
+                 LOG_TEXT("text", buf_span(&text)), LOG_TEXT("client", conn_id(c)),
                  LOG_TEXT("user", conn_user(c)), LOG_NUM("suppressed", dropped));
     }
     struct proto_error error = {
@@ -251,7 +260,8 @@ static void fail_command(struct conn *c, unsigned method, uint32_t id, const str
     conn_reply(c, &(struct reply){.id = id, .error = &error});
     buf_free(&text);
     if (method == METRIC_METHOD_CONNECT) {
-        /* The client has to close; we wait and then drop the transport without a close frame, as the reference does. */
+        /* The client has to close; we wait and then drop the transport without a close frame, as
+         * the reference does. */
         leave(c);
         c->state = CONN_REFUSED;
         buf_free(&c->backlog);
@@ -292,7 +302,9 @@ static void on_transport_error(struct conn *c, const struct ws_event *e)
     uint32_t dropped;
     if (log_limit_pass(&c->w->refusals, c->w->now_ms, &dropped)) {
         log_info(LOG_CLIENT, "websocket error", LOG_NUM("code", e->code),
-                 LOG_STR("reason", e->detail != NULL ? e->detail : "a message longer than websocket.message_size_limit"),
+                 LOG_STR("reason", e->detail != NULL
+                                       ? e->detail
+                                       : "a message longer than websocket.message_size_limit"),
                  LOG_STR("address", c->address), LOG_NUM("suppressed", dropped));
     }
     c->is_deaf = true;
@@ -389,7 +401,8 @@ void conn_set_expiry(struct conn *c, int64_t expire_at)
     c->expire_at = expire_at;
     c->expire_ms = 0;
     if (expire_at > 0) {
-        c->expire_ms = c->w->now_ms + (expire_at * 1000 - clk_wall_ms()) + c->w->conf->client.expired_close_delay_ms;
+        c->expire_ms = c->w->now_ms + (expire_at * 1000 - clk_wall_ms()) +
+                       c->w->conf->client.expired_close_delay_ms;
     }
     conn_schedule(c);
 }
@@ -401,7 +414,8 @@ void conn_established(struct conn *c)
     c->stale_ms = 0;
     c->is_counted = true;
     c->wants_pong = o->ping_interval_ms > 0 && o->pong_timeout_ms > 0;
-    atomic_fetch_add_explicit(&c->w->shared->bus->ports[c->w->index].gauges.clients, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->w->shared->bus->ports[c->w->index].gauges.clients, 1,
+                              memory_order_relaxed);
     metrics_add(c->w->metrics, METRIC_ACTIONS, METRIC_ACTION_ADD_CLIENT, 1);
     metrics_add(c->w->metrics, METRIC_CONNECTIONS_ACCEPTED, 0, 1);
     if (o->ping_interval_ms > 0) {
@@ -409,7 +423,8 @@ void conn_established(struct conn *c)
         c->ping_ms = c->w->now_ms + half + rnd_below((uint32_t)(o->ping_interval_ms - half));
     }
     int64_t tick = o->presence_update_interval_ms;
-    c->tick_ms = c->w->now_ms + tick - rnd_below((uint32_t)(tick / 10 + 1)); /* spread over the clients */
+    c->tick_ms =
+        c->w->now_ms + tick - rnd_below((uint32_t)(tick / 10 + 1)); /* spread over the clients */
     conn_schedule(c);
     free(c->header_user);
     c->header_user = NULL;
@@ -428,7 +443,8 @@ static void send_ping(struct conn *c, int64_t now_ms)
 static void tick_subs(struct conn *c, int64_t now_ms)
 {
     c->tick_ms = now_ms + c->w->conf->client.presence_update_interval_ms;
-    LIST_FOR_EACH_SAFE(e, &c->subs) {
+    LIST_FOR_EACH_SAFE(e, &c->subs)
+    {
         sub_tick(LIST_ENTRY(e, struct sub, link), now_ms);
         if (!conn_is_open(c)) {
             return;
@@ -449,8 +465,9 @@ static void on_timer(struct timer *t, int64_t now_ms)
         return;
     }
     if (is_due(c->stale_ms, now_ms)) {
-        conn_close_perr(c, &(struct perr_result){PERR_CLOSE_STALE, "connect.late",
-                                                 "no connect command within client.stale_close_delay"});
+        conn_close_perr(
+            c, &(struct perr_result){PERR_CLOSE_STALE, "connect.late",
+                                     "no connect command within client.stale_close_delay"});
     } else if (is_due(c->pong_ms, now_ms)) {
         conn_close_perr(c, &(struct perr_result){PERR_CLOSE_NO_PONG, "pong.missing", NULL});
     } else if (is_due(c->expire_ms, now_ms)) {

@@ -17,54 +17,57 @@ enum conn_state {
     CONN_NEW,        /* the transport is open */
     CONN_CONNECTING, /* the connect command is being worked on */
     CONN_READY,
-    CONN_REFUSED,    /* connect was answered with an error: the client has to go */
-    CONN_CLOSING,    /* a close frame is queued or sent */
-    CONN_DEAD,       /* on the doomed list */
+    CONN_REFUSED, /* connect was answered with an error: the client has to go */
+    CONN_CLOSING, /* a close frame is queued or sent */
+    CONN_DEAD,    /* on the doomed list */
 };
 
 struct conn {
     struct worker *w;
-    struct lws *wsi;         /* NULL once the transport is gone */
+    struct lws *wsi; /* NULL once the transport is gone */
     int fd;
     enum conn_state state;
     enum proto_encoding enc;
-    struct list link;        /* in worker->conns */
-    struct list dirty_link;  /* in worker->dirty; unlinked: clean */
+    struct list link;       /* in worker->conns */
+    struct list dirty_link; /* in worker->dirty; unlinked: clean */
     struct list doom_link;
     struct list user_link;
-    struct user *user;       /* NULL before connect */
+    struct user *user; /* NULL before connect */
     struct list subs;
-    struct list ops;         /* struct bus_op that will come back to this connection */
+    struct list ops; /* struct bus_op that will come back to this connection */
     struct outq out;
-    struct timer timer;      /* fires at the earliest of the times below, all clk_mono_ms, 0: off */
+    struct timer timer; /* fires at the earliest of the times below, all clk_mono_ms, 0: off */
     int64_t stale_ms;
     int64_t ping_ms;
-    int64_t pong_ms;         /* deadline for the pong that is outstanding */
+    int64_t pong_ms; /* deadline for the pong that is outstanding */
     int64_t expire_ms;
     int64_t tick_ms;
-    int64_t close_ms;        /* the peer's close frame has to come until then */
-    int64_t expire_at;       /* Unix seconds, 0: never */
+    int64_t close_ms;  /* the peer's close frame has to come until then */
+    int64_t expire_at; /* Unix seconds, 0: never */
     struct ws_reader reader;
-    struct buf backlog;      /* commands that wait for the one that is under way */
-    struct buf info;         /* conn_info */
-    char *address;           /* of the peer, for the log */
-    struct connecting *connecting; /* a connect that waits for its subscriptions; cmd_connect.c's own */
-    char *header_user;       /* from client.user_id_http_header, until connect */
+    struct buf backlog; /* commands that wait for the one that is under way */
+    struct buf info;    /* conn_info */
+    char *address;      /* of the peer, for the log */
+    struct connecting
+        *connecting;   /* a connect that waits for its subscriptions; cmd_connect.c's own */
+    char *header_user; /* from client.user_id_http_header, until connect */
     uint32_t sub_count;
     uint16_t close_code;
-    bool is_busy : 1;        /* a command is under way: later ones wait */
+    bool is_busy : 1; /* a command is under way: later ones wait */
     bool ping_outstanding : 1;
     bool wants_pong : 1;
     bool close_sent : 1;
     bool close_received : 1;
-    bool is_limited : 1;     /* counted by limits_enter_user */
-    bool is_counted : 1;     /* among the connected clients */
-    bool is_deaf : 1;        /* framing is broken: what still comes is thrown away */
+    bool is_limited : 1; /* counted by limits_enter_user */
+    bool is_counted : 1; /* among the connected clients */
+    bool is_deaf : 1;    /* framing is broken: what still comes is thrown away */
     char id[RND_UUID_LEN + 1];
 };
 
-/* A transport was opened; the caller gives ownership of wsi's life to ws.c, which calls conn_gone once. */
-struct conn *conn_new(struct worker *w, int fd, enum proto_encoding enc, const char *address, struct span header_user);
+/* A transport was opened; the caller gives ownership of wsi's life to ws.c, which calls conn_gone
+ * once. */
+struct conn *conn_new(struct worker *w, int fd, enum proto_encoding enc, const char *address,
+                      struct span header_user);
 
 /* ---- from the transport ---- */
 void conn_received(struct conn *c, char *bytes, size_t n);
@@ -80,10 +83,12 @@ void conn_push(struct conn *c, struct delivery *d);
 void conn_reply(struct conn *c, const struct reply *r);
 /* A push of this connection alone. */
 void conn_send_push(struct conn *c, const struct push *p);
-/* Answers a command with an error, or closes, as the code says. The one place where handlers' outcomes become protocol. */
+/* Answers a command with an error, or closes, as the code says. The one place where handlers'
+ * outcomes become protocol. */
 void conn_fail(struct conn *c, unsigned method, uint32_t id, const struct perr_result *r);
 
-/* Closes with a code and a reason text; the first call counts. What is queued is sent first, except for 3000 and 3008. */
+/* Closes with a code and a reason text; the first call counts. What is queued is sent first, except
+ * for 3000 and 3008. */
 void conn_close(struct conn *c, uint32_t code, struct span reason);
 /* The same with a row of perr and its explanation, and a log line. */
 void conn_close_perr(struct conn *c, const struct perr_result *r);
@@ -108,5 +113,6 @@ static inline struct span conn_id(const struct conn *c)
 
 struct span conn_user(const struct conn *c);
 
-/* Sends an operation to control; `done` is called on this worker when it comes back, unless the owner was taken away. */
+/* Sends an operation to control; `done` is called on this worker when it comes back, unless the
+ * owner was taken away. */
 void conn_submit(struct conn *c, struct bus_op *op, void (*done)(struct bus_op *op), void *context);

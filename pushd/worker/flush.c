@@ -59,7 +59,8 @@ static bool is_same_run(const struct slice *s, const struct conn *c, uint32_t n)
     return true;
 }
 
-/* Where the bytes of the run are: the frame itself, an earlier copy of the same run, or a new copy. NULL: no room. */
+/* Where the bytes of the run are: the frame itself, an earlier copy of the same run, or a new copy.
+ * NULL: no room. */
 static const void *gather(struct slice *s, struct conn *c, uint32_t n, size_t bytes)
 {
     const struct delivery *first = outq_at(&c->out, 0);
@@ -116,7 +117,8 @@ static void finish(struct conn *c, const struct send_job *job)
     size_t sent = job->result > 0 ? (size_t)job->result : 0;
     if (sent < job->len) {
         metrics_add(c->w->metrics, METRIC_SEND_PARTIAL, 0, 1);
-        /* The rest goes through libwebsockets, which keeps it and tells us when the socket takes more. */
+        /* The rest goes through libwebsockets, which keeps it and tells us when the socket takes
+         * more. */
         if (ws_write(c, (const char *)job->data + sent, job->len - sent) != 0) {
             ws_doom(c);
             return;
@@ -175,7 +177,8 @@ bool flush_slice(struct worker *w)
     return !list_is_empty(&w->dirty);
 }
 
-/* pushd.direct_write is off: the library writes, from its own callback, one gathered run at a time. */
+/* pushd.direct_write is off: the library writes, from its own callback, one gathered run at a time.
+ */
 static void write_run(struct conn *c)
 {
     struct slice s;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of the fan-out path: writes what dirty connections have queued, in slices, one batch send a slice. */
+/* The end of the fan-out path: writes what dirty connections have queued, in slices, one batch send
+ * a slice. */
 #pragma once
 
 #include "pushd/worker/conn.h"

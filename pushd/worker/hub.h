@@ -19,13 +19,13 @@ enum chan_state {
 struct chan {
     struct htab_node node; /* key: the name, behind this struct */
     enum chan_state state;
-    uint32_t epoch_id;     /* counts changes of the epoch, so that subscriptions compare numbers */
-    char *epoch;           /* NULL: not known */
+    uint32_t epoch_id; /* counts changes of the epoch, so that subscriptions compare numbers */
+    char *epoch;       /* NULL: not known */
     size_t epoch_len;
-    struct sub **subs;     /* unordered */
+    struct sub **subs; /* unordered */
     uint32_t sub_count;
     uint32_t sub_cap;
-    uint32_t busy;         /* somebody walks over subs: do not free */
+    uint32_t busy; /* somebody walks over subs: do not free */
     struct bus_op *joining;
     char name[];
 };
@@ -49,7 +49,8 @@ void hub_fini(struct hub *h);
 
 struct chan *hub_find(const struct hub *h, struct span channel);
 
-/* Adds a subscription to its channel, creating the channel and asking control for it as needed. Sets sub->chan. */
+/* Adds a subscription to its channel, creating the channel and asking control for it as needed.
+ * Sets sub->chan. */
 void hub_subscribe(struct hub *h, struct sub *s, struct span channel);
 /* Takes it out; the last one gives up the channel. */
 void hub_unsubscribe(struct hub *h, struct sub *s);

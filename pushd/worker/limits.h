@@ -9,8 +9,9 @@ struct limits;
 struct limits *limits_new(void);
 void limits_free(struct limits *l);
 
-/* client.user_connection_limit: counts one connection of the user unless there are `limit` already. Thread-safe; the lock is one of
- * many, chosen by the user, and taken only where the option is set. Each success needs a limits_leave_user. */
+/* client.user_connection_limit: counts one connection of the user unless there are `limit` already.
+ * Thread-safe; the lock is one of many, chosen by the user, and taken only where the option is set.
+ * Each success needs a limits_leave_user. */
 bool limits_enter_user(struct limits *l, struct span user, int64_t limit);
 void limits_leave_user(struct limits *l, struct span user);
 

@@ -6,7 +6,8 @@
 
 #include "common/base/mem.h"
 
-struct delivery *delivery_of_msg(struct delivery_pool *pool, struct msg *msg, const struct msg_frame *frame)
+struct delivery *delivery_of_msg(struct delivery_pool *pool, struct msg *msg,
+                                 const struct msg_frame *frame)
 {
     struct delivery *d = pool->free;
     if (d != NULL) {

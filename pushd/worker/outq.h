@@ -4,10 +4,11 @@
 
 #include "pushd/msg.h"
 
-/* One frame in one worker. The counter is of this worker only, so appending it to a queue costs no atomic operation. */
+/* One frame in one worker. The counter is of this worker only, so appending it to a queue costs no
+ * atomic operation. */
 struct delivery {
     uint32_t refs;
-    bool is_close; /* a close frame: nothing follows it */
+    bool is_close;   /* a close frame: nothing follows it */
     struct msg *msg; /* owns the bytes, or NULL: they follow this struct */
     const char *p;
     size_t n;
@@ -22,7 +23,8 @@ struct delivery_pool {
 void delivery_pool_fini(struct delivery_pool *pool);
 
 /* For a shared frame. Takes a reference to msg. The caller has one reference to the delivery. */
-struct delivery *delivery_of_msg(struct delivery_pool *pool, struct msg *msg, const struct msg_frame *frame);
+struct delivery *delivery_of_msg(struct delivery_pool *pool, struct msg *msg,
+                                 const struct msg_frame *frame);
 /* For bytes of its own: a frame header for `opcode` and the payload are copied. */
 struct delivery *delivery_of_bytes(unsigned opcode, struct span payload);
 void delivery_unref(struct delivery_pool *pool, struct delivery *d);
@@ -51,6 +53,6 @@ static inline struct delivery *outq_at(const struct outq *q, uint32_t i)
     return q->ring[(q->head + i) & (q->cap - 1)];
 }
 
-/* Removes n bytes from the front; deliveries that are gone completely are released. Returns whether a close frame was among
- * them. */
+/* Removes n bytes from the front; deliveries that are gone completely are released. Returns whether
+ * a close frame was among them. */
 bool outq_consume(struct outq *q, struct delivery_pool *pool, size_t n);

@@ -7,8 +7,9 @@
 
 #define FLAG_REJECT_UNRECOVERABLE 2
 
-void recovery_init(struct recovery *r, const struct chan_opts *o, const struct subscribe_request *wish,
-                   const struct tags_filter *filter, struct arena *a)
+void recovery_init(struct recovery *r, const struct chan_opts *o,
+                   const struct subscribe_request *wish, const struct tags_filter *filter,
+                   struct arena *a)
 {
     *r = (struct recovery){
         .is_cache = o->force_recovery_mode == RECOVERY_CACHE,
@@ -47,7 +48,8 @@ static void copy_info(struct publication *to, const struct client_info *from, st
     };
 }
 
-static void copy_publication(struct publication *to, const struct publication *from, struct arena *a)
+static void copy_publication(struct publication *to, const struct publication *from,
+                             struct arena *a)
 {
     *to = (struct publication){
         .data = arena_dup(a, from->data),
@@ -76,8 +78,8 @@ static bool has_position(const struct recovery *r, const struct engine_position 
 }
 
 /* Client protocol 7.4; the publications come newest first. */
-static bool apply_cache(const struct recovery *r, const struct engine_history_result *found, struct arena *a,
-                        struct subscribe_result *out)
+static bool apply_cache(const struct recovery *r, const struct engine_history_result *found,
+                        struct arena *a, struct subscribe_result *out)
 {
     const struct publication *pubs = found->publications.items;
     if (r->offset > 0 && has_position(r, &found->top)) {
@@ -97,8 +99,8 @@ static bool apply_cache(const struct recovery *r, const struct engine_history_re
 }
 
 /* Client protocol 7.3: history continues the client's position without a hole up to the top. */
-static bool apply_stream(const struct recovery *r, const struct engine_history_result *found, struct arena *a,
-                         struct subscribe_result *out)
+static bool apply_stream(const struct recovery *r, const struct engine_history_result *found,
+                         struct arena *a, struct subscribe_result *out)
 {
     const struct publication *pubs = found->publications.items;
     size_t n = found->publications.n;
@@ -121,8 +123,8 @@ static bool apply_stream(const struct recovery *r, const struct engine_history_r
     return true;
 }
 
-bool recovery_apply(const struct recovery *r, const struct engine_history_result *found, struct arena *a,
-                    struct subscribe_result *out)
+bool recovery_apply(const struct recovery *r, const struct engine_history_result *found,
+                    struct arena *a, struct subscribe_result *out)
 {
     if (!r->is_possible) {
         return false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether and how a client catches up with a stream, as functions over positions and publications (client protocol 7.3, 7.4). */
+/* Whether and how a client catches up with a stream, as functions over positions and publications
+ * (client protocol 7.3, 7.4). */
 #pragma once
 
 #include "common/engine/engine.h"
@@ -7,26 +8,29 @@
 #include "common/protocol/frame.h"
 
 struct recovery {
-    bool is_wanted;   /* the client asked, or the namespace recovers by itself */
-    bool is_possible; /* history was read for it */
-    bool is_cache;    /* only the newest publication counts */
-    bool rejects_unrecoverable; /* flag 0x2: error 112 */
-    uint64_t offset;  /* of the client */
-    struct span epoch; /* n == 0: any */
+    bool is_wanted;                   /* the client asked, or the namespace recovers by itself */
+    bool is_possible;                 /* history was read for it */
+    bool is_cache;                    /* only the newest publication counts */
+    bool rejects_unrecoverable;       /* flag 0x2: error 112 */
+    uint64_t offset;                  /* of the client */
+    struct span epoch;                /* n == 0: any */
     const struct tags_filter *filter; /* borrowed, or NULL */
 };
 
 /* `epoch` is copied to the arena. */
-void recovery_init(struct recovery *r, const struct chan_opts *o, const struct subscribe_request *wish,
-                   const struct tags_filter *filter, struct arena *a);
+void recovery_init(struct recovery *r, const struct chan_opts *o,
+                   const struct subscribe_request *wish, const struct tags_filter *filter,
+                   struct arena *a);
 
-/* What to read from history. The epoch is compared afterwards, so that a lost position still tells the current one. */
+/* What to read from history. The epoch is compared afterwards, so that a lost position still tells
+ * the current one. */
 void recovery_ask(struct recovery *r, int64_t max_publications, struct engine_history *out);
 
-/* Judges what was found. When recovered, publications (copied to the arena) and the client's own offset are put into the result. */
-bool recovery_apply(const struct recovery *r, const struct engine_history_result *found, struct arena *a,
-                    struct subscribe_result *out);
+/* Judges what was found. When recovered, publications (copied to the arena) and the client's own
+ * offset are put into the result. */
+bool recovery_apply(const struct recovery *r, const struct engine_history_result *found,
+                    struct arena *a, struct subscribe_result *out);
 
-/* Rewrites recovered publications for a subscription with delta: the first in full, each later one as a patch to the one before
- * it where that is shorter. In JSON all data become strings. */
+/* Rewrites recovered publications for a subscription with delta: the first in full, each later one
+ * as a patch to the one before it where that is shorter. In JSON all data become strings. */
 void recovery_make_deltas(struct vec *publications, enum proto_encoding enc, struct arena *a);

@@ -9,7 +9,8 @@
 
 struct sub *sub_find(const struct conn *c, struct span channel)
 {
-    LIST_FOR_EACH(e, &c->subs) {
+    LIST_FOR_EACH(e, &c->subs)
+    {
         struct sub *s = LIST_ENTRY(e, struct sub, link);
         if (span_eq(chan_name(s->chan), channel)) {
             return s;
@@ -43,7 +44,8 @@ void sub_send_op(const struct sub *s, enum bus_kind kind)
 /* Operations of this subscription that are under way lose their interest in it. */
 static void forget_ops(struct sub *s)
 {
-    LIST_FOR_EACH_SAFE(e, &s->conn->ops) {
+    LIST_FOR_EACH_SAFE(e, &s->conn->ops)
+    {
         struct bus_op *op = LIST_ENTRY(e, struct bus_op, node);
         if (op->context == s) {
             list_unlink(e);
@@ -88,7 +90,8 @@ static void push_unsubscribe(struct sub *s, uint32_t code)
 void sub_insufficient(struct sub *s)
 {
     if (s->is_server_side) {
-        conn_close_perr(s->conn, &(struct perr_result){PERR_CLOSE_INSUFFICIENT, "position.gap", NULL});
+        conn_close_perr(s->conn,
+                        &(struct perr_result){PERR_CLOSE_INSUFFICIENT, "position.gap", NULL});
     } else {
         push_unsubscribe(s, PERR_UNSUBSCRIBE_INSUFFICIENT);
     }
@@ -101,7 +104,8 @@ static void position_checked(struct bus_op *op)
     if (op->error != 0) {
         return; /* Redis is away: looked at again at the next tick */
     }
-    if (hub_epoch_id(s->chan, op->found.top.epoch) != s->epoch_id || op->found.top.offset > s->offset) {
+    if (hub_epoch_id(s->chan, op->found.top.epoch) != s->epoch_id ||
+        op->found.top.offset > s->offset) {
         sub_insufficient(s);
         return;
     }
@@ -122,7 +126,8 @@ void sub_tick(struct sub *s, int64_t now_ms)
     }
     if (is_expired(s)) {
         if (s->is_server_side) {
-            conn_close_perr(c, &(struct perr_result){PERR_CLOSE_SUBSCRIPTION_EXPIRED, "subscription.expired", NULL});
+            conn_close_perr(c, &(struct perr_result){PERR_CLOSE_SUBSCRIPTION_EXPIRED,
+                                                     "subscription.expired", NULL});
         } else {
             push_unsubscribe(s, PERR_UNSUBSCRIBE_EXPIRED);
         }

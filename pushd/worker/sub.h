@@ -15,32 +15,33 @@ struct sub {
     struct conn *conn;
     struct chan *chan;
     const struct chan_opts *opts;
-    struct list link;        /* in conn->subs */
-    struct sub_start *start; /* not NULL while it is being established; sub_start.c's own */
+    struct list link;           /* in conn->subs */
+    struct sub_start *start;    /* not NULL while it is being established; sub_start.c's own */
     struct tags_filter *filter; /* NULL: all publications pass */
-    uint64_t offset;         /* of the last publication delivered, when positioned */
-    int64_t checked_ms;      /* when the position was last known to be good */
-    int64_t expire_at;       /* Unix seconds, 0: never */
-    char *info;              /* chan_info, or NULL */
+    uint64_t offset;            /* of the last publication delivered, when positioned */
+    int64_t checked_ms;         /* when the position was last known to be good */
+    int64_t expire_at;          /* Unix seconds, 0: never */
+    char *info;                 /* chan_info, or NULL */
     uint32_t info_len;
-    uint32_t index;          /* in chan->subs */
+    uint32_t index; /* in chan->subs */
     uint32_t epoch_id;
     bool is_server_side : 1;
-    bool is_from_token : 1;  /* of the connection token */
+    bool is_from_token : 1; /* of the connection token */
     bool is_positioned : 1;
     bool is_recoverable : 1;
     bool has_presence : 1;
-    bool has_announced : 1;  /* presence was sent to Redis */
+    bool has_announced : 1; /* presence was sent to Redis */
     bool emits_join_leave : 1;
     bool gets_join_leave : 1;
     bool has_delta : 1;
-    bool has_base : 1;       /* the client has the publication before the next one */
-    bool is_checking : 1;    /* a position check is under way */
+    bool has_base : 1;    /* the client has the publication before the next one */
+    bool is_checking : 1; /* a position check is under way */
 };
 
-/* Called once when the subscription is established or failed; on failure the subscription is gone already, `s` and `result` are
- * NULL. The result is valid until sub_release. */
-typedef void (*sub_done_fn)(struct conn *c, struct sub *s, void *ctx, const struct perr_result *outcome,
+/* Called once when the subscription is established or failed; on failure the subscription is gone
+ * already, `s` and `result` are NULL. The result is valid until sub_release. */
+typedef void (*sub_done_fn)(struct conn *c, struct sub *s, void *ctx,
+                            const struct perr_result *outcome,
                             const struct subscribe_result *result);
 
 struct sub_params {
@@ -50,16 +51,17 @@ struct sub_params {
     bool is_from_token;
     const struct token_sub *token; /* overrides, info, data; NULL: none */
     int64_t expire_at;
-    const struct subscribe_request *wish; /* positioned, recover, delta and so on; NULL: nothing is asked for */
-    struct tags_filter *filter;           /* taken over, or NULL */
+    const struct subscribe_request
+        *wish; /* positioned, recover, delta and so on; NULL: nothing is asked for */
+    struct tags_filter *filter; /* taken over, or NULL */
     sub_done_fn done;
     void *ctx;
 };
 
 /* ---- sub_start.c ---- */
 
-/* Starts it; permissions and limits are checked already. `done` is called before this returns when the channel is ready and
- * nothing is needed from Redis. */
+/* Starts it; permissions and limits are checked already. `done` is called before this returns when
+ * the channel is ready and nothing is needed from Redis. */
 void sub_begin(struct conn *c, const struct sub_params *p);
 /* The channel became ready, or cannot be had. */
 void sub_channel_ready(struct sub *s, int error);
@@ -73,13 +75,16 @@ void sub_start_free(struct sub *s);
 
 struct sub *sub_find(const struct conn *c, struct span channel);
 
-/* Ends it: presence and leave, out of the tables, freed. Also cancels one that is being established (its `done` is not called). */
+/* Ends it: presence and leave, out of the tables, freed. Also cancels one that is being established
+ * (its `done` is not called). */
 void sub_end(struct sub *s);
 
-/* Every client.presence_update_interval of the connection: presence refresh, position check, expiry. */
+/* Every client.presence_update_interval of the connection: presence refresh, position check,
+ * expiry. */
 void sub_tick(struct sub *s, int64_t now_ms);
 
-/* The position has a hole: the client has to subscribe or connect again. The subscription is gone afterwards. */
+/* The position has a hole: the client has to subscribe or connect again. The subscription is gone
+ * afterwards. */
 void sub_insufficient(struct sub *s);
 
 /* An operation with the client's info in this channel. */

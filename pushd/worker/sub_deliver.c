@@ -4,7 +4,11 @@
 #include "pushd/worker/conn.h"
 #include "pushd/worker/sub.h"
 
-enum verdict { DELIVER, SKIP, GAP };
+enum verdict {
+    DELIVER,
+    SKIP,
+    GAP
+};
 
 /* Client protocol 7.5. */
 static enum verdict check_position(struct sub *s, const struct msg *m)
@@ -47,12 +51,14 @@ static enum msg_variant choose_variant(struct sub *s, const struct msg *m)
     if (!s->has_delta || m->kind != MESSAGE_PUBLICATION) {
         return VARIANT_PLAIN;
     }
-    enum msg_variant v = s->has_base && s->is_positioned && m->position.offset != 0 ? VARIANT_PATCH : VARIANT_FULL;
+    enum msg_variant v =
+        s->has_base && s->is_positioned && m->position.offset != 0 ? VARIANT_PATCH : VARIANT_FULL;
     s->has_base = m->position.offset != 0;
     return v;
 }
 
-/* The frame that fits this subscription, shared with all that get the same. NULL: none can be made. */
+/* The frame that fits this subscription, shared with all that get the same. NULL: none can be made.
+ */
 static struct delivery *frame_for(struct sub *s, struct dispatch *d)
 {
     struct conn *c = s->conn;
@@ -95,8 +101,9 @@ void sub_deliver(struct sub *s, struct dispatch *d)
     if (LIKELY(frame != NULL)) {
         conn_push(c, frame);
     } else if (c->enc == ENC_JSON && !m->is_json) {
-        conn_close_perr(c, &(struct perr_result){PERR_CLOSE_INAPPROPRIATE_PROTOCOL, "payload.not_json",
-                                                 "a publication is not JSON; use the protobuf protocol"});
+        conn_close_perr(
+            c, &(struct perr_result){PERR_CLOSE_INAPPROPRIATE_PROTOCOL, "payload.not_json",
+                                     "a publication is not JSON; use the protobuf protocol"});
     }
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a subscription comes to be: the channel, presence, the position, recovery; then the answer, then live messages. */
+/* How a subscription comes to be: the channel, presence, the position, recovery; then the answer,
+ * then live messages. */
 #include <stdlib.h>
 
 #include "common/base/mem.h"
@@ -8,7 +9,8 @@
 #include "pushd/worker/recovery.h"
 #include "pushd/worker/sub.h"
 
-/* More messages than this arriving while a subscription is being established mean that Redis hangs: give up. */
+/* More messages than this arriving while a subscription is being established mean that Redis hangs:
+ * give up. */
 #define HELD_MAX 4096
 
 /* What a subscription needs only until it is established. */
@@ -55,8 +57,10 @@ static bool allows_delta(const struct chan_opts *o)
     return false;
 }
 
-/* Which features the subscription gets: the namespace, the token's overrides, the client's wishes. */
-static void choose_options(struct sub *s, const struct sub_params *p, const struct subscribe_request *wish)
+/* Which features the subscription gets: the namespace, the token's overrides, the client's wishes.
+ */
+static void choose_options(struct sub *s, const struct sub_params *p,
+                           const struct subscribe_request *wish)
 {
     static const struct token_sub none;
     const struct chan_opts *o = p->opts;
@@ -66,7 +70,8 @@ static void choose_options(struct sub *s, const struct sub_params *p, const stru
     bool history = channel_has_history(o) && channel_permits(conf, o, RIGHT_HISTORY, &who);
     s->is_recoverable = overridden(t->force_recovery, o->force_recovery) ||
                         (wish->recoverable && (o->allow_recovery || history));
-    s->is_positioned = s->is_recoverable || overridden(t->force_positioning, o->force_positioning) ||
+    s->is_positioned = s->is_recoverable ||
+                       overridden(t->force_positioning, o->force_positioning) ||
                        (wish->positioned && (o->allow_positioning || history));
     s->has_presence = overridden(t->presence, o->presence);
     s->emits_join_leave = overridden(t->join_leave, o->join_leave);
@@ -101,8 +106,8 @@ static void finish(struct sub *s)
     st->result.delta = s->has_delta;
     metrics_add(c->w->metrics, METRIC_ACTIONS, METRIC_ACTION_ADD_SUBSCRIPTION, 1);
     metrics_add(c->w->metrics, METRIC_SUBSCRIPTIONS_ACCEPTED, 0, 1);
-    log_info(LOG_CLIENT, "subscribe", LOG_TEXT("channel", chan_name(s->chan)), LOG_TEXT("client", conn_id(c)),
-             LOG_TEXT("user", conn_user(c)));
+    log_info(LOG_CLIENT, "subscribe", LOG_TEXT("channel", chan_name(s->chan)),
+             LOG_TEXT("client", conn_id(c)), LOG_TEXT("user", conn_user(c)));
     done(c, s, ctx, &st->outcome, &st->result);
 }
 
@@ -110,7 +115,8 @@ static void part_done(struct sub *s, int error)
 {
     struct sub_start *st = s->start;
     if (error != 0 && st->outcome.code == PERR_OK) {
-        st->outcome = (struct perr_result){PERR_CLOSE_INTERNAL, "redis.unavailable", "Redis is not available"};
+        st->outcome = (struct perr_result){PERR_CLOSE_INTERNAL, "redis.unavailable",
+                                           "Redis is not available"};
     }
     if (--st->waiting == 0) {
         finish(s);
@@ -157,7 +163,8 @@ static void read_history(struct sub *s)
     struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
     op->opts = s->opts;
     if (st->recovery.is_wanted && s->is_recoverable) {
-        recovery_ask(&st->recovery, s->conn->w->conf->client.recovery_max_publication_limit, &op->history);
+        recovery_ask(&st->recovery, s->conn->w->conf->client.recovery_max_publication_limit,
+                     &op->history);
     } else {
         st->recovery.is_possible = false;
     }
@@ -187,8 +194,8 @@ static void proceed(struct sub *s)
 void sub_channel_ready(struct sub *s, int error)
 {
     if (error != 0) {
-        s->start->outcome =
-            (struct perr_result){PERR_CLOSE_INTERNAL, "redis.unavailable", "Redis is not available"};
+        s->start->outcome = (struct perr_result){PERR_CLOSE_INTERNAL, "redis.unavailable",
+                                                 "Redis is not available"};
         finish(s);
     } else if (s->start->waiting == 0) {
         proceed(s);

@@ -64,8 +64,8 @@ static void read_request_line(struct request *r, struct span line)
     r->query = span_from(target, mark + 1);
 }
 
-static void read_header(const struct conf *c, struct request *r, struct upgrade *out, struct span name,
-                        struct span value)
+static void read_header(const struct conf *c, struct request *r, struct upgrade *out,
+                        struct span name, struct span value)
 {
     const struct {
         const char *name;
@@ -89,7 +89,8 @@ static void read_header(const struct conf *c, struct request *r, struct upgrade 
 }
 
 /* Splits the head into request line and headers. */
-static void read_head(const struct conf *c, struct span head, struct request *r, struct upgrade *out)
+static void read_head(const struct conf *c, struct span head, struct request *r,
+                      struct upgrade *out)
 {
     struct span line;
     bool first = true;
@@ -167,12 +168,14 @@ static void refuse(struct upgrade *out, uint16_t status, const char *detail)
 
 static void judge(const struct conf *c, const struct request *r, struct upgrade *out)
 {
-    if (r->is_malformed || !(span_eq_str(r->version, "HTTP/1.1") || span_eq_str(r->version, "HTTP/1.0"))) {
+    if (r->is_malformed ||
+        !(span_eq_str(r->version, "HTTP/1.1") || span_eq_str(r->version, "HTTP/1.0"))) {
         refuse(out, 400, "this is no HTTP/1.1 request");
     } else if (c->websocket.disabled || !span_eq_str(r->path, c->websocket.handler_prefix)) {
         refuse(out, 404, NULL);
     } else if (!has_token(r->connection, "upgrade")) {
-        refuse(out, 400, "header Connection lacks the token upgrade; does the proxy in front pass it on?");
+        refuse(out, 400,
+               "header Connection lacks the token upgrade; does the proxy in front pass it on?");
     } else if (!has_token(r->upgrade, "websocket")) {
         refuse(out, 400, "header Upgrade is not websocket; does the proxy in front pass it on?");
     } else if (!span_eq_str(r->method, "GET")) {
@@ -214,12 +217,9 @@ static const char *status_text(uint16_t status)
         uint16_t status;
         const char *text;
     } rows[] = {
-        {400, "Bad Request"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {431, "Request Header Fields Too Large"},
+        {400, "Bad Request"},         {403, "Forbidden"},
+        {404, "Not Found"},           {405, "Method Not Allowed"},
+        {408, "Request Timeout"},     {431, "Request Header Fields Too Large"},
         {503, "Service Unavailable"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -232,8 +232,8 @@ static const char *status_text(uint16_t status)
 
 void upgrade_refuse(uint16_t status, const char *detail, struct buf *out)
 {
-    /* The first line is the reference's whole body; the explanation stands in a header, where curl -i and the browser's network tab
-     * show it. */
+    /* The first line is the reference's whole body; the explanation stands in a header, where curl
+     * -i and the browser's network tab show it. */
     const char *body = status == 404 ? "404 page not found" : status_text(status);
     buf_addf(out, "HTTP/1.1 %u %s\r\n", status, status_text(status));
     if (status == 405) {
@@ -269,8 +269,9 @@ void upgrade_answer(const struct upgrade *u, struct buf *out)
         upgrade_refuse(u->status, u->detail, out);
         return;
     }
-    buf_add_str(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     "Sec-WebSocket-Accept: ");
+    buf_add_str(out,
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Accept: ");
     add_accept(u->key, out);
     if (u->subprotocol.n != 0) {
         buf_add_str(out, "\r\nSec-WebSocket-Protocol: ");

@@ -14,11 +14,11 @@ struct timer {
     timer_fn fire;
 };
 
-#define WHEEL_SLOTS 512
+#define WHEEL_SLOTS   512
 #define WHEEL_TICK_MS 50
 
-/* A timer fires in the first tick at or after its due time; one that is further away than a turn of the wheel is looked at once
- * a turn. */
+/* A timer fires in the first tick at or after its due time; one that is further away than a turn of
+ * the wheel is looked at once a turn. */
 struct wheel {
     struct list slots[WHEEL_SLOTS];
     int64_t done_tick; /* all ticks up to this one are done */

@@ -12,11 +12,11 @@
 #include "pushd/worker/flush.h"
 #include "pushd/worker/ws.h"
 
-#define WS_OP_TEXT 1
+#define WS_OP_TEXT   1
 #define WS_OP_BINARY 2
 /* Items of the bus handled in one turn; more wait for the next, so that sockets are not starved. */
-#define INBOX_MAX 4096
-#define REFUSAL_LOG_BURST 50
+#define INBOX_MAX             4096
+#define REFUSAL_LOG_BURST     50
 #define REFUSAL_LOG_PERIOD_MS 1000
 
 static struct bus_port *port(const struct worker *w)
@@ -41,14 +41,16 @@ static void begin_stop(struct worker *w)
 {
     if (w->is_stopping) {
         /* Asked a second time: nobody waits for the clients any more. */
-        LIST_FOR_EACH_SAFE(e, &w->conns) {
+        LIST_FOR_EACH_SAFE(e, &w->conns)
+        {
             ws_doom(LIST_ENTRY(e, struct conn, link));
         }
         return;
     }
     w->is_stopping = true;
     acceptor_stop(w->acceptor);
-    LIST_FOR_EACH_SAFE(e, &w->conns) {
+    LIST_FOR_EACH_SAFE(e, &w->conns)
+    {
         conn_close_perr(LIST_ENTRY(e, struct conn, link),
                         &(struct perr_result){PERR_CLOSE_SHUTDOWN, "shutdown", NULL});
     }
@@ -186,7 +188,8 @@ struct worker *worker_new(const struct worker_opts *opts, struct err *e)
     list_init(&w->doomed);
     list_init(&w->conns);
     hub_init(&w->hub, w);
-    w->refusals = (struct log_limit){.period_ms = REFUSAL_LOG_PERIOD_MS, .burst = REFUSAL_LOG_BURST};
+    w->refusals =
+        (struct log_limit){.period_ms = REFUSAL_LOG_PERIOD_MS, .burst = REFUSAL_LOG_BURST};
     w->metrics = metrics_new();
     w->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
     if (w->loop == NULL) {
@@ -213,7 +216,8 @@ void worker_run(struct worker *w)
     struct err e;
     w->batch = batch_send_new(w->conf->pushd.batch_send, &e);
     if (w->batch == NULL) {
-        log_warn(LOG_SERVER, "pushd.batch_send is io_uring but it cannot be used, sending with send()",
+        log_warn(LOG_SERVER,
+                 "pushd.batch_send is io_uring but it cannot be used, sending with send()",
                  LOG_STR("error", e.text));
         w->batch = batch_send_new(BATCH_SEND_SEND, NULL);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker: one thread, one loop, its own connections and tables; nothing of it is touched by another thread. */
+/* A worker: one thread, one loop, its own connections and tables; nothing of it is touched by
+ * another thread. */
 #pragma once
 
 #include "common/policy/conf.h"
@@ -39,15 +40,15 @@ struct worker {
     struct batch_send *batch;
     struct delivery_pool deliveries;
     struct delivery *ping[ENC_COUNT];
-    struct list dirty;   /* connections with something to send */
-    struct list doomed;  /* connections to be dropped at the end of the turn */
-    struct list conns;   /* all */
+    struct list dirty;  /* connections with something to send */
+    struct list doomed; /* connections to be dropped at the end of the turn */
+    struct list conns;  /* all */
     uint32_t conn_count;
-    struct arena arena;  /* for one command or message, reset after it */
-    struct buf scratch;  /* for encoding one reply */
-    struct buf gather;   /* coalesced frames of one batch */
+    struct arena arena; /* for one command or message, reset after it */
+    struct buf scratch; /* for encoding one reply */
+    struct buf gather;  /* coalesced frames of one batch */
     struct log_limit refusals;
-    int64_t now_ms;      /* of this loop turn, clk_mono_ms */
+    int64_t now_ms; /* of this loop turn, clk_mono_ms */
     bool is_stopping;
     _Atomic(const char *) batch_name; /* set by the thread when it starts */
     ev_async wake;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The transport: sockets carried by libwebsockets.
  *
- * Connections are adopted after the WebSocket handshake as plain byte streams (see upgrade.h and ws_frame.h for why framing is
- * ours). Everything runs on the worker's thread; nothing is ever written or freed from inside a callback of the same connection but
- * through the flush and the doomed list. */
+ * Connections are adopted after the WebSocket handshake as plain byte streams (see upgrade.h and
+ * ws_frame.h for why framing is ours). Everything runs on the worker's thread; nothing is ever
+ * written or freed from inside a callback of the same connection but through the flush and the
+ * doomed list. */
 #include "pushd/worker/ws.h"
 
 #include <libwebsockets.h>
@@ -14,8 +15,8 @@
 
 /* How much is read from a socket at a time. One buffer a context, none a connection. */
 #define READ_BYTES 16384
-/* libwebsockets' libev plugin loses timers that are set while a later one is armed; a short one that always runs bounds the
- * lateness of all others. */
+/* libwebsockets' libev plugin loses timers that are set while a later one is armed; a short one
+ * that always runs bounds the lateness of all others. */
 #define HEARTBEAT_US 200000
 
 struct ws {
@@ -31,7 +32,8 @@ static struct conn *conn_of(struct lws *wsi)
     return lws_get_opaque_user_data(wsi);
 }
 
-static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                    size_t len)
 {
     (void)user;
     struct conn *c = wsi != NULL ? conn_of(wsi) : NULL;
@@ -83,7 +85,8 @@ static void on_log(int level, const char *line)
 
 struct ws *ws_new(struct worker *w, struct err *e)
 {
-    static const lws_retry_bo_t no_policy; /* the default one pings by itself, with a linear timer list */
+    static const lws_retry_bo_t
+        no_policy; /* the default one pings by itself, with a linear timer list */
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
     struct ws *s = mem_zalloc(sizeof(*s));
     s->w = w;
@@ -104,7 +107,8 @@ struct ws *ws_new(struct worker *w, struct err *e)
     }
     if (s->vhost == NULL) {
         err_set(e, ERR_UNAVAILABLE,
-                "libwebsockets cannot start its libev event loop. Debian: apt-get install libwebsockets-evlib-ev");
+                "libwebsockets cannot start its libev event loop. Debian: apt-get install "
+                "libwebsockets-evlib-ev");
         ws_free(s);
         return NULL;
     }
@@ -119,7 +123,8 @@ void ws_free(struct ws *s)
     }
     if (s->context != NULL) {
         lws_context_destroy(s->context);
-        /* With a foreign loop the destruction needs turns of the loop, and a second call, to complete. */
+        /* With a foreign loop the destruction needs turns of the loop, and a second call, to
+         * complete. */
         ev_run(s->w->loop, EVRUN_NOWAIT);
     }
     free(s);
@@ -171,7 +176,8 @@ void ws_reap(struct worker *w)
     while ((e = list_shift(&w->doomed)) != NULL) {
         struct conn *c = LIST_ENTRY(e, struct conn, doom_link);
         if (c->wsi != NULL) {
-            lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC); /* ends in conn_gone */
+            lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK,
+                            LWS_TO_KILL_SYNC); /* ends in conn_gone */
         }
     }
 }

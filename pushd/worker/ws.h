@@ -9,17 +9,20 @@ struct ws *ws_new(struct worker *w, struct err *e);
 /* After the loop has ended and all connections are gone. */
 void ws_free(struct ws *s);
 
-/* Hands the socket of c over. False when libwebsockets refuses; the descriptor is closed then and c is not freed. */
+/* Hands the socket of c over. False when libwebsockets refuses; the descriptor is closed then and c
+ * is not freed. */
 bool ws_adopt(struct ws *s, struct conn *c);
 
-/* Whether our own send() may write now: nothing of an earlier write is buffered, and the transport is alive. */
+/* Whether our own send() may write now: nothing of an earlier write is buffered, and the transport
+ * is alive. */
 bool ws_can_send(const struct conn *c);
 /* Asks for conn_writable as soon as the socket takes bytes. */
 void ws_request_writable(struct conn *c);
 /* Writes through libwebsockets, which keeps what the socket does not take. 0, or ERR_CLOSED. */
 int ws_write(struct conn *c, const char *p, size_t n);
 
-/* Marks for dropping at the end of the loop turn, when nothing of the connection is on the stack. */
+/* Marks for dropping at the end of the loop turn, when nothing of the connection is on the stack.
+ */
 void ws_doom(struct conn *c);
 /* Drops what is marked; conn_gone is called for each. */
 void ws_reap(struct worker *w);

@@ -2,11 +2,18 @@
 /* The receiving side of WebSocket framing. */
 #include "pushd/worker/ws_frame.h"
 
-enum { OP_CONTINUATION = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
+enum {
+    OP_CONTINUATION = 0,
+    OP_TEXT = 1,
+    OP_BINARY = 2,
+    OP_CLOSE = 8,
+    OP_PING = 9,
+    OP_PONG = 10
+};
 
 #define CLOSE_PROTOCOL_ERROR 1002
-#define CLOSE_NO_STATUS 1005
-#define CLOSE_TOO_BIG 1009
+#define CLOSE_NO_STATUS      1005
+#define CLOSE_TOO_BIG        1009
 
 void ws_reader_fini(struct ws_reader *r)
 {
@@ -15,7 +22,8 @@ void ws_reader_fini(struct ws_reader *r)
 
 bool ws_close_code_is_valid(unsigned code)
 {
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+           (code >= 3000 && code <= 4999);
 }
 
 static struct ws_event fail(uint16_t code, const char *detail)
@@ -197,7 +205,8 @@ struct ws_event ws_reader_next(struct ws_reader *r, char **in, size_t *n, size_t
             }
             if (r->header_have < header_size(r) || r->header_have < 2) {
                 const char *early = r->header_have >= 2 ? header_fault(r) : NULL;
-                return early != NULL ? fail(CLOSE_PROTOCOL_ERROR, early) : (struct ws_event){.kind = WS_NONE};
+                return early != NULL ? fail(CLOSE_PROTOCOL_ERROR, early)
+                                     : (struct ws_event){.kind = WS_NONE};
             }
             const char *fault = header_fault(r);
             if (fault != NULL) {

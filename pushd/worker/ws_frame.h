@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The receiving side of WebSocket framing (RFC 6455 section 5), as functions over bytes.
  *
- * libwebsockets 4.1 accepts unmasked client frames, answers only the first of several pings and hides empty pongs; so it carries
- * our bytes, and frames are read here. */
+ * libwebsockets 4.1 accepts unmasked client frames, answers only the first of several pings and
+ * hides empty pongs; so it carries our bytes, and frames are read here. */
 #pragma once
 
 #include "common/base/str.h"
 
 #define WS_MAX_CONTROL_BYTES 125
 
-/* One connection's state between reads. Zero-initialised it is ready; `max_bytes` is the limit of a message, all its fragments
- * together. Free with ws_reader_fini. */
+/* One connection's state between reads. Zero-initialised it is ready; `max_bytes` is the limit of a
+ * message, all its fragments together. Free with ws_reader_fini. */
 struct ws_reader {
-    struct buf message;     /* fragments so far, unmasked; allocated only while a message is incomplete */
-    uint64_t left;          /* payload bytes of the current frame still to come */
+    struct buf
+        message;   /* fragments so far, unmasked; allocated only while a message is incomplete */
+    uint64_t left; /* payload bytes of the current frame still to come */
     unsigned char header[14];
     uint8_t header_have;
     uint8_t mask[4];
@@ -32,7 +33,7 @@ enum ws_event_kind {
     WS_PING,
     WS_PONG,
     WS_CLOSE,
-    WS_ERROR,   /* close with `code`; `detail` says why */
+    WS_ERROR, /* close with `code`; `detail` says why */
 };
 
 struct ws_event {
@@ -42,8 +43,8 @@ struct ws_event {
     const char *detail;
 };
 
-/* Takes bytes from *in (which it unmasks in place and advances) until an event. Call again until WS_NONE. After WS_ERROR or
- * WS_CLOSE nothing more is read. max_bytes limits a message. */
+/* Takes bytes from *in (which it unmasks in place and advances) until an event. Call again until
+ * WS_NONE. After WS_ERROR or WS_CLOSE nothing more is read. max_bytes limits a message. */
 struct ws_event ws_reader_next(struct ws_reader *r, char **in, size_t *n, size_t max_bytes);
 
 void ws_reader_fini(struct ws_reader *r);

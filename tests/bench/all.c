@@ -119,11 +119,8 @@ static const struct {
     const char *name;
     void (*run)(struct bench *b, struct outcome *out);
 } scenarios[] = {
-    {"hold",         run_hold      },
-    {"fanout-1000",  run_fanout_1k },
-    {"fanout-10000", run_fanout_10k},
-    {"flat",         run_flat      },
-    {"publish",      run_publish   },
+    {"hold", run_hold}, {"fanout-1000", run_fanout_1k}, {"fanout-10000", run_fanout_10k},
+    {"flat", run_flat}, {"publish", run_publish},
 };
 
 static bool is_chosen(const char *list, const char *name)

@@ -57,10 +57,8 @@ static void arm(struct poller *p, uint64_t until_ns)
     if (p->armed_ns == until_ns)
         return;
     p->armed_ns = until_ns;
-    struct itimerspec its = {
-        .it_value = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
-                     .tv_nsec = (long)(until_ns % NS_PER_SEC)}
-    };
+    struct itimerspec its = {.it_value = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
+                                          .tv_nsec = (long)(until_ns % NS_PER_SEC)}};
     if (timerfd_settime(p->timer_fd, TFD_TIMER_ABSTIME, &its, NULL) < 0)
         die("timerfd_settime: %s", strerror(errno));
 }

@@ -129,12 +129,7 @@ void report_phase_json(struct jline *j, const struct phase *p)
     static const struct {
         const char *name;
         double percent;
-    } points[] = {
-        {"p50_us",  50  },
-        {"p90_us",  90  },
-        {"p99_us",  99  },
-        {"p999_us", 99.9}
-    };
+    } points[] = {{"p50_us", 50}, {"p90_us", 90}, {"p99_us", 99}, {"p999_us", 99.9}};
     double n = p->delivered ? (double)p->delivered : 1;
     jline_number(j, "published", (double)p->published);
     jline_number(j, "deliveries", (double)p->delivered);

@@ -17,7 +17,8 @@ static void check_whole(enum proto_encoding enc, struct span frame, struct span 
         fuzz_require(rest.n == 0, "joined Protobuf commands split again");
         return;
     }
-    struct span without = frame.n != 0 && frame.p[frame.n - 1] == '\n' ? span_of(frame.p, frame.n - 1) : frame;
+    struct span without =
+        frame.n != 0 && frame.p[frame.n - 1] == '\n' ? span_of(frame.p, frame.n - 1) : frame;
     fuzz_require(span_eq(without, joined), "joined JSON commands are the frame");
 }
 
@@ -34,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf joined = {0};
     int rc;
     while ((rc = frame_next(enc, &rest, &command)) == 1) {
-        fuzz_require(command.p >= frame.p && command.p + command.n <= frame.p + frame.n, "a command lies in its frame");
+        fuzz_require(command.p >= frame.p && command.p + command.n <= frame.p + frame.n,
+                     "a command lies in its frame");
         fuzz_require(rest.n < frame.n, "each command takes something");
         if (enc == ENC_PROTOBUF) {
             pb_add_varint(&joined, command.n);

@@ -42,7 +42,8 @@ static void walk(struct span value, enum jscan_kind kind, struct arena *a)
     }
 }
 
-static void check_rewritten(struct span value, void (*write)(struct buf *, struct span), bool was_valid)
+static void check_rewritten(struct span value, void (*write)(struct buf *, struct span),
+                            bool was_valid)
 {
     struct buf once = {0};
     struct buf twice = {0};
@@ -63,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena a = {0};
     int rc;
     while ((rc = jscan_value(&s, &value, &kind)) == 0) {
-        fuzz_require(value.p >= text.p && value.p + value.n == s.p && s.p <= text.p + text.n, "a value lies in its text");
+        fuzz_require(value.p >= text.p && value.p + value.n == s.p && s.p <= text.p + text.n,
+                     "a value lies in its text");
         walk(value, kind, &a);
         bool valid = jscan_is_valid(value);
         fuzz_require(valid == span_is_utf8(value), "a value on its own is valid when it is UTF-8");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: a message that decodes from JSON encodes to JSON that decodes to the same message, for every table. */
+/* Fuzz target: a message that decodes from JSON encodes to JSON that decodes to the same message,
+ * for every table. */
 #include "common/base/err.h"
 #include "common/format/jscan.h"
 
@@ -13,10 +14,12 @@ static void round_trip(const struct schema *s, struct span text, const void *msg
     schema_json_encode(s, msg, &first);
     bool valid = jscan_is_valid(buf_span(&first));
     fuzz_require(valid || !span_is_utf8(text), "what UTF-8 text encodes to is valid JSON");
-    fuzz_require(schema_payloads_are_json(s, msg) == valid, "only payloads can keep bytes that are not UTF-8");
+    fuzz_require(schema_payloads_are_json(s, msg) == valid,
+                 "only payloads can keep bytes that are not UTF-8");
     void *again = arena_alloc(a, s->size);
     size_t consumed = 0;
-    fuzz_require(schema_json_decode(s, buf_span(&first), a, again, &consumed, NULL) == 0, "encoded text decodes");
+    fuzz_require(schema_json_decode(s, buf_span(&first), a, again, &consumed, NULL) == 0,
+                 "encoded text decodes");
     fuzz_require(consumed == first.n, "encoded text is one value");
     schema_json_encode(s, again, &second);
     fuzz_require_equal(&first, &second, "decode, encode, decode, encode");
@@ -41,7 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_require(consumed <= text.n, "a message lies in its text");
         round_trip(s, text, msg, &a);
     } else {
-        fuzz_require(rc == ERR_SYNTAX || rc == ERR_TYPE || rc == ERR_LIMIT, "failures have their codes");
+        fuzz_require(rc == ERR_SYNTAX || rc == ERR_TYPE || rc == ERR_LIMIT,
+                     "failures have their codes");
         fuzz_require(e.what != NULL, "a refusal says what was wrong");
     }
     arena_fini(&a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: the Protobuf codec survives any bytes, and agrees with the JSON codec about every message. */
+/* Fuzz target: the Protobuf codec survives any bytes, and agrees with the JSON codec about every
+ * message. */
 #include "common/base/err.h"
 #include "common/format/jscan.h"
 
@@ -14,7 +15,8 @@ static void through_protobuf(const struct schema *s, const void *msg, struct are
     void *again = arena_alloc(a, s->size);
     schema_pb_encode(s, msg, &pb[0]);
     schema_json_encode(s, msg, &json[0]);
-    fuzz_require(schema_pb_decode(s, buf_span(&pb[0]), a, again, NULL) == 0, "encoded Protobuf decodes");
+    fuzz_require(schema_pb_decode(s, buf_span(&pb[0]), a, again, NULL) == 0,
+                 "encoded Protobuf decodes");
     schema_pb_encode(s, again, &pb[1]);
     schema_json_encode(s, again, &json[1]);
     fuzz_require_equal(&pb[0], &pb[1], "Protobuf comes back from Protobuf");
@@ -59,7 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             through_json(s, msg, &a);
         }
     } else {
-        fuzz_require(rc == ERR_SYNTAX || rc == ERR_TYPE || rc == ERR_LIMIT, "failures have their codes");
+        fuzz_require(rc == ERR_SYNTAX || rc == ERR_TYPE || rc == ERR_LIMIT,
+                     "failures have their codes");
         fuzz_require(e.what != NULL, "a refusal says what was wrong");
     }
     if (schema_json_decode(s, bytes, &a, msg, &consumed, NULL) == 0) {

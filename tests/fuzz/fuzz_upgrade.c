@@ -11,8 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct conf *conf;
     if (conf == NULL) {
-        static const char text[] = "{\"client\":{\"allowed_origins\":[\"http://a\"],\"user_id_http_header\":\"x-user\"}}";
-        conf = conf_load(&(struct conf_load_opts){.text = text, .text_len = sizeof(text) - 1}, NULL);
+        static const char text[] =
+            "{\"client\":{\"allowed_origins\":[\"http://a\"],\"user_id_http_header\":\"x-user\"}}";
+        conf =
+            conf_load(&(struct conf_load_opts){.text = text, .text_len = sizeof(text) - 1}, NULL);
     }
     struct upgrade u;
     if (upgrade_read(conf, span_of(data, size), &u) == 1) {

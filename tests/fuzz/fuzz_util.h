@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What fuzz targets share: a property that does not hold ends the process, with the texts that differ. */
+/* What fuzz targets share: a property that does not hold ends the process, with the texts that
+ * differ. */
 #pragma once
 
 #include <stdio.h>
@@ -17,10 +18,12 @@ static inline void fuzz_require(bool holds, const char *property)
     }
 }
 
-static inline void fuzz_require_equal(const struct buf *a, const struct buf *b, const char *property)
+static inline void fuzz_require_equal(const struct buf *a, const struct buf *b,
+                                      const char *property)
 {
     if (!span_eq(buf_span(a), buf_span(b))) {
-        fprintf(stderr, "does not hold: %s\n  %.*s\n  %.*s\n", property, SPAN_FMT(buf_span(a)), SPAN_FMT(buf_span(b)));
+        fprintf(stderr, "does not hold: %s\n  %.*s\n  %.*s\n", property, SPAN_FMT(buf_span(a)),
+                SPAN_FMT(buf_span(b)));
         abort();
     }
 }

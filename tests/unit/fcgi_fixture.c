@@ -16,8 +16,14 @@ static void make_session_keys(struct fcgi_fixture *f, struct err *e)
     static char none[] = "";
     f->session_keys = (struct conf_token){
         .hmac_secret_key = f->conf->pushd.token.session.jwt_hmac_secret_key,
-        .hmac_previous_secret_key = none, .rsa_public_key = none, .ecdsa_public_key = none,
-        .jwks_public_endpoint = none, .audience = none, .audience_regex = none, .issuer = none, .issuer_regex = none,
+        .hmac_previous_secret_key = none,
+        .rsa_public_key = none,
+        .ecdsa_public_key = none,
+        .jwks_public_endpoint = none,
+        .audience = none,
+        .audience_regex = none,
+        .issuer = none,
+        .issuer_regex = none,
         .user_id_claim = none,
     };
     f->api.session_verifier = token_verifier_new(&f->session_keys, false, e);
@@ -35,7 +41,8 @@ void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *soc
         die("configuration", &e);
     }
     log_threshold = LOG_LEVEL_NONE;
-    snprintf(address, sizeof(address), "unix://%s", socket != NULL ? socket : "/nonexistent/redis.sock");
+    snprintf(address, sizeof(address), "unix://%s",
+             socket != NULL ? socket : "/nonexistent/redis.sock");
     if (redis_url_parse(address, &f->conf->engine.redis, &f->url, &e) != 0) {
         die("address", &e);
     }
@@ -65,7 +72,8 @@ void fcgi_fixture_close(struct fcgi_fixture *f)
     conf_free(f->conf);
 }
 
-int fcgi_call(struct fcgi_fixture *f, const char *method, const char *uri, const char *body, char *const *variables)
+int fcgi_call(struct fcgi_fixture *f, const char *method, const char *uri, const char *body,
+              char *const *variables)
 {
     char *all[FIXTURE_VARIABLES + 3] = {NULL};
     struct buf first = {0};

@@ -18,16 +18,18 @@ struct fcgi_fixture {
     struct conf_token session_keys;
 };
 
-/* `json` is a configuration; engine.redis.address in it is replaced by `socket` unless that is NULL, when nobody listens. Starts no
- * thread: the registry is one that nobody feeds, and is down. Ends the program when the configuration is wrong. */
+/* `json` is a configuration; engine.redis.address in it is replaced by `socket` unless that is
+ * NULL, when nobody listens. Starts no thread: the registry is one that nobody feeds, and is down.
+ * Ends the program when the configuration is wrong. */
 void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *socket);
 void fcgi_fixture_close(struct fcgi_fixture *f);
 
-/* Makes a request and returns the status. `variables` ends with NULL and comes in addition to method and URI; may be NULL. The body of
- * the answer stays in f->response. */
-int fcgi_call(struct fcgi_fixture *f, const char *method, const char *uri, const char *body, char *const *variables);
-/* The same by POST with the key "key", which the configurations of the tests have. Returns the body, NUL-terminated, valid until the next
- * call. */
+/* Makes a request and returns the status. `variables` ends with NULL and comes in addition to
+ * method and URI; may be NULL. The body of the answer stays in f->response. */
+int fcgi_call(struct fcgi_fixture *f, const char *method, const char *uri, const char *body,
+              char *const *variables);
+/* The same by POST with the key "key", which the configurations of the tests have. Returns the
+ * body, NUL-terminated, valid until the next call. */
 const char *fcgi_post(struct fcgi_fixture *f, const char *uri, const char *body);
 /* The body of the last answer, NUL-terminated. */
 const char *fcgi_body(struct fcgi_fixture *f);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every table of messages, for tests that go through all of them; the position is the first byte of a fuzz input. */
+/* Every table of messages, for tests that go through all of them; the position is the first byte of
+ * a fuzz input. */
 #pragma once
 
 #include "common/protocol/api.h"

@@ -23,9 +23,7 @@ static void start(const char *password, const char *secret)
     static char texts[2][64];
     snprintf(texts[0], sizeof(texts[0]), "%s", password);
     snprintf(texts[1], sizeof(texts[1]), "%s", secret);
-    conf = (struct conf){
-        .admin = {.password = texts[0], .secret = texts[1]}
-    };
+    conf = (struct conf){.admin = {.password = texts[0], .secret = texts[1]}};
     clk_fake(1000, (int64_t)NOW_S * 1000);
     admin_auth_init(&auth, &conf);
 }

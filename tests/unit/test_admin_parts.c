@@ -48,24 +48,15 @@ static void default_paths_are_the_references(void **state)
         const char *path;
         enum admin_route route;
     } rows[] = {
-        {"GET",     "/api/ping",    ADMIN_ROUTE_PING     },
-        {"POST",    "/api/ping",    ADMIN_ROUTE_PING     },
-        {"OPTIONS", "/health",      ADMIN_ROUTE_HEALTH   },
-        {"GET",     "/health/",     ADMIN_ROUTE_NO_PATH  },
-        {"GET",     "/Health",      ADMIN_ROUTE_NO_PATH  },
-        {"GET",     "/ready",       ADMIN_ROUTE_READY    },
-        {"GET",     "/metrics",     ADMIN_ROUTE_METRICS  },
-        {"GET",     "/admin",       ADMIN_ROUTE_STATUS   },
-        {"HEAD",    "/admin",       ADMIN_ROUTE_STATUS   },
-        {"PUT",     "/admin",       ADMIN_ROUTE_NO_METHOD},
-        {"GET",     "/admin/",      ADMIN_ROUTE_SLASH    },
-        {"GET",     "/admin/init",  ADMIN_ROUTE_INIT     },
-        {"POST",    "/admin/auth",  ADMIN_ROUTE_AUTH     },
-        {"GET",     "/admin/auth",  ADMIN_ROUTE_NO_METHOD},
-        {"POST",    "/admin/api",   ADMIN_ROUTE_API      },
-        {"GET",     "/",            ADMIN_ROUTE_ROOT     },
-        {"GET",     "",             ADMIN_ROUTE_NO_PATH  },
-        {"GET",     "/api/publish", ADMIN_ROUTE_NO_PATH  },
+        {"GET", "/api/ping", ADMIN_ROUTE_PING},     {"POST", "/api/ping", ADMIN_ROUTE_PING},
+        {"OPTIONS", "/health", ADMIN_ROUTE_HEALTH}, {"GET", "/health/", ADMIN_ROUTE_NO_PATH},
+        {"GET", "/Health", ADMIN_ROUTE_NO_PATH},    {"GET", "/ready", ADMIN_ROUTE_READY},
+        {"GET", "/metrics", ADMIN_ROUTE_METRICS},   {"GET", "/admin", ADMIN_ROUTE_STATUS},
+        {"HEAD", "/admin", ADMIN_ROUTE_STATUS},     {"PUT", "/admin", ADMIN_ROUTE_NO_METHOD},
+        {"GET", "/admin/", ADMIN_ROUTE_SLASH},      {"GET", "/admin/init", ADMIN_ROUTE_INIT},
+        {"POST", "/admin/auth", ADMIN_ROUTE_AUTH},  {"GET", "/admin/auth", ADMIN_ROUTE_NO_METHOD},
+        {"POST", "/admin/api", ADMIN_ROUTE_API},    {"GET", "/", ADMIN_ROUTE_ROOT},
+        {"GET", "", ADMIN_ROUTE_NO_PATH},           {"GET", "/api/publish", ADMIN_ROUTE_NO_PATH},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const char *allow = NULL;

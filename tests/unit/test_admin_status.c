@@ -197,18 +197,18 @@ static void prometheus_text_has_the_gauges(void **state)
         const char *series;
         double value;
     } expected[] = {
-        {"centrifugo_node_num_clients",                      6   },
-        {"centrifugo_node_num_users",                        3   },
-        {"centrifugo_node_num_subscriptions",                30  },
-        {"centrifugo_node_num_channels",                     7   },
-        {"centrifugo_node_num_nodes",                        2   },
-        {"centrifugo_node_build{version=\"0.1.0\"}",         1   },
-        {"pushd_redis_up",                                   0   },
-        {"pushd_draining",                                   1   },
-        {"pushd_batch_send_info{method=\"send\"}",           1   },
-        {"pushd_worker_connections{worker=\"2\"}",           4   },
+        {"centrifugo_node_num_clients", 6},
+        {"centrifugo_node_num_users", 3},
+        {"centrifugo_node_num_subscriptions", 30},
+        {"centrifugo_node_num_channels", 7},
+        {"centrifugo_node_num_nodes", 2},
+        {"centrifugo_node_build{version=\"0.1.0\"}", 1},
+        {"pushd_redis_up", 0},
+        {"pushd_draining", 1},
+        {"pushd_batch_send_info{method=\"send\"}", 1},
+        {"pushd_worker_connections{worker=\"2\"}", 4},
         {"pushd_worker_heartbeat_age_seconds{worker=\"0\"}", 0.01},
-        {"pushd_worker_heartbeat_age_seconds{worker=\"1\"}", -1  },
+        {"pushd_worker_heartbeat_age_seconds{worker=\"1\"}", -1},
     };
     struct err e = {0};
     control.redis = CONTROL_REDIS_DOWN;

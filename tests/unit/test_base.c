@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Claims about the small modules of common/base: arena, backoff, clocks, errors, hashes, lists, secrets, random bytes. */
+/* Claims about the small modules of common/base: arena, backoff, clocks, errors, hashes, lists,
+ * secrets, random bytes. */
 #include <string.h>
 
 #include "common/base/arena.h"
@@ -192,12 +193,14 @@ static void list_keeps_its_order(void **state)
     list_move_all(&head, &other);
     assert_true(list_is_empty(&other));
     int want = 0;
-    LIST_FOR_EACH(e, &head) {
+    LIST_FOR_EACH(e, &head)
+    {
         assert_int_equal(LIST_ENTRY(e, struct item, link)->value, want++);
     }
     assert_int_equal(want, 4);
     list_move_all(&head, &other); /* nothing to move */
-    LIST_FOR_EACH_SAFE(e, &head) {
+    LIST_FOR_EACH_SAFE(e, &head)
+    {
         if (LIST_ENTRY(e, struct item, link)->value % 2 == 0) {
             list_unlink(e);
         }
@@ -253,7 +256,8 @@ static void epochs_are_eight_letters(void **state)
     char epoch[RND_EPOCH_LEN + 1];
     for (int i = 0; i < 100; i++) {
         rnd_epoch(epoch);
-        assert_int_equal(strspn(epoch, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), RND_EPOCH_LEN);
+        assert_int_equal(strspn(epoch, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+                         RND_EPOCH_LEN);
         assert_int_equal(strlen(epoch), RND_EPOCH_LEN);
     }
 }

@@ -11,7 +11,7 @@
 #include "tests/unit/unit.h"
 
 #define PAIRS 100
-#define BIG (8U << 20)
+#define BIG   (8U << 20)
 
 static void exercise(enum conf_batch_send mode)
 {
@@ -28,8 +28,8 @@ static void exercise(enum conf_batch_send mode)
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]), 0);
         jobs[i] = (struct send_job){.fd = pairs[i][0], .data = "frame", .len = 5};
     }
-    close(pairs[7][1]);       /* the peer is gone */
-    jobs[11].data = big;      /* more than a socket takes */
+    close(pairs[7][1]);  /* the peer is gone */
+    jobs[11].data = big; /* more than a socket takes */
     jobs[11].len = BIG;
     batch_send(b, jobs, PAIRS);
     for (int i = 0; i < PAIRS; i++) {

@@ -9,9 +9,7 @@
 #include "common/engine/script.h"
 
 static const struct engine engine = {
-    .prefix = {"centrifugo", 10},
-      .history_meta_ttl_s = 2592000, .presence_ttl_s = 60
-};
+    .prefix = {"centrifugo", 10}, .history_meta_ttl_s = 2592000, .presence_ttl_s = 60};
 
 /* The Publication of the test vectors: data {"input":"hi"}, time 1700000000000. */
 #define PUB "\x22\x0e{\"input\":\"hi\"}\x48\x80\xd0\x95\xff\xbc\x31"
@@ -35,13 +33,10 @@ static void channels_map_to_shards_as_peers_map_them(void **state)
         const char *channel;
         uint32_t shard[ARRAY_LEN(sizes)];
     } rows[] = {
-        {"test",        {0, 1, 1, 1, 1, 10}},
-        {"chat:index",  {0, 0, 0, 0, 0, 0} },
-        {"news",        {0, 1, 2, 3, 3, 3} },
-        {"user:42",     {0, 1, 1, 1, 1, 15}},
-        {"#42",         {0, 1, 1, 1, 1, 11}},
-        {"personal:#7", {0, 0, 0, 0, 6, 6} },
-        {"a",           {0, 1, 2, 2, 2, 12}},
+        {"test", {0, 1, 1, 1, 1, 10}}, {"chat:index", {0, 0, 0, 0, 0, 0}},
+        {"news", {0, 1, 2, 3, 3, 3}},  {"user:42", {0, 1, 1, 1, 1, 15}},
+        {"#42", {0, 1, 1, 1, 1, 11}},  {"personal:#7", {0, 0, 0, 0, 6, 6}},
+        {"a", {0, 1, 2, 2, 2, 12}},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
@@ -185,39 +180,41 @@ static const struct {
     struct span prev;
     bool has_delta;
 } messages[] = {
-    {BYTES(PUB),                                  0,          MESSAGE_PUBLICATION, 0, "",         BYTES(PUB),         {0},       false},
-    {BYTES(""),                                   0,          MESSAGE_PUBLICATION, 0, "",         BYTES(""),          {0},       false},
-    {BYTES("_"),                                  0,          MESSAGE_PUBLICATION, 0, "",         BYTES("_"),         {0},       false},
-    {BYTES("__p1:1:AbCdEfGh__" PUB),              0,          MESSAGE_PUBLICATION, 1, "AbCdEfGh", BYTES(PUB),         {0},       false},
+    {BYTES(PUB), 0, MESSAGE_PUBLICATION, 0, "", BYTES(PUB), {0}, false},
+    {BYTES(""), 0, MESSAGE_PUBLICATION, 0, "", BYTES(""), {0}, false},
+    {BYTES("_"), 0, MESSAGE_PUBLICATION, 0, "", BYTES("_"), {0}, false},
+    {BYTES("__p1:1:AbCdEfGh__" PUB), 0, MESSAGE_PUBLICATION, 1, "AbCdEfGh", BYTES(PUB), {0}, false},
     {BYTES("__p1:18446744073709551615:a:b__"),
-     0,                                                       MESSAGE_PUBLICATION,
-     UINT64_MAX,                                                                      "a:b",
+     0,
+     MESSAGE_PUBLICATION,
+     UINT64_MAX,
+     "a:b",
      BYTES(""),
      {0},
-     false                                                                                                                            },
-    {BYTES("__p1:1:__x__y"),                      0,          MESSAGE_PUBLICATION, 1, "",         BYTES("x__y"),      {0},       false},
-    {BYTES("__d1:2:AbCdEfGh:23:" PUB ":23:" PUB), 0,          MESSAGE_PUBLICATION, 2, "AbCdEfGh", BYTES(PUB),
-     BYTES(PUB),                                                                                                                 true },
-    {BYTES("__d1:1:e:0::3:a:b"),                  0,          MESSAGE_PUBLICATION, 1, "e",        BYTES("a:b"),       BYTES(""), true },
-    {BYTES("__d1:1:e:0::1:ab"),                   0,          MESSAGE_PUBLICATION, 1, "e",        BYTES("a"),         BYTES(""), true },
-    {BYTES("__j__\x0a\x01u"),                     0,          MESSAGE_JOIN,        0, "",         BYTES("\x0a\x01u"), {0},       false},
-    {BYTES("__l__"),                              0,          MESSAGE_LEAVE,       0, "",         BYTES(""),          {0},       false},
-    {BYTES("__"),                                 ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__x__"),                              ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__j"),                                ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__p__"),                              ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__p1:1__x"),                          ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__p1:x:e__"),                         ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__p1:18446744073709551616:e__"),      ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__p1:1:e"),                           ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__d2:1:e:0::0:"),                     ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__d1:1"),                             ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__d1:1:e"),                           ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__d1:1:e:9:x:0:"),                    ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__d1:1:e:1:x"),                       ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__d1:1:e:1:xx1:y"),                   ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__d1:1:e:0::2:y"),                    ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
-    {BYTES("__d1:1:e:18446744073709551615:x:0:"), ERR_SYNTAX, 0,                   0, "",         {0},                {0},       false},
+     false},
+    {BYTES("__p1:1:__x__y"), 0, MESSAGE_PUBLICATION, 1, "", BYTES("x__y"), {0}, false},
+    {BYTES("__d1:2:AbCdEfGh:23:" PUB ":23:" PUB), 0, MESSAGE_PUBLICATION, 2, "AbCdEfGh", BYTES(PUB),
+     BYTES(PUB), true},
+    {BYTES("__d1:1:e:0::3:a:b"), 0, MESSAGE_PUBLICATION, 1, "e", BYTES("a:b"), BYTES(""), true},
+    {BYTES("__d1:1:e:0::1:ab"), 0, MESSAGE_PUBLICATION, 1, "e", BYTES("a"), BYTES(""), true},
+    {BYTES("__j__\x0a\x01u"), 0, MESSAGE_JOIN, 0, "", BYTES("\x0a\x01u"), {0}, false},
+    {BYTES("__l__"), 0, MESSAGE_LEAVE, 0, "", BYTES(""), {0}, false},
+    {BYTES("__"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__x__"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__j"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__p__"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__p1:1__x"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__p1:x:e__"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__p1:18446744073709551616:e__"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__p1:1:e"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__d2:1:e:0::0:"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__d1:1"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__d1:1:e"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__d1:1:e:9:x:0:"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__d1:1:e:1:x"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__d1:1:e:1:xx1:y"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__d1:1:e:0::2:y"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
+    {BYTES("__d1:1:e:18446744073709551615:x:0:"), ERR_SYNTAX, 0, 0, "", {0}, {0}, false},
 };
 
 static void frames_are_taken_apart(void **state)
@@ -252,15 +249,15 @@ static void publish_replies_are_read(void **state)
         bool by_key;
         bool by_version;
     } rows[] = {
-        {"*4\r\n:2\r\n$1\r\ne\r\n$1\r\n0\r\n$1\r\n0\r\n",      0,               2, false, false},
-        {"*4\r\n$1\r\n3\r\n$1\r\ne\r\n$1\r\n1\r\n$1\r\n0\r\n", 0,               3, true,  false},
-        {"*4\r\n$1\r\n4\r\n$1\r\ne\r\n$1\r\n0\r\n$1\r\n1\r\n", 0,               4, false, true },
-        {"*3\r\n:5\r\n$1\r\ne\r\n$1\r\n0\r\n",                 0,               5, false, false},
-        {"*3\r\n$-1\r\n$1\r\ne\r\n$1\r\n1\r\n",                0,               0, true,  false},
-        {"-LOADING wait\r\n",                                  ERR_UNAVAILABLE, 0, false, false},
-        {":1\r\n",                                             ERR_SYNTAX,      0, false, false},
-        {"*3\r\n$1\r\nx\r\n$1\r\ne\r\n$1\r\n0\r\n",            ERR_SYNTAX,      0, false, false},
-        {"*3\r\n:1\r\n$-1\r\n$1\r\n0\r\n",                     ERR_SYNTAX,      0, false, false},
+        {"*4\r\n:2\r\n$1\r\ne\r\n$1\r\n0\r\n$1\r\n0\r\n", 0, 2, false, false},
+        {"*4\r\n$1\r\n3\r\n$1\r\ne\r\n$1\r\n1\r\n$1\r\n0\r\n", 0, 3, true, false},
+        {"*4\r\n$1\r\n4\r\n$1\r\ne\r\n$1\r\n0\r\n$1\r\n1\r\n", 0, 4, false, true},
+        {"*3\r\n:5\r\n$1\r\ne\r\n$1\r\n0\r\n", 0, 5, false, false},
+        {"*3\r\n$-1\r\n$1\r\ne\r\n$1\r\n1\r\n", 0, 0, true, false},
+        {"-LOADING wait\r\n", ERR_UNAVAILABLE, 0, false, false},
+        {":1\r\n", ERR_SYNTAX, 0, false, false},
+        {"*3\r\n$1\r\nx\r\n$1\r\ne\r\n$1\r\n0\r\n", ERR_SYNTAX, 0, false, false},
+        {"*3\r\n:1\r\n$-1\r\n$1\r\n0\r\n", ERR_SYNTAX, 0, false, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         redisReply *r = reply_of(span_str(rows[i].resp));

@@ -49,7 +49,7 @@ static struct engine_history_result history(struct engine_history h, int want_rc
 }
 
 static const struct engine_publish with_history = {
-    .channel = {"chat",               4 },
+    .channel = {"chat", 4},
     .data = {"{\"input\":\"hi\"}", 14},
     .time_ms = 1700000000000,
     .history_size = 10,
@@ -216,21 +216,21 @@ static const struct {
     struct engine_history h;
     const char *offsets;
 } reads[] = {
-    {{.limit = 0},                                                              ""       },
-    {{.limit = -1},                                                             "3 4 5 6"},
-    {{.limit = 2},                                                              "3 4"    },
-    {{.limit = 2, .reverse = true},                                             "6 5"    },
-    {{.limit = -1, .reverse = true},                                            "6 5 4 3"},
-    {{.limit = -1, .has_since = true, .since = {.offset = 4}},                  "5 6"    },
-    {{.limit = 1, .has_since = true, .since = {.offset = 4}},                   "5"      },
-    {{.limit = -1, .has_since = true, .since = {.offset = 6}},                  ""       },
-    {{.limit = -1, .has_since = true, .since = {.offset = 0}},                  "3 4 5 6"},
-    {{.limit = -1, .has_since = true, .since = {.offset = 99}},                 ""       },
-    {{.limit = -1, .has_since = true, .since = {.offset = UINT64_MAX}},         ""       },
-    {{.limit = -1, .has_since = true, .since = {.offset = 5}, .reverse = true}, "4 3"    },
-    {{.limit = 1, .has_since = true, .since = {.offset = 5}, .reverse = true},  "4"      },
-    {{.limit = -1, .has_since = true, .since = {.offset = 1}, .reverse = true}, ""       },
-    {{.limit = 0, .has_since = true, .since = {.offset = 4}},                   ""       },
+    {{.limit = 0}, ""},
+    {{.limit = -1}, "3 4 5 6"},
+    {{.limit = 2}, "3 4"},
+    {{.limit = 2, .reverse = true}, "6 5"},
+    {{.limit = -1, .reverse = true}, "6 5 4 3"},
+    {{.limit = -1, .has_since = true, .since = {.offset = 4}}, "5 6"},
+    {{.limit = 1, .has_since = true, .since = {.offset = 4}}, "5"},
+    {{.limit = -1, .has_since = true, .since = {.offset = 6}}, ""},
+    {{.limit = -1, .has_since = true, .since = {.offset = 0}}, "3 4 5 6"},
+    {{.limit = -1, .has_since = true, .since = {.offset = 99}}, ""},
+    {{.limit = -1, .has_since = true, .since = {.offset = UINT64_MAX}}, ""},
+    {{.limit = -1, .has_since = true, .since = {.offset = 5}, .reverse = true}, "4 3"},
+    {{.limit = 1, .has_since = true, .since = {.offset = 5}, .reverse = true}, "4"},
+    {{.limit = -1, .has_since = true, .since = {.offset = 1}, .reverse = true}, ""},
+    {{.limit = 0, .has_since = true, .since = {.offset = 4}}, ""},
 };
 
 static void read_all_rows(void)
@@ -292,8 +292,7 @@ static void foreign_epoch_is_unrecoverable_but_tells_the_top(void **state)
     (void)state;
     struct engine_publish_result r = publish(with_history);
     struct engine_history h = {
-        .limit = -1, .has_since = true, .since = {.offset = 1, .epoch = SPAN("other")}
-    };
+        .limit = -1, .has_since = true, .since = {.offset = 1, .epoch = SPAN("other")}};
     struct engine_history_result out = history(h, ERR_UNRECOVERABLE);
     assert_int_equal(out.top.offset, 1);
     assert_true(span_eq(out.top.epoch, r.position.epoch));

@@ -22,9 +22,13 @@ static size_t assert_length(struct span s, size_t n)
 static void variables_become_a_request(void **state)
 {
     char *const variables[] = {
-        (char[]){"REQUEST_METHOD=POST"}, (char[]){"REQUEST_URI=/api/publish?api_key=a%20b"},
-        (char[]){"HTTP_AUTHORIZATION=apikey k"}, (char[]){"HTTP_COOKIE=a=1"}, (char[]){"REMOTE_USER=7"},
-        (char[]){"CONTENT_LENGTH=12"}, NULL,
+        (char[]){"REQUEST_METHOD=POST"},
+        (char[]){"REQUEST_URI=/api/publish?api_key=a%20b"},
+        (char[]){"HTTP_AUTHORIZATION=apikey k"},
+        (char[]){"HTTP_COOKIE=a=1"},
+        (char[]){"REMOTE_USER=7"},
+        (char[]){"CONTENT_LENGTH=12"},
+        NULL,
     };
     struct arena a = {0};
     struct request r;
@@ -85,8 +89,11 @@ static void a_query_fills_a_message(void **state)
     struct api_history h;
     struct schema_error e = {0};
     (void)state;
-    assert_int_equal(query_decode(&api_history_schema, span_str("channel=a%3Ab&limit=-1&reverse=1&since_offset=5&since.epoch=xy&z=1"),
-                                  &a, &h, &e), 0);
+    assert_int_equal(
+        query_decode(&api_history_schema,
+                     span_str("channel=a%3Ab&limit=-1&reverse=1&since_offset=5&since.epoch=xy&z=1"),
+                     &a, &h, &e),
+        0);
     assert_span(h.channel, "a:b");
     assert_int_equal(h.limit, -1);
     assert_true(h.reverse);
@@ -95,9 +102,13 @@ static void a_query_fills_a_message(void **state)
     assert_span(h.since->epoch, "xy");
     assert_int_equal(query_decode(&api_history_schema, span_str("limit=x"), &a, &h, &e), ERR_TYPE);
     assert_string_equal(e.field.p, "limit");
-    assert_int_equal(query_decode(&api_history_schema, span_str("limit=2147483648"), &a, &h, NULL), ERR_TYPE);
-    assert_int_equal(query_decode(&api_history_schema, span_str("reverse=yes"), &a, &h, NULL), ERR_TYPE);
-    assert_int_equal(query_decode(&api_publish_schema, span_str("data=1"), &a, &(struct api_publish){0}, NULL), ERR_TYPE);
+    assert_int_equal(query_decode(&api_history_schema, span_str("limit=2147483648"), &a, &h, NULL),
+                     ERR_TYPE);
+    assert_int_equal(query_decode(&api_history_schema, span_str("reverse=yes"), &a, &h, NULL),
+                     ERR_TYPE);
+    assert_int_equal(
+        query_decode(&api_publish_schema, span_str("data=1"), &a, &(struct api_publish){0}, NULL),
+        ERR_TYPE);
     arena_fini(&a);
 }
 
@@ -113,11 +124,14 @@ static void cookies_are_found_by_name(void **state)
     assert_span(cookie_get(span_str("e="), span_str("e")), "");
 }
 
-static enum auth_result check(const struct conf *c, const char *x_api_key, const char *authorization, const char *query)
+static enum auth_result check(const struct conf *c, const char *x_api_key,
+                              const char *authorization, const char *query)
 {
     struct arena a = {0};
     struct request r = {
-        .api_key = span_str(x_api_key), .authorization = span_str(authorization), .query = span_str(query),
+        .api_key = span_str(x_api_key),
+        .authorization = span_str(authorization),
+        .query = span_str(query),
     };
     enum auth_result result = auth_check(c, &r, &a);
     arena_fini(&a);
@@ -170,8 +184,15 @@ static void only_exact_paths_have_a_route(void **state)
     assert_int_equal(kind(&c, "/api/ping"), ROUTE_PING);
     assert_int_equal(kind(&c, "/token"), ROUTE_TOKEN);
     assert_int_equal(kind(&c, "/sub"), ROUTE_SUBSCRIPTION_TOKEN);
-    const char *const unknown[] = {"", "/", "/api/", "/api/publish/", "/apipublish", "/api//publish", "/api/Publish",
-                                   "/api/nothing", "/token/"};
+    const char *const unknown[] = {"",
+                                   "/",
+                                   "/api/",
+                                   "/api/publish/",
+                                   "/apipublish",
+                                   "/api//publish",
+                                   "/api/Publish",
+                                   "/api/nothing",
+                                   "/token/"};
     for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
         assert_int_equal(kind(&c, unknown[i]), ROUTE_NONE);
     }
@@ -201,7 +222,8 @@ static void the_table_of_methods_fits_its_users(void **state)
     for (size_t i = 0; i < api_method_count; i++) {
         for (size_t k = 0; k < i; k++) {
             assert_string_not_equal(api_methods[i].name, api_methods[k].name);
-            assert_true(api_methods[i].number < 0 || api_methods[i].number != api_methods[k].number);
+            assert_true(api_methods[i].number < 0 ||
+                        api_methods[i].number != api_methods[k].number);
         }
         assert_true(api_methods[i].request->size <= 256);
     }
@@ -216,15 +238,17 @@ static void heads_are_written_as_a_responder_has_to(void **state)
     response_json(&r, 200);
     buf_add_str(&r.body, "{}");
     response_head(&r, &head);
-    assert_string_equal(buf_cstr(&head), "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n");
+    assert_string_equal(buf_cstr(&head),
+                        "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n");
     buf_clear(&head);
     response_empty(&r, 405);
     r.allow = "POST";
     r.reason = "x.y";
     r.no_store = true;
     response_head(&r, &head);
-    assert_string_equal(buf_cstr(&head), "Status: 405 Method Not Allowed\r\nX-Pushd-Reason: x.y\r\nAllow: POST\r\n"
-                                         "Cache-Control: no-store\r\nContent-Length: 0\r\n\r\n");
+    assert_string_equal(buf_cstr(&head),
+                        "Status: 405 Method Not Allowed\r\nX-Pushd-Reason: x.y\r\nAllow: POST\r\n"
+                        "Cache-Control: no-store\r\nContent-Length: 0\r\n\r\n");
     buf_free(&head);
     response_free(&r);
 }

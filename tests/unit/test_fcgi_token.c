@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The token endpoints: sessions, templates, and three kinds of refusals that nobody can mistake for each other. */
+/* The token endpoints: sessions, templates, and three kinds of refusals that nobody can mistake for
+ * each other. */
 #include "tests/unit/unit.h"
 
 #include "common/base/clk.h"
@@ -11,21 +12,23 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define ENDPOINT "/api/v1/centrifugo/token"
+#define ENDPOINT     "/api/v1/centrifugo/token"
 #define SUB_ENDPOINT "/api/v1/centrifugo/subscription_token"
 
 static const char with_variables[] =
-    "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"}},\"pushd\":{\"token\":{\"ttl\":\"10m\",\"require_org\":true,"
+    "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"}},\"pushd\":{\"token\":{\"ttl\":"
+    "\"10m\",\"require_org\":true,"
     "\"channels\":[\"org:{org}:messages\",\"org:{org}:tickets\",\"personal:{user}\",\"news\"]}}}";
 static const char with_permission[] =
     "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"}},\"pushd\":{\"token\":{"
     "\"channels\":[\"org:{org}:messages\"],\"channels_as\":\"permission\"}}}";
-static const char with_jwt[] =
-    "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"}},\"pushd\":{\"token\":{\"session\":{\"source\":\"jwt_cookie\","
-    "\"jwt_hmac_secret_key\":\"session-secret\",\"user_claim\":\"sub\",\"org_claim\":\"app.orgs\"}}}}";
-static const char with_redis[] =
-    "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"}},\"pushd\":{\"token\":{\"session\":{\"source\":\"redis_cookie\"},"
-    "\"channels\":[\"org:{org}\"]}}}";
+static const char with_jwt[] = "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"}},\"pushd\":"
+                               "{\"token\":{\"session\":{\"source\":\"jwt_cookie\","
+                               "\"jwt_hmac_secret_key\":\"session-secret\",\"user_claim\":\"sub\","
+                               "\"org_claim\":\"app.orgs\"}}}}";
+static const char with_redis[] = "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"}},"
+                                 "\"pushd\":{\"token\":{\"session\":{\"source\":\"redis_cookie\"},"
+                                 "\"channels\":[\"org:{org}\"]}}}";
 static const char without_secret[] = "{\"pushd\":{\"token\":{\"channels\":[\"news\"]}}}";
 
 static struct fcgi_fixture f;
@@ -39,7 +42,8 @@ static struct token_connect verified(struct arena *a)
     assert_non_null(from);
     from += 10;
     struct token_verifier *v = token_verifier_new(&f.conf->client.token, false, &e);
-    struct perr_result rc = token_read_connect(v, span_of(from, strcspn(from, "\"")), clk_wall_s(), a, &t);
+    struct perr_result rc =
+        token_read_connect(v, span_of(from, strcspn(from, "\"")), clk_wall_s(), a, &t);
     assert_int_equal(rc.code, 0);
     token_verifier_free(v);
     return t;
@@ -64,7 +68,8 @@ static void a_session_of_variables_gets_a_token(void **state)
     assert_int_equal(t.sub_count, 6);
     assert_text(t.subs[0].channel, "org:7:messages");
     assert_true(t.expire_at >= clk_wall_s() + 590 && t.expire_at <= clk_wall_s() + 600);
-    assert_non_null(strstr(fcgi_body(&f), "\"expires_in\":600,\"channels\":[\"org:7:messages\",\"org:8:messages\",\"org:7:tickets\""));
+    assert_non_null(strstr(fcgi_body(&f), "\"expires_in\":600,\"channels\":[\"org:7:messages\","
+                                          "\"org:8:messages\",\"org:7:tickets\""));
     assert_int_equal(fcgi_call(&f, "PUT", ENDPOINT, NULL, variables), 405);
     arena_fini(&a);
     fcgi_fixture_close(&f);
@@ -73,7 +78,8 @@ static void a_session_of_variables_gets_a_token(void **state)
 static void each_refusal_has_its_own_status_and_text(void **state)
 {
     char *const user_only[] = {(char[]){"REMOTE_USER=42"}, NULL};
-    char *const odd_org[] = {(char[]){"REMOTE_USER=42"}, (char[]){"REMOTE_ORGS=7:messages#1"}, NULL};
+    char *const odd_org[] = {(char[]){"REMOTE_USER=42"}, (char[]){"REMOTE_ORGS=7:messages#1"},
+                             NULL};
     (void)state;
     fcgi_fixture_open(&f, with_variables, NULL);
     assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, NULL), 401);
@@ -96,9 +102,12 @@ static void permission_gives_channels_one_by_one(void **state)
     fcgi_fixture_open(&f, with_permission, NULL);
     assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, variables), 200);
     assert_int_equal(verified(&a).sub_count, 0);
-    assert_int_equal(fcgi_call(&f, "GET", SUB_ENDPOINT "?channel=org:7:messages", NULL, variables), 200);
-    assert_int_equal(fcgi_call(&f, "POST", SUB_ENDPOINT, "{\"channel\":\"org:7:messages\"}", variables), 200);
-    assert_int_equal(fcgi_call(&f, "GET", SUB_ENDPOINT "?channel=org:8:messages", NULL, variables), 403);
+    assert_int_equal(fcgi_call(&f, "GET", SUB_ENDPOINT "?channel=org:7:messages", NULL, variables),
+                     200);
+    assert_int_equal(
+        fcgi_call(&f, "POST", SUB_ENDPOINT, "{\"channel\":\"org:7:messages\"}", variables), 200);
+    assert_int_equal(fcgi_call(&f, "GET", SUB_ENDPOINT "?channel=org:8:messages", NULL, variables),
+                     403);
     assert_int_equal(fcgi_call(&f, "GET", SUB_ENDPOINT, NULL, variables), 400);
     assert_int_equal(fcgi_call(&f, "POST", SUB_ENDPOINT, "{\"channel\":1}", variables), 400);
     assert_int_equal(fcgi_call(&f, "GET", SUB_ENDPOINT "?channel=org:7:messages", NULL, NULL), 401);
@@ -155,7 +164,9 @@ static void a_session_may_live_in_redis(void **state)
     redisContext *c = redis_server_connect(&server);
     assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, cookie), 401);
     assert_string_equal(f.response.reason, "session.unknown");
-    freeReplyObject(redisCommand(c, "SET session:abc-1 %s", "{\"user\":{\"id\":42},\"organizations\":[{\"id\":\"o1\"},{\"name\":\"x\"},7]}"));
+    freeReplyObject(redisCommand(
+        c, "SET session:abc-1 %s",
+        "{\"user\":{\"id\":42},\"organizations\":[{\"id\":\"o1\"},{\"name\":\"x\"},7]}"));
     assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, cookie), 200);
     struct token_connect t = verified(&a);
     assert_text(t.user, "42");
@@ -180,10 +191,19 @@ static void sessions_are_read_from_json(void **state)
     struct arena a = {0};
     struct session s = {0};
     (void)state;
-    assert_true(session_from_json(SPAN("{\"u\":{\"id\":\"x\"},\"u\":{\"id\":\"y\"},\"o\":\"a, b c\"}"), "u.id", "o", &a, &s));
+    assert_true(session_from_json(
+        SPAN("{\"u\":{\"id\":\"x\"},\"u\":{\"id\":\"y\"},\"o\":\"a, b c\"}"), "u.id", "o", &a, &s));
     assert_text(s.user, "y");
     assert_int_equal(s.orgs.n, 3);
-    const char *const wrong[] = {"", "null", "[]", "{}", "{\"u\":1}", "{\"u\":{\"id\":null}}", "{\"u\":{\"id\":1.5}}", "{\"u\":{\"id\":\"\"}}", "{\"u\":{\"id\":1}} x"};
+    const char *const wrong[] = {"",
+                                 "null",
+                                 "[]",
+                                 "{}",
+                                 "{\"u\":1}",
+                                 "{\"u\":{\"id\":null}}",
+                                 "{\"u\":{\"id\":1.5}}",
+                                 "{\"u\":{\"id\":\"\"}}",
+                                 "{\"u\":{\"id\":1}} x"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         s = (struct session){0};
         assert_false(session_from_json(span_str(wrong[i]), "u.id", "o", &a, &s));
@@ -196,7 +216,8 @@ static void cookies_cannot_leave_their_key(void **state)
 {
     (void)state;
     assert_true(session_cookie_is_safe(SPAN("aZ0-_.~")));
-    const char *const wrong[] = {"", "a:b", "a b", "a\r\nb", "a*", "{a}", "a/b", "a%3A", "\xc3\xa9"};
+    const char *const wrong[] = {"",    "a:b", "a b",  "a\r\nb",  "a*",
+                                 "{a}", "a/b", "a%3A", "\xc3\xa9"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         assert_false(session_cookie_is_safe(span_str(wrong[i])));
     }
@@ -211,7 +232,8 @@ static void values_cannot_change_a_channels_meaning(void **state)
     (void)state;
     fcgi_fixture_open(&f, with_variables, NULL);
     const char *const good[] = {"42", "a-b_c.d", "me@example.com", "auth0|1", "x/y", "A=b+c"};
-    const char *const wrong[] = {"", "a:b", "a#1", "{user}", "a}", "$a", "&a", "a,b", "a b", "\n", "*", "a?", "\xc3\xa9", "a\x7f"};
+    const char *const wrong[] = {"",    "a:b", "a#1", "{user}", "a}", "$a",       "&a",
+                                 "a,b", "a b", "\n",  "*",      "a?", "\xc3\xa9", "a\x7f"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         assert_true(template_value_is_safe(f.conf, span_str(good[i])));
     }
@@ -232,11 +254,13 @@ static void too_many_channels_are_refused(void **state)
     for (int i = 0; i < 600; i++) {
         buf_addf(&orgs, "%d ", i);
     }
-    char *const variables[] = {(char[]){"REMOTE_USER=42"}, (char *)(uintptr_t)buf_cstr(&orgs), NULL};
+    char *const variables[] = {(char[]){"REMOTE_USER=42"}, (char *)(uintptr_t)buf_cstr(&orgs),
+                               NULL};
     assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, variables), 403);
     orgs.n = strlen("REMOTE_ORGS=") + 1200;
     char *const fewer[] = {(char[]){"REMOTE_USER=42"}, (char *)(uintptr_t)buf_cstr(&orgs), NULL};
-    assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, fewer), 500); /* no server would accept so long a token */
+    assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, fewer),
+                     500); /* no server would accept so long a token */
     assert_string_equal(f.response.reason, "token.too_long");
     buf_free(&orgs);
     fcgi_fixture_close(&f);

@@ -25,18 +25,20 @@ static void strings_are_escaped_as_the_reference_does(void **state)
         struct span text;
         struct span want;
     } rows[] = {
-        {SPAN("org:123:messages"),             SPAN("\"org:123:messages\"")                },
-        {SPAN(""),                             SPAN("\"\"")                                },
-        {SPAN("\"\\/"),                        SPAN("\"\\\"\\\\/\"")                       },
-        {SPAN("\b\f\n\r\t"),                   SPAN("\"\\b\\f\\n\\r\\t\"")                 },
-        {SPAN("\0\x1f\x7f"),                   SPAN("\"\\u0000\\u001f\x7f\"")              },
-        {SPAN("<a href='x'>&"),                SPAN("\"\\u003ca href='x'\\u003e\\u0026\"") },
-        {SPAN("\xe2\x80\xa8\xe2\x80\xa9"),     SPAN("\"\\u2028\\u2029\"")                  },
-        {SPAN("\xe2\x80\xa7\xe2\x80\xaa"),     SPAN("\"\xe2\x80\xa7\xe2\x80\xaa\"")        },
-        {SPAN("\xc3\xa9\xf0\x9f\x98\x80"),     SPAN("\"\xc3\xa9\xf0\x9f\x98\x80\"")        },
-        {SPAN("a\xff" "b\xe2\x82"),            SPAN("\"a\\ufffdb\\ufffd\\ufffd\"")         },
-        {SPAN("\xed\xa0\x80"),                 SPAN("\"\\ufffd\\ufffd\\ufffd\"")           },
-        {SPAN("\xc3"),                         SPAN("\"\\ufffd\"")                         },
+        {SPAN("org:123:messages"), SPAN("\"org:123:messages\"")},
+        {SPAN(""), SPAN("\"\"")},
+        {SPAN("\"\\/"), SPAN("\"\\\"\\\\/\"")},
+        {SPAN("\b\f\n\r\t"), SPAN("\"\\b\\f\\n\\r\\t\"")},
+        {SPAN("\0\x1f\x7f"), SPAN("\"\\u0000\\u001f\x7f\"")},
+        {SPAN("<a href='x'>&"), SPAN("\"\\u003ca href='x'\\u003e\\u0026\"")},
+        {SPAN("\xe2\x80\xa8\xe2\x80\xa9"), SPAN("\"\\u2028\\u2029\"")},
+        {SPAN("\xe2\x80\xa7\xe2\x80\xaa"), SPAN("\"\xe2\x80\xa7\xe2\x80\xaa\"")},
+        {SPAN("\xc3\xa9\xf0\x9f\x98\x80"), SPAN("\"\xc3\xa9\xf0\x9f\x98\x80\"")},
+        {SPAN("a\xff"
+              "b\xe2\x82"),
+         SPAN("\"a\\ufffdb\\ufffd\\ufffd\"")},
+        {SPAN("\xed\xa0\x80"), SPAN("\"\\ufffd\\ufffd\\ufffd\"")},
+        {SPAN("\xc3"), SPAN("\"\\ufffd\"")},
     };
     struct buf b = {0};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -76,13 +78,13 @@ static void base64_follows_the_test_vectors(void **state)
         struct span standard;
         struct span url;
     } rows[] = {
-        {SPAN(""),             SPAN(""),         SPAN("")      },
-        {SPAN("f"),            SPAN("Zg=="),     SPAN("Zg")    },
-        {SPAN("fo"),           SPAN("Zm8="),     SPAN("Zm8")   },
-        {SPAN("foo"),          SPAN("Zm9v"),     SPAN("Zm9v")  },
-        {SPAN("foobar"),       SPAN("Zm9vYmFy"), SPAN("Zm9vYmFy")},
-        {SPAN("\xfb\xff\xfe"), SPAN("+//+"),     SPAN("-__-")  },
-        {SPAN("\0\0"),         SPAN("AAA="),     SPAN("AAA")   },
+        {SPAN(""), SPAN(""), SPAN("")},
+        {SPAN("f"), SPAN("Zg=="), SPAN("Zg")},
+        {SPAN("fo"), SPAN("Zm8="), SPAN("Zm8")},
+        {SPAN("foo"), SPAN("Zm9v"), SPAN("Zm9v")},
+        {SPAN("foobar"), SPAN("Zm9vYmFy"), SPAN("Zm9vYmFy")},
+        {SPAN("\xfb\xff\xfe"), SPAN("+//+"), SPAN("-__-")},
+        {SPAN("\0\0"), SPAN("AAA="), SPAN("AAA")},
     };
     struct arena a = {0};
     struct buf b = {0};
@@ -104,7 +106,8 @@ static void base64_follows_the_test_vectors(void **state)
 static void base64_has_one_spelling_for_each_value(void **state)
 {
     (void)state;
-    static const char *const bad_standard[] = {"Zg", "Zg=", "Zg===", "Z", "====", "=", "Zh==", "Zm9=", "Z g=", "Zm9v\n",
+    static const char *const bad_standard[] = {"Zg",   "Zg=",      "Zg===",   "Z",       "====",
+                                               "=",    "Zh==",     "Zm9=",    "Z g=",    "Zm9v\n",
                                                "-__-", "Zg==Zg==", "Z\xff==", "Zm8=Zm8="};
     static const char *const bad_url[] = {"Z", "Zg==", "Zh", "Zm9", "+//+", "Zm9v ", "Zm.v"};
     struct arena a = {0};
@@ -125,13 +128,13 @@ static void varints_have_their_published_bytes(void **state)
         uint64_t value;
         struct span bytes;
     } rows[] = {
-        {0,          SPAN("\0")                                    },
-        {1,          SPAN("\x01")                                  },
-        {127,        SPAN("\x7f")                                  },
-        {128,        SPAN("\x80\x01")                              },
-        {300,        SPAN("\xac\x02")                              },
-        {16384,      SPAN("\x80\x80\x01")                          },
-        {UINT32_MAX, SPAN("\xff\xff\xff\xff\x0f")                  },
+        {0, SPAN("\0")},
+        {1, SPAN("\x01")},
+        {127, SPAN("\x7f")},
+        {128, SPAN("\x80\x01")},
+        {300, SPAN("\xac\x02")},
+        {16384, SPAN("\x80\x80\x01")},
+        {UINT32_MAX, SPAN("\xff\xff\xff\xff\x0f")},
         {UINT64_MAX, SPAN("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")},
     };
     struct buf b = {0};
@@ -198,15 +201,16 @@ static void malformed_fields_are_refused(void **state)
 {
     (void)state;
     static const struct span bad[] = {
-        SPAN("\x00"),                     /* field 0 */
-        SPAN("\x08"),                     /* no value */
-        SPAN("\x09\x01\x02"),             /* a cut fixed field */
+        SPAN("\x00"),         /* field 0 */
+        SPAN("\x08"),         /* no value */
+        SPAN("\x09\x01\x02"), /* a cut fixed field */
         SPAN("\x0d\x01"),
-        SPAN("\x0a\x05" "ab"),            /* longer than the message */
+        SPAN("\x0a\x05"
+             "ab"), /* longer than the message */
         SPAN("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
-        SPAN("\x0b"),                     /* groups */
+        SPAN("\x0b"), /* groups */
         SPAN("\x0c"),
-        SPAN("\x0e"),                     /* wire types that do not exist */
+        SPAN("\x0e"), /* wire types that do not exist */
         SPAN("\x0f"),
         SPAN("\x80\x80\x80\x80\x10\x00"), /* a field number beyond 29 bits */
     };

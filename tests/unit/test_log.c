@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Claims about log lines: their form, that outside text cannot forge one, and that a full line is never lost. */
+/* Claims about log lines: their form, that outside text cannot forge one, and that a full line is
+ * never lost. */
 #include "common/base/log.h"
 
 #include <stdio.h>
@@ -82,8 +83,8 @@ static void a_line_that_is_too_long_keeps_its_beginning(void **state)
     char long_text[5000];
     memset(long_text, 'x', sizeof(long_text));
     struct span s = span_of(long_text, sizeof(long_text));
-    log_info(LOG_API, "publish", LOG_NUM("n", 1), LOG_TEXT("a", s), LOG_TEXT("b", s), LOG_TEXT("c", s),
-             LOG_TEXT("d", s), LOG_TEXT("e", s));
+    log_info(LOG_API, "publish", LOG_NUM("n", 1), LOG_TEXT("a", s), LOG_TEXT("b", s),
+             LOG_TEXT("c", s), LOG_TEXT("d", s), LOG_TEXT("e", s));
     const char *line = logged();
     assert_memory_equal(line, "INF [api] publish n=1 a=xxx", 27);
     assert_int_equal(line[strlen(line) - 1], '\n');

@@ -29,58 +29,58 @@ static const struct {
     {BYTES("\x22\x07{\x22x\x22:1}"),
      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":{\"x\":1}}}}"),
      BYTES("\x22\x11\x12\x04news\x22\x09\x22\x07{\x22x\x22:1}")},
-    {BYTES(""),                      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{}}}"),
-     BYTES("\x22\x08\x12\x04news\x22\x00")                     },
-    {BYTES("\x22\x00"),              BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{}}}"),
-     BYTES("\x22\x08\x12\x04news\x22\x00")                     },
- /* The position comes from the frame, the epoch goes with the first offset only. */
+    {BYTES(""), BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{}}}"),
+     BYTES("\x22\x08\x12\x04news\x22\x00")},
+    {BYTES("\x22\x00"), BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{}}}"),
+     BYTES("\x22\x08\x12\x04news\x22\x00")},
+    /* The position comes from the frame, the epoch goes with the first offset only. */
     {BYTES("__p1:5:AbCdEfGh__\x22\x01"
            "1"),
      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"offset\":5}}}"),
      BYTES("\x22\x0d\x12\x04news\x22\x05\x22\x01"
-           "10\x05")                                           },
+           "10\x05")},
     {BYTES("__p1:1:E__\x22\x01"
            "1"),
      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"offset\":1,\"epoch\":\"E\"}}}"),
      BYTES("\x22\x10\x12\x04news\x22\x08\x22\x01"
            "10\x01r\x01"
-           "E")                                                },
- /* time, delta and prev_data serve nodes only; version is passed on. */
+           "E")},
+    /* time, delta and prev_data serve nodes only; version is passed on. */
     {BYTES("\x22\x01"
            "1@\x01H\x05z\x01"
            "0\x80\x01\x03"),
      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"version\":3}}}"),
      BYTES("\x22\x0e\x12\x04news\x22\x06\x22\x01"
-           "1\x80\x01\x03")                                    },
- /* A newline between tokens cannot stand in a line-delimited message. */
+           "1\x80\x01\x03")},
+    /* A newline between tokens cannot stand in a line-delimited message. */
     {BYTES("\x22\x09{\x22"
            "a\x22:\x0a 1}"),
      BYTES("{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":{\"a\": 1}}}}"),
      BYTES("\x22\x13\x12\x04news\x22\x0b\x22\x09{\x22"
-           "a\x22:\x0a 1}")                                    },
- /* No JSON: no JSON frame. */
+           "a\x22:\x0a 1}")},
+    /* No JSON: no JSON frame. */
     {BYTES("\x22\x05{\x22"
            "a\x22:"),
      {0},
      BYTES("\x22\x0f\x12\x04news\x22\x07\x22\x05{\x22"
-           "a\x22:")                                           },
+           "a\x22:")},
     {BYTES("\x22\x01"
            "1*\x03\x1a\x01{"),
      {0},
      BYTES("\x22\x10\x12\x04news\x22\x08\x22\x01"
-           "1*\x03\x1a\x01{")                                  },
+           "1*\x03\x1a\x01{")},
     {BYTES("__j__\x0a\x01u\x12\x01"
            "c"),
      BYTES(
          "{\"push\":{\"channel\":\"news\",\"join\":{\"info\":{\"user\":\"u\",\"client\":\"c\"}}}}"),
      BYTES("\x22\x10\x12\x04news*\x08\x0a\x06\x0a\x01u\x12\x01"
-           "c")                                                },
+           "c")},
     {BYTES("__l__\x12\x01"
            "c"),
      BYTES(
          "{\"push\":{\"channel\":\"news\",\"leave\":{\"info\":{\"user\":\"\",\"client\":\"c\"}}}}"),
      BYTES("\x22\x0d\x12\x04news2\x05\x0a\x03\x12\x01"
-           "c")                                                },
+           "c")},
 };
 
 static void assert_frame(size_t row, struct msg *m, enum proto_encoding enc, struct span want)

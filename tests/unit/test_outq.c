@@ -69,7 +69,9 @@ static void a_shared_frame_is_released_by_the_last_queue(void **state)
 {
     (void)state;
     struct delivery_pool pool = {0};
-    struct engine_message em = {.kind = MESSAGE_PUBLICATION, .body = SPAN("\x22\x01" "1")};
+    struct engine_message em = {.kind = MESSAGE_PUBLICATION,
+                                .body = SPAN("\x22\x01"
+                                             "1")};
     struct msg *m = msg_new(SPAN("news"), &em);
     const struct msg_frame *frame = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN);
     assert_non_null(frame);

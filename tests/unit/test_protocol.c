@@ -17,17 +17,17 @@ static void json_commands_are_separated_by_one_newline(void **state)
         const char *commands[3];
         int end; /* what follows the commands */
     } rows[] = {
-        {"",              {NULL},                0         },
-        {"{}",            {"{}"},                0         },
-        {"{}\n",          {"{}"},                0         },
-        {"{1}\n{2}\n{3}", {"{1}", "{2}", "{3}"}, 0         },
-        {"{1}\r\n{2}\r\n", {"{1}\r", "{2}\r"},   0         },
-        {"\n",            {NULL},                ERR_SYNTAX},
-        {"\n{}",          {NULL},                ERR_SYNTAX},
-        {"{}\n\n",        {"{}"},                ERR_SYNTAX},
-        {"{1}\n\n{2}",    {"{1}"},               ERR_SYNTAX},
-        {"{1}\n \t\n{2}", {"{1}"},               ERR_SYNTAX},
-        {"{1}\n ",        {"{1}"},               ERR_SYNTAX},
+        {"", {NULL}, 0},
+        {"{}", {"{}"}, 0},
+        {"{}\n", {"{}"}, 0},
+        {"{1}\n{2}\n{3}", {"{1}", "{2}", "{3}"}, 0},
+        {"{1}\r\n{2}\r\n", {"{1}\r", "{2}\r"}, 0},
+        {"\n", {NULL}, ERR_SYNTAX},
+        {"\n{}", {NULL}, ERR_SYNTAX},
+        {"{}\n\n", {"{}"}, ERR_SYNTAX},
+        {"{1}\n\n{2}", {"{1}"}, ERR_SYNTAX},
+        {"{1}\n \t\n{2}", {"{1}"}, ERR_SYNTAX},
+        {"{1}\n ", {"{1}"}, ERR_SYNTAX},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct span rest = span_str(rows[i].frame);
@@ -43,7 +43,9 @@ static void json_commands_are_separated_by_one_newline(void **state)
 static void protobuf_commands_carry_their_length(void **state)
 {
     (void)state;
-    struct span rest = SPAN("\x03" "abc\x00\x01" "d");
+    struct span rest = SPAN("\x03"
+                            "abc\x00\x01"
+                            "d");
     struct span command;
     assert_int_equal(frame_next(ENC_PROTOBUF, &rest, &command), 1);
     assert_true(span_eq_str(command, "abc"));
@@ -54,8 +56,13 @@ static void protobuf_commands_carry_their_length(void **state)
     assert_int_equal(frame_next(ENC_PROTOBUF, &rest, &command), 0);
 
     static const struct span bad[] = {
-        SPAN("\x02" "a"), SPAN("\x80"), SPAN("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" "a"),
-        SPAN("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f" "a"),
+        SPAN("\x02"
+             "a"),
+        SPAN("\x80"),
+        SPAN("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+             "a"),
+        SPAN("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
+             "a"),
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         rest = bad[i];
@@ -71,11 +78,11 @@ static void websocket_headers_follow_rfc_6455(void **state)
         size_t len;
         struct span want;
     } rows[] = {
-        {1, 0,       SPAN("\x81\x00")                                },
-        {1, 125,     SPAN("\x81\x7d")                                },
-        {1, 126,     SPAN("\x81\x7e\x00\x7e")                        },
-        {2, 65535,   SPAN("\x82\x7e\xff\xff")                        },
-        {2, 65536,   SPAN("\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00")},
+        {1, 0, SPAN("\x81\x00")},
+        {1, 125, SPAN("\x81\x7d")},
+        {1, 126, SPAN("\x81\x7e\x00\x7e")},
+        {2, 65535, SPAN("\x82\x7e\xff\xff")},
+        {2, 65536, SPAN("\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00")},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char header[FRAME_HEADER_MAX];
@@ -91,16 +98,45 @@ static void every_code_has_the_words_of_the_protocol(void **state)
         uint32_t code;
         const char *text;
     } rows[] = {
-        {100, "internal server error"}, {101, "unauthorized"}, {102, "unknown channel"}, {103, "permission denied"},
-        {104, "method not found"}, {105, "already subscribed"}, {106, "limit exceeded"}, {107, "bad request"},
-        {108, "not available"}, {109, "token expired"}, {110, "expired"}, {111, "too many requests"},
-        {112, "unrecoverable position"}, {113, "concurrent pagination"}, {2000, "server unsubscribe"},
-        {2500, "insufficient state"}, {2501, "subscription expired"}, {3000, "connection closed"}, {3001, "shutdown"},
-        {3004, "internal server error"}, {3005, "connection expired"}, {3006, "subscription expired"}, {3008, "slow"},
-        {3009, "write error"}, {3010, "insufficient state"}, {3011, "force reconnect"}, {3012, "no pong"},
-        {3013, "too many requests"}, {3014, "state invalidated"}, {3500, "invalid token"}, {3501, "bad request"},
-        {3502, "stale"}, {3503, "force disconnect"}, {3504, "connection limit"}, {3505, "channel limit"},
-        {3506, "inappropriate protocol"}, {3507, "permission denied"}, {3508, "not available"}, {3509, "too many errors"},
+        {100, "internal server error"},
+        {101, "unauthorized"},
+        {102, "unknown channel"},
+        {103, "permission denied"},
+        {104, "method not found"},
+        {105, "already subscribed"},
+        {106, "limit exceeded"},
+        {107, "bad request"},
+        {108, "not available"},
+        {109, "token expired"},
+        {110, "expired"},
+        {111, "too many requests"},
+        {112, "unrecoverable position"},
+        {113, "concurrent pagination"},
+        {2000, "server unsubscribe"},
+        {2500, "insufficient state"},
+        {2501, "subscription expired"},
+        {3000, "connection closed"},
+        {3001, "shutdown"},
+        {3004, "internal server error"},
+        {3005, "connection expired"},
+        {3006, "subscription expired"},
+        {3008, "slow"},
+        {3009, "write error"},
+        {3010, "insufficient state"},
+        {3011, "force reconnect"},
+        {3012, "no pong"},
+        {3013, "too many requests"},
+        {3014, "state invalidated"},
+        {3500, "invalid token"},
+        {3501, "bad request"},
+        {3502, "stale"},
+        {3503, "force disconnect"},
+        {3504, "connection limit"},
+        {3505, "channel limit"},
+        {3506, "inappropriate protocol"},
+        {3507, "permission denied"},
+        {3508, "not available"},
+        {3509, "too many errors"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct perr_row *row = perr_row(rows[i].code);

@@ -16,15 +16,9 @@ static void durations_have_two_units_at_most(void **state)
         int64_t s;
         const char *text;
     } rows[] = {
-        {0,       "0 s"        },
-        {-42,     "42 s"       },
-        {59,      "59 s"       },
-        {60,      "1 min"      },
-        {125,     "2 min"      },
-        {7500,    "2 h 5 min"  },
-        {86400,   "1 day"      },
-        {604799,  "6 days 23 h"},
-        {2592000, "30 days"    },
+        {0, "0 s"},       {-42, "42 s"},           {59, "59 s"},
+        {60, "1 min"},    {125, "2 min"},          {7500, "2 h 5 min"},
+        {86400, "1 day"}, {604799, "6 days 23 h"}, {2592000, "30 days"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct buf b = {0};
@@ -43,7 +37,7 @@ static void moments_are_relative_and_absolute(void **state)
     } rows[] = {
         {1750000180, "in 3 min (2025-06-15 15:09:40 UTC)"},
         {1750000000, "just now (2025-06-15 15:06:40 UTC)"},
-        {1749999999, "1 s ago (2025-06-15 15:06:39 UTC)" },
+        {1749999999, "1 s ago (2025-06-15 15:06:39 UTC)"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct buf b = {0};
@@ -60,13 +54,7 @@ static void ttls_are_seconds_or_have_a_unit(void **state)
         const char *text;
         int64_t s;
     } good[] = {
-        {"1",   1     },
-        {"90",  90    },
-        {"90s", 90    },
-        {"15m", 900   },
-        {"24h", 86400 },
-        {"7d",  604800},
-        {"-1",  -1    },
+        {"1", 1}, {"90", 90}, {"90s", 90}, {"15m", 900}, {"24h", 86400}, {"7d", 604800}, {"-1", -1},
     };
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         int64_t s = 0;
@@ -112,16 +100,16 @@ static void addresses_come_in_many_forms(void **state)
     static const struct {
         const char *text, *host, *port, *path, *display;
     } rows[] = {
-        {"http://127.0.0.1:8000", "127.0.0.1", "8000", "/d",     "127.0.0.1:8000"  },
-        {"ws://h/x?y=1",          "h",         "80",   "/x?y=1", "h:80"            },
-        {"localhost:1/",          "localhost", "1",    "/",      "localhost:1"     },
-        {"[::1]:8001",            "::1",       "8001", "/d",     "[::1]:8001"      },
-        {"http://[fe80::1]/p",    "fe80::1",   "80",   "/p",     "[fe80::1]:80"    },
-        {"0.0.0.0:8001",          "127.0.0.1", "8001", "/d",     "127.0.0.1:8001"  },
-        {"[::]:8001",             "::1",       "8001", "/d",     "[::1]:8001"      },
-        {":8001",                 "127.0.0.1", "8001", "/d",     "127.0.0.1:8001"  },
-        {"unix:/run/x.sock",      "",          "",     "/d",     "unix:/run/x.sock"},
-        {"unix:///run/x.sock",    "",          "",     "/d",     "unix:/run/x.sock"},
+        {"http://127.0.0.1:8000", "127.0.0.1", "8000", "/d", "127.0.0.1:8000"},
+        {"ws://h/x?y=1", "h", "80", "/x?y=1", "h:80"},
+        {"localhost:1/", "localhost", "1", "/", "localhost:1"},
+        {"[::1]:8001", "::1", "8001", "/d", "[::1]:8001"},
+        {"http://[fe80::1]/p", "fe80::1", "80", "/p", "[fe80::1]:80"},
+        {"0.0.0.0:8001", "127.0.0.1", "8001", "/d", "127.0.0.1:8001"},
+        {"[::]:8001", "::1", "8001", "/d", "[::1]:8001"},
+        {":8001", "127.0.0.1", "8001", "/d", "127.0.0.1:8001"},
+        {"unix:/run/x.sock", "", "", "/d", "unix:/run/x.sock"},
+        {"unix:///run/x.sock", "", "", "/d", "unix:/run/x.sock"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct net_url u;

@@ -197,13 +197,13 @@ static void answers_that_are_none_are_errors(void **state)
         struct span answer;
         int code;
     } rows[] = {
-        {SPAN(""),                                                                    ERR_CLOSED},
-        {SPAN("SSH-2.0-OpenSSH_9.2\r\n"),                                             ERR_SYNTAX},
-        {SPAN("HTTP/1.1 abc\r\n\r\n"),                                                ERR_SYNTAX},
-        {SPAN("HTTP/1.1 200 OK\r\nContent-Le"),                                       ERR_CLOSED},
-        {SPAN("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"),                    ERR_CLOSED},
-        {SPAN("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhell"),                   ERR_SYNTAX},
-        {SPAN("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),         ERR_SYNTAX},
+        {SPAN(""), ERR_CLOSED},
+        {SPAN("SSH-2.0-OpenSSH_9.2\r\n"), ERR_SYNTAX},
+        {SPAN("HTTP/1.1 abc\r\n\r\n"), ERR_SYNTAX},
+        {SPAN("HTTP/1.1 200 OK\r\nContent-Le"), ERR_CLOSED},
+        {SPAN("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"), ERR_CLOSED},
+        {SPAN("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhell"), ERR_SYNTAX},
+        {SPAN("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), ERR_SYNTAX},
         {SPAN("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n"), ERR_SYNTAX},
         {SPAN("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\nhe"), ERR_CLOSED},
     };

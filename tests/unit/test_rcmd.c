@@ -37,9 +37,9 @@ static void numbers_are_decimal_text(void **state)
         int64_t v;
         const char *want;
     } rows[] = {
-        {0,         "$1\r\n0\r\n"                    },
-        {-1,        "$2\r\n-1\r\n"                   },
-        {INT64_MAX, "$19\r\n9223372036854775807\r\n" },
+        {0, "$1\r\n0\r\n"},
+        {-1, "$2\r\n-1\r\n"},
+        {INT64_MAX, "$19\r\n9223372036854775807\r\n"},
         {INT64_MIN, "$20\r\n-9223372036854775808\r\n"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -40,7 +40,8 @@ static void a_command_decodes_into_its_struct(void **state)
     (void)state;
     struct command c;
     assert_int_equal(decode(&command_schema,
-                            "{\"id\":3,\"unknown\":[1,{}],\"subscribe\":{\"channel\":\"org:\\u0031\",\"recover\":true,"
+                            "{\"id\":3,\"unknown\":[1,{}],\"subscribe\":{\"channel\":\"org:"
+                            "\\u0031\",\"recover\":true,"
                             "\"offset\":18446744073709551615,\"data\": {\"a\" : 1} ,\"type\":-2}}",
                             &c, NULL),
                      0);
@@ -62,32 +63,33 @@ static void wrong_types_name_the_member(void **state)
         const char *text;
         const char *field;
     } rows[] = {
-        {"{\"id\":\"1\"}",                          "id"       },
-        {"{\"id\":-1}",                             "id"       },
-        {"{\"id\":1.0}",                            "id"       },
-        {"{\"id\":1e2}",                            "id"       },
-        {"{\"id\":4294967296}",                     "id"       },
-        {"{\"id\":true}",                           "id"       },
-        {"{\"connect\":1}",                         "connect"  },
-        {"{\"connect\":[]}",                        "connect"  },
-        {"{\"subscribe\":\"test\"}",                "subscribe"},
-        {"{\"subscribe\":{\"channel\":1}}",         "channel"  },
-        {"{\"subscribe\":{\"recover\":1}}",         "recover"  },
-        {"{\"subscribe\":{\"offset\":-1}}",         "offset"   },
-        {"{\"subscribe\":{\"offset\":\"1\"}}",      "offset"   },
-        {"{\"subscribe\":{\"type\":2147483648}}",   "type"     },
-        {"{\"subscribe\":{\"type\":1.5}}",          "type"     },
-        {"{\"connect\":{\"subs\":[]}}",             "subs"     },
-        {"{\"connect\":{\"subs\":{\"a\":1}}}",      "subs"     },
-        {"{\"connect\":{\"headers\":{\"a\":1}}}",   "headers"  },
-        {"{\"subscribe\":{\"tf\":{\"vals\":{}}}}",  "vals"     },
-        {"{\"subscribe\":{\"tf\":{\"vals\":[1]}}}", "vals"     },
-        {"{\"subscribe\":{\"tf\":{\"nodes\":[1]}}}", "nodes"   },
+        {"{\"id\":\"1\"}", "id"},
+        {"{\"id\":-1}", "id"},
+        {"{\"id\":1.0}", "id"},
+        {"{\"id\":1e2}", "id"},
+        {"{\"id\":4294967296}", "id"},
+        {"{\"id\":true}", "id"},
+        {"{\"connect\":1}", "connect"},
+        {"{\"connect\":[]}", "connect"},
+        {"{\"subscribe\":\"test\"}", "subscribe"},
+        {"{\"subscribe\":{\"channel\":1}}", "channel"},
+        {"{\"subscribe\":{\"recover\":1}}", "recover"},
+        {"{\"subscribe\":{\"offset\":-1}}", "offset"},
+        {"{\"subscribe\":{\"offset\":\"1\"}}", "offset"},
+        {"{\"subscribe\":{\"type\":2147483648}}", "type"},
+        {"{\"subscribe\":{\"type\":1.5}}", "type"},
+        {"{\"connect\":{\"subs\":[]}}", "subs"},
+        {"{\"connect\":{\"subs\":{\"a\":1}}}", "subs"},
+        {"{\"connect\":{\"headers\":{\"a\":1}}}", "headers"},
+        {"{\"subscribe\":{\"tf\":{\"vals\":{}}}}", "vals"},
+        {"{\"subscribe\":{\"tf\":{\"vals\":[1]}}}", "vals"},
+        {"{\"subscribe\":{\"tf\":{\"nodes\":[1]}}}", "nodes"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct command c;
         struct schema_error e = {0};
-        if (decode(&command_schema, rows[i].text, &c, &e) != ERR_TYPE || !span_eq_str(e.field, rows[i].field)) {
+        if (decode(&command_schema, rows[i].text, &c, &e) != ERR_TYPE ||
+            !span_eq_str(e.field, rows[i].field)) {
             fail_msg("%s: field %.*s", rows[i].text, SPAN_FMT(e.field));
         }
         assert_non_null(e.what);
@@ -101,16 +103,16 @@ static void what_is_not_an_object_is_refused(void **state)
         const char *text;
         int rc;
     } rows[] = {
-        {"",         ERR_SYNTAX},
-        {"{",        ERR_SYNTAX},
-        {"{\"id\":1",  ERR_SYNTAX},
+        {"", ERR_SYNTAX},
+        {"{", ERR_SYNTAX},
+        {"{\"id\":1", ERR_SYNTAX},
         {"{\"id\":01}", ERR_SYNTAX},
-        {"nope",     ERR_SYNTAX},
-        {"[]",       ERR_TYPE  },
-        {"1",        ERR_TYPE  },
-        {"\"a\"",    ERR_TYPE  },
-        {"null",     0         },
-        {" {} ",     0         },
+        {"nope", ERR_SYNTAX},
+        {"[]", ERR_TYPE},
+        {"1", ERR_TYPE},
+        {"\"a\"", ERR_TYPE},
+        {"null", 0},
+        {" {} ", 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct command c;
@@ -125,7 +127,9 @@ static void the_rest_of_the_line_is_left_to_the_caller(void **state)
     (void)state;
     struct command c;
     size_t consumed = 0;
-    assert_int_equal(schema_json_decode(&command_schema, SPAN(" {\"id\":1}garbage"), &arena, &c, &consumed, NULL), 0);
+    assert_int_equal(schema_json_decode(&command_schema, SPAN(" {\"id\":1}garbage"), &arena, &c,
+                                        &consumed, NULL),
+                     0);
     assert_int_equal(consumed, 9);
 }
 
@@ -133,7 +137,8 @@ static void names_match_exactly_or_else_without_case(void **state)
 {
     (void)state;
     struct command c;
-    assert_int_equal(decode(&command_schema, "{\"ID\":7,\"SubScribe\":{\"CHANNEL\":\"a\"}}", &c, NULL), 0);
+    assert_int_equal(
+        decode(&command_schema, "{\"ID\":7,\"SubScribe\":{\"CHANNEL\":\"a\"}}", &c, NULL), 0);
     assert_int_equal(c.id, 7);
     assert_true(span_eq_str(c.subscribe->channel, "a"));
     assert_int_equal(decode(&command_schema, "{\"\\u0069d\":8}", &c, NULL), 0);
@@ -144,9 +149,12 @@ static void the_last_of_duplicate_members_counts(void **state)
 {
     (void)state;
     struct command c;
-    assert_int_equal(decode(&command_schema, "{\"id\":1,\"id\":2,\"connect\":{\"headers\":{\"a\":\"1\",\"b\":\"2\",\"a\":\"3\"}}}",
-                            &c, NULL),
-                     0);
+    assert_int_equal(
+        decode(
+            &command_schema,
+            "{\"id\":1,\"id\":2,\"connect\":{\"headers\":{\"a\":\"1\",\"b\":\"2\",\"a\":\"3\"}}}",
+            &c, NULL),
+        0);
     assert_int_equal(c.id, 2);
     assert_int_equal(c.connect->headers.n, 2);
     const struct kv *kv = c.connect->headers.items;
@@ -179,8 +187,11 @@ static void null_is_absent_except_for_payloads(void **state)
 {
     (void)state;
     struct command c;
-    assert_int_equal(decode(&command_schema, "{\"id\":null,\"connect\":null,\"publish\":{\"channel\":null,\"data\":null}}", &c, NULL),
-                     0);
+    assert_int_equal(
+        decode(&command_schema,
+               "{\"id\":null,\"connect\":null,\"publish\":{\"channel\":null,\"data\":null}}", &c,
+               NULL),
+        0);
     assert_int_equal(c.id, 0);
     assert_null(c.connect);
     assert_int_equal(c.publish->channel.n, 0);
@@ -190,7 +201,8 @@ static void null_is_absent_except_for_payloads(void **state)
 static void payloads_cross_byte_for_byte(void **state)
 {
     (void)state;
-    static const char payload[] = "{\"n\":12345678901234567890,\"x\":1e400,\"y\":0.1000,\"dup\":1,\"dup\":2,\"s\":\"\\u0000\\/\xc3\xa9\"}";
+    static const char payload[] = "{\"n\":12345678901234567890,\"x\":1e400,\"y\":0.1000,\"dup\":1,"
+                                  "\"dup\":2,\"s\":\"\\u0000\\/\xc3\xa9\"}";
     char text[256];
     snprintf(text, sizeof(text), "{\"publish\":{\"data\":%s}}", payload);
     struct command c;
@@ -211,27 +223,36 @@ static void empty_members_are_left_out_and_the_promised_ones_stay(void **state)
     struct client_info info = {0};
     assert_encodes(&client_info_schema, &info, "{\"user\":\"\",\"client\":\"\"}");
     assert_encodes(&presence_result_schema, &(struct presence_result){0}, "{\"presence\":{}}");
-    assert_encodes(&presence_stats_result_schema, &(struct presence_stats_result){0}, "{\"num_clients\":0,\"num_users\":0}");
-    assert_encodes(&history_result_schema, &(struct history_result){0}, "{\"publications\":[],\"epoch\":\"\",\"offset\":0}");
+    assert_encodes(&presence_stats_result_schema, &(struct presence_stats_result){0},
+                   "{\"num_clients\":0,\"num_users\":0}");
+    assert_encodes(&history_result_schema, &(struct history_result){0},
+                   "{\"publications\":[],\"epoch\":\"\",\"offset\":0}");
     assert_encodes(&api_info_result_schema, &(struct api_info_result){0}, "{\"nodes\":[]}");
-    assert_encodes(&api_channels_result_schema, &(struct api_channels_result){0}, "{\"channels\":{}}");
-    struct proto_error e = {.code = 100, .message = SPAN("internal server error"), .temporary = true};
-    assert_encodes(&error_schema, &e, "{\"code\":100,\"message\":\"internal server error\",\"temporary\":true}");
+    assert_encodes(&api_channels_result_schema, &(struct api_channels_result){0},
+                   "{\"channels\":{}}");
+    struct proto_error e = {
+        .code = 100, .message = SPAN("internal server error"), .temporary = true};
+    assert_encodes(&error_schema, &e,
+                   "{\"code\":100,\"message\":\"internal server error\",\"temporary\":true}");
 }
 
 static void a_push_has_the_bytes_of_the_reference(void **state)
 {
     (void)state;
     struct kv tags[] = {{SPAN("k"), SPAN("v")}};
-    struct client_info info = {.user = SPAN("42"), .client = SPAN("c"), .conn_info = SPAN("{\"a\":1}")};
-    struct publication pub = {.data = SPAN("{}"), .info = &info, .offset = 7, .tags = {tags, 1}, .score = -1};
+    struct client_info info = {
+        .user = SPAN("42"), .client = SPAN("c"), .conn_info = SPAN("{\"a\":1}")};
+    struct publication pub = {
+        .data = SPAN("{}"), .info = &info, .offset = 7, .tags = {tags, 1}, .score = -1};
     struct push push = {.channel = SPAN("a<b"), .pub = &pub};
     struct reply r = {.push = &push};
     assert_encodes(&reply_schema, &r,
-                   "{\"push\":{\"channel\":\"a\\u003cb\",\"pub\":{\"data\":{},\"info\":{\"user\":\"42\",\"client\":\"c\","
+                   "{\"push\":{\"channel\":\"a\\u003cb\",\"pub\":{\"data\":{},\"info\":{\"user\":"
+                   "\"42\",\"client\":\"c\","
                    "\"conn_info\":{\"a\":1}},\"offset\":7,\"tags\":{\"k\":\"v\"},\"score\":-1}}}");
     struct buf b = {0};
-    schema_pb_encode(&publication_schema, &(struct publication){.data = SPAN("{}"), .score = -1, .offset = 300}, &b);
+    schema_pb_encode(&publication_schema,
+                     &(struct publication){.data = SPAN("{}"), .score = -1, .offset = 300}, &b);
     assert_true(span_eq(buf_span(&b), SPAN("\x22\x02{}\x30\xac\x02\x68\x01")));
     buf_free(&b);
 }
@@ -243,7 +264,8 @@ static void negative_numbers_fill_ten_bytes_in_protobuf(void **state)
     struct history_request h = {.channel = SPAN("a"), .limit = -1};
     schema_pb_encode(&history_request_schema, &h, &b);
     struct history_request back;
-    assert_int_equal(schema_pb_decode(&history_request_schema, buf_span(&b), &arena, &back, NULL), 0);
+    assert_int_equal(schema_pb_decode(&history_request_schema, buf_span(&b), &arena, &back, NULL),
+                     0);
     assert_int_equal(back.limit, -1);
     assert_non_null(memchr(b.p, '\xff', b.n));
     buf_free(&b);
@@ -266,9 +288,16 @@ static void broken_protobuf_is_refused(void **state)
 {
     (void)state;
     static const struct span bad[] = {
-        SPAN("\x08"), SPAN("\x0a\x01\x61"), SPAN("\x22\x05\x0a"), SPAN("\x22\x01\x0a"), SPAN("\x2a\x03\x0a\x01\xff"),
-        SPAN("\x2d\x01\x02\x03\x04"), SPAN("\x22\x0a\x32\x08\x0a\x01\xff\x12\x03" "abc"),
-        SPAN("\x22\x0a\x32\x08\x0a\x03" "abc\x12\x01\xff"),
+        SPAN("\x08"),
+        SPAN("\x0a\x01\x61"),
+        SPAN("\x22\x05\x0a"),
+        SPAN("\x22\x01\x0a"),
+        SPAN("\x2a\x03\x0a\x01\xff"),
+        SPAN("\x2d\x01\x02\x03\x04"),
+        SPAN("\x22\x0a\x32\x08\x0a\x01\xff\x12\x03"
+             "abc"),
+        SPAN("\x22\x0a\x32\x08\x0a\x03"
+             "abc\x12\x01\xff"),
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct command c;
@@ -305,9 +334,11 @@ static void protobuf_nesting_is_limited(void **state)
 static void numbers_that_json_cannot_hold_do_not_break_the_text(void **state)
 {
     (void)state;
-    struct kv_dbl items[] = {{SPAN("nan"), __builtin_nan("")}, {SPAN("inf"), -__builtin_inf()}, {SPAN("x"), 0.1}};
+    struct kv_dbl items[] = {
+        {SPAN("nan"), __builtin_nan("")}, {SPAN("inf"), -__builtin_inf()}, {SPAN("x"), 0.1}};
     struct api_node_metrics m = {.interval = __builtin_inf(), .items = {items, 3}};
-    assert_encodes(&api_node_metrics_schema, &m, "{\"interval\":0,\"items\":{\"nan\":0,\"inf\":0,\"x\":0.1}}");
+    assert_encodes(&api_node_metrics_schema, &m,
+                   "{\"interval\":0,\"items\":{\"nan\":0,\"inf\":0,\"x\":0.1}}");
 }
 
 static void payloads_that_are_not_json_are_noticed_at_any_depth(void **state)
@@ -321,7 +352,8 @@ static void payloads_that_are_not_json_are_noticed_at_any_depth(void **state)
     assert_true(schema_payloads_are_json(&reply_schema, &r));
     sub.publications.n = 2;
     assert_false(schema_payloads_are_json(&reply_schema, &r));
-    struct publication bad_info = {.data = SPAN("1"), .info = &(struct client_info){.conn_info = SPAN("{")}};
+    struct publication bad_info = {.data = SPAN("1"),
+                                   .info = &(struct client_info){.conn_info = SPAN("{")}};
     assert_false(schema_payloads_are_json(&publication_schema, &bad_info));
 }
 

@@ -85,18 +85,18 @@ static void unsigned_numbers_are_digits_within_64_bits(void **state)
         int rc;
         uint64_t value;
     } rows[] = {
-        {"0",                    0,          0},
-        {"007",                  0,          7},
-        {"18446744073709551615", 0,          UINT64_MAX},
-        {"18446744073709551616", ERR_RANGE,  0},
-        {"99999999999999999999", ERR_RANGE,  0},
-        {"",                     ERR_SYNTAX, 0},
-        {"-1",                   ERR_SYNTAX, 0},
-        {"+1",                   ERR_SYNTAX, 0},
-        {" 1",                   ERR_SYNTAX, 0},
-        {"1 ",                   ERR_SYNTAX, 0},
-        {"1.0",                  ERR_SYNTAX, 0},
-        {"0x10",                 ERR_SYNTAX, 0},
+        {"0", 0, 0},
+        {"007", 0, 7},
+        {"18446744073709551615", 0, UINT64_MAX},
+        {"18446744073709551616", ERR_RANGE, 0},
+        {"99999999999999999999", ERR_RANGE, 0},
+        {"", ERR_SYNTAX, 0},
+        {"-1", ERR_SYNTAX, 0},
+        {"+1", ERR_SYNTAX, 0},
+        {" 1", ERR_SYNTAX, 0},
+        {"1 ", ERR_SYNTAX, 0},
+        {"1.0", ERR_SYNTAX, 0},
+        {"0x10", ERR_SYNTAX, 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         uint64_t v = 0;
@@ -113,14 +113,14 @@ static void signed_numbers_reach_both_ends(void **state)
         int rc;
         int64_t value;
     } rows[] = {
-        {"-0",                   0,          0},
-        {"-1",                   0,          -1},
-        {"9223372036854775807",  0,          INT64_MAX},
-        {"-9223372036854775808", 0,          INT64_MIN},
-        {"9223372036854775808",  ERR_RANGE,  0},
-        {"-9223372036854775809", ERR_RANGE,  0},
-        {"-",                    ERR_SYNTAX, 0},
-        {"--1",                  ERR_SYNTAX, 0},
+        {"-0", 0, 0},
+        {"-1", 0, -1},
+        {"9223372036854775807", 0, INT64_MAX},
+        {"-9223372036854775808", 0, INT64_MIN},
+        {"9223372036854775808", ERR_RANGE, 0},
+        {"-9223372036854775809", ERR_RANGE, 0},
+        {"-", ERR_SYNTAX, 0},
+        {"--1", ERR_SYNTAX, 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int64_t v = 0;
@@ -136,29 +136,29 @@ static void utf8_follows_the_table_of_well_formed_sequences(void **state)
         struct span text;
         bool good;
     } rows[] = {
-        {{"", 0},                      true },
-        {{"a\0b", 3},                  true },
-        {{"\xc2\x80", 2},              true },
-        {{"\xdf\xbf", 2},              true },
-        {{"\xe0\xa0\x80", 3},          true },
-        {{"\xed\x9f\xbf", 3},          true },
-        {{"\xef\xbf\xbf", 3},          true },
-        {{"\xf0\x90\x80\x80", 4},      true },
-        {{"\xf4\x8f\xbf\xbf", 4},      true },
-        {{"\x80", 1},                  false}, /* a continuation alone */
-        {{"\xc0\xaf", 2},              false}, /* overlong '/' */
-        {{"\xc1\xbf", 2},              false},
-        {{"\xe0\x9f\xbf", 3},          false}, /* overlong */
-        {{"\xed\xa0\x80", 3},          false}, /* a surrogate */
-        {{"\xed\xbf\xbf", 3},          false},
-        {{"\xf0\x8f\xbf\xbf", 4},      false}, /* overlong */
-        {{"\xf4\x90\x80\x80", 4},      false}, /* beyond U+10FFFF */
-        {{"\xf5\x80\x80\x80", 4},      false},
-        {{"\xff", 1},                  false},
-        {{"\xc3", 1},                  false}, /* cut */
-        {{"\xe2\x82", 2},              false},
-        {{"\xf0\x9f\x98", 3},          false},
-        {{"\xe2\x28\xa1", 3},          false},
+        {{"", 0}, true},
+        {{"a\0b", 3}, true},
+        {{"\xc2\x80", 2}, true},
+        {{"\xdf\xbf", 2}, true},
+        {{"\xe0\xa0\x80", 3}, true},
+        {{"\xed\x9f\xbf", 3}, true},
+        {{"\xef\xbf\xbf", 3}, true},
+        {{"\xf0\x90\x80\x80", 4}, true},
+        {{"\xf4\x8f\xbf\xbf", 4}, true},
+        {{"\x80", 1}, false},     /* a continuation alone */
+        {{"\xc0\xaf", 2}, false}, /* overlong '/' */
+        {{"\xc1\xbf", 2}, false},
+        {{"\xe0\x9f\xbf", 3}, false}, /* overlong */
+        {{"\xed\xa0\x80", 3}, false}, /* a surrogate */
+        {{"\xed\xbf\xbf", 3}, false},
+        {{"\xf0\x8f\xbf\xbf", 4}, false}, /* overlong */
+        {{"\xf4\x90\x80\x80", 4}, false}, /* beyond U+10FFFF */
+        {{"\xf5\x80\x80\x80", 4}, false},
+        {{"\xff", 1}, false},
+        {{"\xc3", 1}, false}, /* cut */
+        {{"\xe2\x82", 2}, false},
+        {{"\xf0\x9f\x98", 3}, false},
+        {{"\xe2\x28\xa1", 3}, false},
         {{"ab\xe2\x82\xac\xe2\x82", 7}, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -81,11 +81,9 @@ static void each_curve_has_its_algorithm(void **state)
         EVP_PKEY *key;
         char *pem;
         unsigned bits;
-    } rows[] = {
-        {SPAN("{\"alg\":\"ES256\"}"), keys.p256, keys.p256_pem, 256},
-        {SPAN("{\"alg\":\"ES384\"}"), keys.p384, keys.p384_pem, 384},
-        {SPAN("{\"alg\":\"ES512\"}"), keys.p521, keys.p521_pem, 512}
-    };
+    } rows[] = {{SPAN("{\"alg\":\"ES256\"}"), keys.p256, keys.p256_pem, 256},
+                {SPAN("{\"alg\":\"ES384\"}"), keys.p384, keys.p384_pem, 384},
+                {SPAN("{\"alg\":\"ES512\"}"), keys.p521, keys.p521_pem, 512}};
     for (size_t header = 0; header < ARRAY_LEN(rows); header++) {
         for (size_t key = 0; key < ARRAY_LEN(rows); key++) {
             make_signed(&token, rows[header].header, ALICE, rows[key].key, rows[header].bits);

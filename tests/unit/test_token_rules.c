@@ -185,14 +185,14 @@ static void tokens_that_nobody_would_accept_are_not_made(void **state)
         struct span key;
         int code;
     } rows[] = {
-        {{.user = SPAN("u")},                                          SPAN(""), ERR_MISSING},
-        {{.user = SPAN("u")},                                          {0},      ERR_MISSING},
-        {{.user = SPAN("\xff")},                                       KEY,      ERR_SYNTAX },
-        {{.user = SPAN("u"), .channel = SPAN("\xc3")},                 KEY,      ERR_SYNTAX },
-        {{.channels = bad_channel, .channel_count = 2},                KEY,      ERR_SYNTAX },
-        {{.user = SPAN("u"), .info_json = SPAN("{")},                  KEY,      ERR_SYNTAX },
-        {{.user = SPAN("u"), .info_json = SPAN("1,\"sub\":\"root\"")}, KEY,      ERR_SYNTAX },
-        {{.user = SPAN("u"), .info_json = span_of(huge, 9000)},        KEY,      ERR_LIMIT  },
+        {{.user = SPAN("u")}, SPAN(""), ERR_MISSING},
+        {{.user = SPAN("u")}, {0}, ERR_MISSING},
+        {{.user = SPAN("\xff")}, KEY, ERR_SYNTAX},
+        {{.user = SPAN("u"), .channel = SPAN("\xc3")}, KEY, ERR_SYNTAX},
+        {{.channels = bad_channel, .channel_count = 2}, KEY, ERR_SYNTAX},
+        {{.user = SPAN("u"), .info_json = SPAN("{")}, KEY, ERR_SYNTAX},
+        {{.user = SPAN("u"), .info_json = SPAN("1,\"sub\":\"root\"")}, KEY, ERR_SYNTAX},
+        {{.user = SPAN("u"), .info_json = span_of(huge, 9000)}, KEY, ERR_LIMIT},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct err e = {0};

@@ -7,7 +7,9 @@
 #include "tests/unit/unit.h"
 
 #define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-#define BASE "Host: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n" KEY
+#define BASE                                                                                      \
+    "Host: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: " \
+    "13\r\n" KEY
 #define GET "GET /connection/websocket HTTP/1.1\r\n"
 
 static struct conf *conf;
@@ -15,7 +17,8 @@ static struct conf *conf;
 static int setup(void **state)
 {
     (void)state;
-    static const char text[] = "{\"client\":{\"allowed_origins\":[\"https://*.example.com\"],\"user_id_http_header\":\"X-User\","
+    static const char text[] = "{\"client\":{\"allowed_origins\":[\"https://"
+                               "*.example.com\"],\"user_id_http_header\":\"X-User\","
                                "\"token\":{\"hmac_secret_key\":\"s\"}}}";
     struct err e;
     conf = conf_load(&(struct conf_load_opts){.text = text, .text_len = sizeof(text) - 1}, &e);
@@ -58,10 +61,14 @@ static void refusals_have_their_status(void **state)
         {"GET /other HTTP/1.1\r\n" BASE "\r\n", 404},
         {"POST /connection/websocket HTTP/1.1\r\n" BASE "\r\n", 405},
         {GET "Host: x\r\n\r\n", 400},
-        {GET "Connection: upgrade\r\nUpgrade: h2c\r\nSec-WebSocket-Version: 13\r\n" KEY "\r\n", 400},
-        {GET "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n" KEY "\r\n", 400},
+        {GET "Connection: upgrade\r\nUpgrade: h2c\r\nSec-WebSocket-Version: 13\r\n" KEY "\r\n",
+         400},
+        {GET "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n" KEY "\r\n",
+         400},
         {GET "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n", 400},
-        {GET "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n", 400},
+        {GET "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
+             "13\r\nSec-WebSocket-Key: short\r\n\r\n",
+         400},
         {"GET /connection/websocket HTTP/2.0\r\n" BASE "\r\n", 400},
         {"\x16\x03\x01\x02\r\n\r\n", 400},
         {GET BASE "Bad Header: x\r\n\r\n", 400},
@@ -86,7 +93,8 @@ static void the_first_known_subprotocol_is_echoed(void **state)
         {"", "", ENC_JSON},
         {"Sec-WebSocket-Protocol:\r\n", "", ENC_JSON},
         {"Sec-WebSocket-Protocol: x, y\r\n", "", ENC_JSON},
-        {"Sec-WebSocket-Protocol: x, centrifuge-protobuf, centrifuge-json\r\n", "centrifuge-protobuf", ENC_PROTOBUF},
+        {"Sec-WebSocket-Protocol: x, centrifuge-protobuf, centrifuge-json\r\n",
+         "centrifuge-protobuf", ENC_PROTOBUF},
         {"Sec-WebSocket-Protocol: centrifuge-json\r\n", "centrifuge-json", ENC_JSON},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -98,7 +106,9 @@ static void the_first_known_subprotocol_is_echoed(void **state)
         assert_true(span_eq_str(u.subprotocol, rows[i].echo));
         buf_free(&head);
     }
-    assert_int_equal(read_head("GET /connection/websocket?format=protobuf HTTP/1.1\r\n" BASE "\r\n").encoding, ENC_PROTOBUF);
+    assert_int_equal(
+        read_head("GET /connection/websocket?format=protobuf HTTP/1.1\r\n" BASE "\r\n").encoding,
+        ENC_PROTOBUF);
 }
 
 static void the_answer_carries_the_key_of_rfc_6455(void **state)
@@ -109,7 +119,8 @@ static void the_answer_carries_the_key_of_rfc_6455(void **state)
     assert_true(span_eq_str(u.forwarded_for, "10.0.0.1"));
     struct buf out = {0};
     upgrade_answer(&u, &out);
-    assert_non_null(strstr(buf_cstr(&out), "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+    assert_non_null(
+        strstr(buf_cstr(&out), "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
     assert_null(strstr(out.p, "Sec-WebSocket-Protocol"));
     buf_free(&out);
 }

@@ -36,9 +36,11 @@ struct seen {
 static void note(struct seen *s, const struct ws_event *e)
 {
     static const char *const names[] = {
-        [WS_MESSAGE] = "message", [WS_PING] = "ping", [WS_PONG] = "pong", [WS_CLOSE] = "close", [WS_ERROR] = "error",
+        [WS_MESSAGE] = "message", [WS_PING] = "ping",   [WS_PONG] = "pong",
+        [WS_CLOSE] = "close",     [WS_ERROR] = "error",
     };
-    buf_addf(&s->text, "%s %u %.*s\n", names[e->kind], e->code, (int)e->payload.n, e->payload.p != NULL ? e->payload.p : "");
+    buf_addf(&s->text, "%s %u %.*s\n", names[e->kind], e->code, (int)e->payload.n,
+             e->payload.p != NULL ? e->payload.p : "");
 }
 
 /* Feeds in pieces of `step` bytes and returns what came out. */

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The FastCGI side, spoken to byte by byte: hand-off, keep-alive, and peers that misbehave. */
+#include "tests/unit/unit.h"
+
+#include "common/base/clk.h"
+#include "fcgi/serve.h"
+#include "tests/unit/fcgi_fixture.h"
+
+#include <fcgiapp.h>
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define THREADS  2
+#define MAX_BODY "65536"
+
+static const char config[] =
+    "{\"http_api\":{\"key\":\"key\"},\"pushd\":{\"api_max_body_size\":" MAX_BODY "}}";
+
+static struct fcgi_fixture f;
+static char dir[64];
+static char path[96];
+static int listener;
+static struct server *server;
+static pthread_t ticker;
+static _Atomic bool is_over;
+
+static void *tick(void *arg)
+{
+    (void)arg;
+    while (!is_over) {
+        server_tick(server);
+        poll(NULL, 0, 20);
+    }
+    return NULL;
+}
+
+static int set_up(void **state)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct err e;
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 1);
+    FCGX_Init();
+    fcgi_fixture_open(&f, config, NULL);
+    strcpy(dir, "/tmp/pushd-test-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/s", dir);
+    strcpy(un.sun_path, path);
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&un, sizeof(un)), 0);
+    assert_int_equal(listen(listener, 64), 0);
+    struct server_opts opts = {
+        .listener = listener,
+        .threads = THREADS,
+        .arg = &f.api,
+        .thread_new = serve_thread_new,
+        .thread_free = serve_thread_free,
+        .job_new = serve_job_new,
+        .job_free = serve_job_free,
+        .begin = serve_begin,
+        .group = serve_group,
+        .alone = serve_alone,
+        .answer = serve_answer,
+    };
+    server = server_new(&opts, &e);
+    assert_non_null(server);
+    is_over = false;
+    assert_int_equal(pthread_create(&ticker, NULL, tick, NULL), 0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    is_over = true;
+    pthread_join(ticker, NULL);
+    server_free(server);
+    close(listener);
+    unlink(path);
+    rmdir(dir);
+    fcgi_fixture_close(&f);
+    return 0;
+}
+
+/* ---- a FastCGI client ---- */
+
+static int dial(void)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    strcpy(un.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+    return fd;
+}
+
+static void add_record(struct buf *b, int type, const void *content, size_t n)
+{
+    const unsigned char head[8] = {
+        1, (unsigned char)type, 0, 1, (unsigned char)(n >> 8), (unsigned char)n, 0, 0};
+    buf_add(b, head, sizeof(head));
+    buf_add(b, content, n);
+}
+
+static void add_length(struct buf *b, size_t n)
+{
+    const unsigned char bytes[4] = {(unsigned char)(0x80 | n >> 24), (unsigned char)(n >> 16),
+                                    (unsigned char)(n >> 8), (unsigned char)n};
+    if (n < 128) {
+        buf_add_char(b, (char)n);
+    } else {
+        buf_add(b, bytes, 4);
+    }
+}
+
+static void add_param(struct buf *b, const char *name, const char *value)
+{
+    add_length(b, strlen(name));
+    add_length(b, strlen(value));
+    buf_add_str(b, name);
+    buf_add_str(b, value);
+}
+
+/* A whole request; `announced` is CONTENT_LENGTH. */
+static void add_request(struct buf *b, const char *uri, const struct buf *body, size_t announced,
+                        bool keep)
+{
+    const unsigned char begin[8] = {0, 1, keep ? 1 : 0};
+    struct buf params = {0};
+    char length[24];
+    snprintf(length, sizeof(length), "%zu", announced);
+    add_param(&params, "REQUEST_METHOD", "POST");
+    add_param(&params, "REQUEST_URI", uri);
+    add_param(&params, "HTTP_X_API_KEY", "key");
+    add_param(&params, "CONTENT_LENGTH", length);
+    add_record(b, 1, begin, sizeof(begin));
+    add_record(b, 4, params.p, params.n);
+    add_record(b, 4, NULL, 0);
+    for (size_t at = 0; at < body->n; at += 60000) {
+        add_record(b, 5, body->p + at, body->n - at < 60000 ? body->n - at : 60000);
+    }
+    add_record(b, 5, NULL, 0);
+    buf_free(&params);
+}
+
+static void send_bytes(int fd, const char *p, size_t n)
+{
+    while (n != 0) {
+        ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
+        if (sent <= 0) {
+            return; /* cut off, as some tests want */
+        }
+        p += sent;
+        n -= (size_t)sent;
+    }
+}
+
+static bool read_exactly(int fd, void *p, size_t n)
+{
+    for (size_t got = 0; got < n;) {
+        struct pollfd w = {.fd = fd, .events = POLLIN};
+        ssize_t k = poll(&w, 1, 15000) == 1 ? recv(fd, (char *)p + got, n - got, 0) : -1;
+        if (k <= 0) {
+            return false;
+        }
+        got += (size_t)k;
+    }
+    return true;
+}
+
+/* Collects standard output up to the end of the request; false when the connection ends before. */
+static bool read_answer(int fd, struct buf *out)
+{
+    unsigned char head[8];
+    char content[65536 + 256];
+    buf_clear(out);
+    while (read_exactly(fd, head, sizeof(head))) {
+        size_t n = (size_t)head[4] << 8 | head[5];
+        if (!read_exactly(fd, content, n + head[6])) {
+            return false;
+        }
+        if (head[1] == 6) {
+            buf_add(out, content, n);
+        } else if (head[1] == 3) {
+            buf_cstr(out);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void exchange(int fd, const char *uri, const char *text, const char *expected)
+{
+    struct buf body = {0};
+    struct buf b = {0};
+    struct buf answer = {0};
+    buf_add_str(&body, text);
+    add_request(&b, uri, &body, body.n, true);
+    send_bytes(fd, b.p, b.n);
+    assert_true(read_answer(fd, &answer));
+    assert_non_null(strstr(answer.p, expected));
+    buf_free(&body);
+    buf_free(&b);
+    buf_free(&answer);
+}
+
+/* The server is well if a new connection gets an answer. */
+static void assert_serves(void)
+{
+    int fd = dial();
+    exchange(fd, "/api/ping", "", "{\"result\":{}}");
+    close(fd);
+}
+
+/* Whether the server closes the connection, after whatever it may have to say. */
+static bool ends(int fd)
+{
+    char rest[256];
+    for (;;) {
+        struct pollfd w = {.fd = fd, .events = POLLIN};
+        if (poll(&w, 1, 15000) != 1) {
+            return false;
+        }
+        if (recv(fd, rest, sizeof(rest), 0) <= 0) {
+            return true;
+        }
+    }
+}
+
+/* ---- the tests ---- */
+
+static void a_kept_connection_serves_many_requests(void **state)
+{
+    int fd = dial();
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        exchange(fd, "/api/ping", "", "Content-Length: 13\r\n\r\n{\"result\":{}}");
+        exchange(fd, "/api/publish", "{}", "\"code\":107");
+        exchange(fd, "/api/nothing", "some body", "Status: 404 Not Found");
+    }
+    close(fd);
+}
+
+static void idle_connections_hold_no_thread(void **state)
+{
+    int fds[16];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        fds[i] = dial();
+        exchange(fds[i], "/api/ping", "", "{\"result\":{}}");
+    }
+    assert_serves();
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        exchange(fds[i], "/api/ping", "", "{\"result\":{}}");
+        close(fds[i]);
+    }
+}
+
+static void without_keep_the_connection_ends(void **state)
+{
+    struct buf body = {0};
+    struct buf b = {0};
+    struct buf answer = {0};
+    int fd = dial();
+    (void)state;
+    add_request(&b, "/api/ping", &body, 0, false);
+    send_bytes(fd, b.p, b.n);
+    assert_true(read_answer(fd, &answer));
+    assert_true(ends(fd));
+    close(fd);
+    buf_free(&b);
+    buf_free(&answer);
+}
+
+static void bodies_are_limited(void **state)
+{
+    struct buf body = {0};
+    struct buf b = {0};
+    struct buf answer = {0};
+    int fd = dial();
+    (void)state;
+    memset(buf_reserve(&body, 16 << 20), ' ', 16 << 20);
+    body.n = 16 << 20;
+    add_request(&b, "/api/publish", &body, body.n, true);
+    send_bytes(fd, b.p, b.n);
+    assert_true(read_answer(fd, &answer));
+    assert_non_null(strstr(answer.p, "Status: 413 "));
+    assert_non_null(strstr(answer.p, "pushd.api_max_body_size, which is " MAX_BODY " bytes"));
+    exchange(
+        fd, "/api/ping", "",
+        "{\"result\":{}}"); /* what was too much has been read, so the connection is still good */
+    close(fd);
+    buf_free(&body);
+    buf_free(&b);
+    buf_free(&answer);
+}
+
+static void a_body_of_another_length_is_refused(void **state)
+{
+    const size_t announced[] = {3, 9};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(announced); i++) {
+        struct buf body = {0};
+        struct buf b = {0};
+        struct buf answer = {0};
+        int fd = dial();
+        buf_add_str(&body, "{   }");
+        add_request(&b, "/api/publish", &body, announced[i], true);
+        send_bytes(fd, b.p, b.n);
+        assert_true(read_answer(fd, &answer));
+        assert_non_null(strstr(answer.p, "Status: 400 "));
+        assert_true(ends(fd));
+        close(fd);
+        buf_free(&body);
+        buf_free(&b);
+        buf_free(&answer);
+    }
+}
+
+static void a_peer_may_hang_up_anywhere(void **state)
+{
+    struct buf body = {0};
+    struct buf b = {0};
+    (void)state;
+    buf_add_str(&body, "{\"channel\":\"a\"}");
+    add_request(&b, "/api/publish", &body, body.n, true);
+    for (size_t n = 0; n <= b.n; n += 3) {
+        int fd = dial();
+        send_bytes(fd, b.p, n);
+        close(fd);
+    }
+    assert_serves();
+    buf_free(&body);
+    buf_free(&b);
+}
+
+static void garbage_ends_the_connection(void **state)
+{
+    static const char *const garbage[] = {
+        "GET / HTTP/1.1\r\n\r\n", "\x01\x01\x00\x01\xff\xff\x00\x00", "\x01\x09zzzzzzzzzzzz",
+        "\x01\x04\x00\x01\x00\x04\x00\x00\x7f\x7f\x7f\x7f"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(garbage); i++) {
+        char bytes[64] = {0};
+        int fd = dial();
+        memcpy(bytes, garbage[i], strlen(garbage[i]));
+        send_bytes(fd, bytes, sizeof(bytes));
+        shutdown(fd, SHUT_WR);
+        assert_true(ends(fd));
+        close(fd);
+    }
+    assert_serves();
+}
+
+static void slow_senders_hold_nobody_up_and_are_cut_off(void **state)
+{
+    struct buf body = {0};
+    struct buf b = {0};
+    int slow[8];
+    int proven = dial();
+    (void)state;
+    exchange(proven, "/api/ping", "", "{\"result\":{}}");
+    add_request(&b, "/api/ping", &body, 0, true);
+    for (size_t i = 0; i < ARRAY_LEN(slow); i++) {
+        slow[i] = dial();
+        send_bytes(slow[i], b.p, 20);
+    }
+    send_bytes(proven, b.p,
+               20); /* one that has been good before: it gets a thread, and stops there */
+    int64_t start = clk_mono_ms();
+    assert_serves();
+    assert_true(clk_mono_ms() - start < SERVER_READ_MS);
+    for (size_t i = 0; i < ARRAY_LEN(slow); i++) {
+        assert_true(ends(slow[i]));
+        close(slow[i]);
+    }
+    assert_true(ends(proven));
+    assert_true(clk_mono_ms() - start >= SERVER_READ_MS - 100);
+    close(proven);
+    buf_free(&b);
+}
+
+static void a_head_in_pieces_is_put_together(void **state)
+{
+    struct buf body = {0};
+    struct buf b = {0};
+    struct buf answer = {0};
+    int fd = dial();
+    (void)state;
+    add_request(&b, "/api/ping", &body, 0, true);
+    for (size_t at = 0; at < b.n; at += 7) {
+        send_bytes(fd, b.p + at, b.n - at < 7 ? b.n - at : 7);
+        poll(NULL, 0, 1);
+    }
+    assert_true(read_answer(fd, &answer));
+    assert_non_null(strstr(answer.p, "{\"result\":{}}"));
+    close(fd);
+    buf_free(&b);
+    buf_free(&answer);
+}
+
+struct client {
+    pthread_t thread;
+    int answers;
+};
+
+static void *hammer(void *arg)
+{
+    struct client *c = arg;
+    int fd = dial();
+    for (int i = 0; i < 200; i++) {
+        exchange(fd, i % 5 == 0 ? "/api/batch" : "/api/publish",
+                 i % 5 == 0 ? "{\"commands\":[]}" : "{\"channel\":\"a\",\"data\":1}",
+                 i % 5 == 0 ? "{}" : "\"code\":100");
+        c->answers++;
+    }
+    close(fd);
+    return NULL;
+}
+
+static void many_peers_get_their_own_answers(void **state)
+{
+    struct client clients[12] = {{0}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+        assert_int_equal(pthread_create(&clients[i].thread, NULL, hammer, &clients[i]), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+        pthread_join(clients[i].thread, NULL);
+        assert_int_equal(clients[i].answers, 200);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_kept_connection_serves_many_requests),
+        cmocka_unit_test(idle_connections_hold_no_thread),
+        cmocka_unit_test(without_keep_the_connection_ends),
+        cmocka_unit_test(bodies_are_limited),
+        cmocka_unit_test(a_body_of_another_length_is_refused),
+        cmocka_unit_test(a_peer_may_hang_up_anywhere),
+        cmocka_unit_test(garbage_ends_the_connection),
+        cmocka_unit_test(slow_senders_hold_nobody_up_and_are_cut_off),
+        cmocka_unit_test(a_head_in_pieces_is_put_together),
+        cmocka_unit_test(many_peers_get_their_own_answers),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
