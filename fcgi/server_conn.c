@@ -103,23 +103,36 @@ void server__accept(struct server *s)
     arm(s, s->opts.listener, &s->opts);
 }
 
-/* Whether the bytes hold all parameters of a request: up to the empty PARAMS record that ends them.
- * What is not FastCGI counts as complete, so that libfcgi refuses it. */
-static bool has_head(const unsigned char *p, size_t n)
+enum head { HEAD_PARTIAL, HEAD_READY, HEAD_GARBAGE };
+
+/* Whether the bytes hold all parameters of a request, up to the empty PARAMS record that ends them. A connection that begins with
+ * anything but a request is garbage: libfcgi leaks on malformed management records, and no web server sends any. */
+static enum head look_at_head(const unsigned char *p, size_t n)
 {
     size_t at = 0;
     while (n - at >= RECORD_HEAD_BYTES) {
         const unsigned char *head = p + at;
         size_t content = (size_t)head[4] << 8 | head[5];
-        if (head[0] != RECORD_VERSION || (head[1] == RECORD_PARAMS && content == 0)) {
-            return true;
+        if (head[0] != RECORD_VERSION || (at == 0 && head[1] != RECORD_BEGIN)) {
+            return HEAD_GARBAGE;
+        }
+        if (head[1] == RECORD_PARAMS && content == 0) {
+            return HEAD_READY;
         }
         at += RECORD_HEAD_BYTES + content + head[6];
         if (at > n) {
-            return false;
+            break;
         }
     }
-    return false;
+    return n == PEEK_BYTES ? HEAD_READY : HEAD_PARTIAL;
+}
+
+static void park(struct server *s, struct conn *c)
+{
+    pthread_mutex_lock(&s->lock);
+    c->since_ms = c->since_ms != 0 ? c->since_ms : clk_mono_ms();
+    list_append(&s->parked, &c->parked);
+    pthread_mutex_unlock(&s->lock);
 }
 
 bool server__is_readable(struct server *s, struct conn *c)
@@ -129,18 +142,14 @@ bool server__is_readable(struct server *s, struct conn *c)
         return true;
     }
     ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
-    if (n > 0 && ((size_t)n == sizeof(bytes) || has_head(bytes, (size_t)n))) {
-        return true;
+    bool is_gone = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    enum head head = is_gone ? HEAD_GARBAGE : look_at_head(bytes, n > 0 ? (size_t)n : 0);
+    if (head == HEAD_GARBAGE) {
+        server__close(s, c, true);
+    } else if (head == HEAD_PARTIAL) {
+        park(s, c);
     }
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-        server__close(s, c, true); /* gone without a request */
-        return false;
-    }
-    pthread_mutex_lock(&s->lock);
-    c->since_ms = c->since_ms != 0 ? c->since_ms : clk_mono_ms();
-    list_append(&s->parked, &c->parked);
-    pthread_mutex_unlock(&s->lock);
-    return false;
+    return head == HEAD_READY;
 }
 
 void server__unpark(struct server *s, int64_t now)

@@ -35,6 +35,8 @@ struct bus_item {
         BUS_MESSAGE, /* struct msg: a publication, join or leave; the worker owns one reference */
         BUS_COMMAND, /* struct bus_command: subscribe, unsubscribe, disconnect, refresh for a user's
                       * connections; the worker frees it */
+        BUS_RESUMED, /* struct bus_op: Redis sends this channel again after an outage, positions
+                        may be behind */
         BUS_CHANNELS, /* struct bus_channels: count subscribers; comes back to control as its answer
                        */
         BUS_STOP,    /* struct bus_item: close all clients with 3001 and end; the worker frees it */

@@ -217,6 +217,16 @@ static int make_workers(struct server *s, struct err *e)
     return 0;
 }
 
+/* What the workers will choose: each makes its own when its thread starts. */
+static const char *probe_batch_send(const struct conf *c)
+{
+    struct batch_send *b = batch_send_new(c->pushd.batch_send, NULL);
+    const char *name = b != NULL ? batch_send_name(b) : "send";
+    batch_send_free(b);
+    log_info(LOG_SERVER, "batch send", LOG_STR("by", name));
+    return name;
+}
+
 static int make_control(struct server *s, struct err *e)
 {
     struct metrics *m = metrics_new();
@@ -238,7 +248,7 @@ static int make_control(struct server *s, struct err *e)
                                        .bus = &s->bus,
                                        .control = s->control,
                                        .listen_fd = fd,
-                                       .batch_send = s->worker_count != 0 ? "per worker" : "",
+                                       .batch_send = probe_batch_send(s->conf),
                                        .is_draining = &s->is_draining},
                   e);
     return s->admin != NULL ? 0 : ERR_UNAVAILABLE;

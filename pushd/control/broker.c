@@ -315,6 +315,18 @@ static struct channel *named(const struct broker *b, struct span name)
                                                           : NULL;
 }
 
+/* Workers that had the channel before an outage have to look whether they missed something. */
+static void tell_resumed(struct broker *b, const struct channel *c)
+{
+    for (size_t i = 0; i < b->words; i++) {
+        for (uint64_t word = c->workers[i]; word != 0; word &= word - 1) {
+            struct bus_op *op = bus_op_new(BUS_RESUMED, c->node.key);
+            op->worker = (uint16_t)(i * 64 + (size_t)__builtin_ctzll(word));
+            bus_post_worker(b->o.bus, op->worker, &op->item);
+        }
+    }
+}
+
 static void on_subscribed(void *owner, struct span name)
 {
     struct broker *b = owner;
@@ -324,6 +336,7 @@ static void on_subscribed(void *owner, struct span name)
     }
     c->state = CHANNEL_ON;
     b->in_flight--;
+    tell_resumed(b, c);
     LIST_FOR_EACH_SAFE(e, &c->waiters)
     {
         struct waiter *w = LIST_ENTRY(e, struct waiter, of_channel);

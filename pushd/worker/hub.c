@@ -158,6 +158,56 @@ void hub_dispatch(struct hub *h, struct msg *m)
     }
 }
 
+static const struct sub *find_positioned(const struct chan *c)
+{
+    for (uint32_t i = 0; i < c->sub_count; i++) {
+        if (c->subs[i]->is_positioned && c->subs[i]->start == NULL) {
+            return c->subs[i];
+        }
+    }
+    return NULL;
+}
+
+static void top_read(struct bus_op *op)
+{
+    struct hub *h = op->owner;
+    struct chan *c = hub_find(h, op->channel);
+    if (op->error != 0 || c == NULL) {
+        return; /* the periodic check of each connection looks again */
+    }
+    uint32_t epoch_id = hub_epoch_id(c, op->found.top.epoch);
+    c->busy++;
+    for (uint32_t i = c->sub_count; i-- > 0;) {
+        struct sub *s = c->subs[i];
+        if (s->is_positioned && s->start == NULL &&
+            (s->epoch_id != epoch_id || s->offset < op->found.top.offset)) {
+            sub_insufficient(s);
+        }
+        if (i > c->sub_count) {
+            i = c->sub_count;
+        }
+    }
+    c->busy--;
+    if (c->sub_count == 0) {
+        give_up(h, c);
+    }
+}
+
+void hub_resumed(struct hub *h, struct span channel)
+{
+    struct chan *c = hub_find(h, channel);
+    const struct sub *s = c != NULL ? find_positioned(c) : NULL;
+    if (s == NULL) {
+        return;
+    }
+    struct bus_op *op = bus_op_new(BUS_HISTORY, channel);
+    op->worker = h->w->index;
+    op->opts = s->opts;
+    op->owner = h;
+    op->done = top_read;
+    bus_post_control(h->w->shared->bus, h->w->index, &op->item);
+}
+
 static void tell_control(struct hub *h, enum bus_kind kind, struct span id)
 {
     struct bus_op *op = bus_op_new(kind, SPAN(""));

@@ -62,6 +62,9 @@ static inline struct span hub_epoch(const struct chan *c)
     return span_of(c->epoch, c->epoch_len);
 }
 
+/* The channel is sent again after an outage: its top is read once, and who is behind it is told. */
+void hub_resumed(struct hub *h, struct span channel);
+
 /* Gives a message to all subscriptions of its channel. */
 void hub_dispatch(struct hub *h, struct msg *m);
 

@@ -76,6 +76,12 @@ static void on_item(struct worker *w, struct bus_item *item)
         command_channels(w, CONTAINER_OF(item, struct bus_channels, item));
         bus_post_control(w->shared->bus, w->index, item);
         break;
+    case BUS_RESUMED: {
+        struct bus_op *op = CONTAINER_OF(item, struct bus_op, item);
+        hub_resumed(&w->hub, op->channel);
+        bus_op_free(op);
+        break;
+    }
     case BUS_STOP:
         free(item);
         begin_stop(w);
@@ -232,16 +238,10 @@ static void drain(struct worker *w)
 {
     struct bus_item *item;
     while ((item = spsc_shift(&port(w)->to_worker)) != NULL) {
-        if (item->kind == BUS_MESSAGE) {
-            msg_unref(CONTAINER_OF(item, struct msg, item));
-        } else if (item->kind == BUS_COMMAND || item->kind == BUS_STOP) {
-            on_item(w, item);
-        } else if (item->kind == BUS_CHANNELS) {
-            struct bus_channels *q = CONTAINER_OF(item, struct bus_channels, item);
-            arena_fini(&q->arena);
-            free(q);
+        if (item->kind == BUS_STOP) {
+            free(item);
         } else {
-            bus_op_free(CONTAINER_OF(item, struct bus_op, item));
+            bus_item_free(item);
         }
     }
 }

@@ -69,7 +69,7 @@ static const struct lws_protocols protocols[] = {
 
 static void beat(lws_sorted_usec_list_t *sul)
 {
-    struct ws *s = lws_container_of(sul, struct ws, heartbeat);
+    struct ws *s = CONTAINER_OF(sul, struct ws, heartbeat);
     lws_sul_schedule(s->context, 0, &s->heartbeat, beat, HEARTBEAT_US);
 }
 

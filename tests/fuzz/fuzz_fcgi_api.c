@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: bodies of API requests. The first byte chooses the method; Redis is away, so nothing leaves the process. */
+#include "common/format/jscan.h"
+#include "fcgi/registry.h"
+#include "tests/fuzz/fuzz_util.h"
+
+#include "fcgi/api.h"
+
+#define FOREVER_MS (INT64_C(1) << 40)
+
+static const char config[] =
+    "{\"http_api\":{\"key\":\"key\"},\"channel\":{\"namespaces\":["
+    "{\"name\":\"hist\",\"history_size\":3,\"history_ttl\":\"60s\",\"presence\":true},"
+    "{\"name\":\"obj\",\"publication_data_format\":\"json_object\"},"
+    "{\"name\":\"map\",\"subscription_type\":\"map\"}]}}";
+
+static struct redis_url url;
+static struct rsync_target target;
+static struct api api;
+static struct api_ctx ctx;
+static struct response response;
+
+static void set_up(void)
+{
+    static char nowhere[] = "/nonexistent";
+    if (api.conf != NULL) {
+        return;
+    }
+    log_threshold = LOG_LEVEL_NONE;
+    struct err e = {0};
+    struct conf_load_opts opts = {.text = config, .text_len = strlen(config)};
+    api.conf = conf_load(&opts, &e);
+    fuzz_require(api.conf != NULL, e.text);
+    log_threshold = LOG_LEVEL_NONE;
+    url = (struct redis_url){.path = nowhere, .display = nowhere};
+    rsync_target_init(&target, &url, 1000);
+    rsync_target_trip(&target, FOREVER_MS, FOREVER_MS, "away");
+    engine_init(&api.engine, api.conf);
+    rnd_uuid(api.uid);
+    api.target = &target;
+    api.registry = registry_new(&(struct registry_opts){.target = &target, .engine = &api.engine, .uid = api.uid});
+    registry_set_up(api.registry, true); /* knows no nodes */
+    api_ctx_init(&ctx, &api);
+    ctx.redis = rsync_new(&target);
+}
+
+static void require_json_lines(struct span body)
+{
+    struct span line;
+    while (span_split(&body, '\n', &line)) {
+        fuzz_require(jscan_is_valid(line), "an answer is JSON");
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    set_up();
+    if (size == 0) {
+        return 0;
+    }
+    /* The table of methods, and behind it batch and the single endpoint. */
+    size_t which = (size_t)(data[0] | 0x20) % (api_method_count + 2);
+    if (which < api_method_count && api_methods[which].run == api__channels) {
+        which = api_method_count; /* it would wait for answers that were never asked for */
+    }
+    struct route route = {.kind = which < api_method_count ? ROUTE_METHOD : which == api_method_count ? ROUTE_BATCH : ROUTE_LEGACY};
+    route.method = route.kind == ROUTE_METHOD ? &api_methods[which] : NULL;
+    struct request r = {.method = SPAN("POST"), .path = SPAN("/api/x"), .body = span_of(data + 1, size - 1)};
+    api_begin(&ctx);
+    response_clear(&response);
+    switch (api_publish_begin(&ctx, &r, &route, &response)) {
+    case API_PREPARED: {
+        struct api_ctx *one = &ctx;
+        api_publish_group(&one, 1);
+        api_publish_end(&ctx, &r, &response);
+        break;
+    }
+    case API_ANSWERED:
+        break;
+    case API_OTHER:
+        api_execute(&ctx, &r, &route, &response);
+        break;
+    }
+    fuzz_require(response.status == 200 || response.status == 400, "the status is 200 or 400");
+    fuzz_require(response.content_type != NULL, "an answer has a type");
+    if (response.status == 200) {
+        require_json_lines(buf_span(&response.body));
+    } else {
+        fuzz_require(span_eq_str(buf_span(&response.body), "Bad Request\n"), "a refusal has the reference's words");
+    }
+    return 0;
+}
