@@ -36,7 +36,7 @@ common_libcommon_a_SOURCES += \
 	common/protocol/control.h common/protocol/control_schema.c \
 	common/protocol/frame.c common/protocol/frame.h \
 	common/protocol/perr.c common/protocol/perr.h \
-	common/protocol/proto.h common/protocol/proto_schema.c
+	common/protocol/proto.h common/protocol/proto_schema.c common/protocol/proto_command_schema.c
 
 common_libcommon_a_SOURCES += common/policy/tags_filter.c common/policy/tags_filter.h
 

@@ -23,6 +23,7 @@
 /* FastCGI records (specification, 3.3). */
 #define RECORD_HEAD_BYTES 8
 #define RECORD_VERSION    1
+#define RECORD_BEGIN      1
 #define RECORD_PARAMS     4
 
 void server__close(struct server *s, struct conn *c, bool fd_is_open)
