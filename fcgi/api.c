@@ -269,15 +269,24 @@ static bool check_method(const struct route *route, const struct request *r, str
     return false;
 }
 
+static void log_missing(struct api_ctx *c)
+{
+    uint32_t suppressed = 0;
+    if (log_limit_pass(&c->refusal_limit, clk_mono_ms(), &suppressed)) {
+        log_error(
+            LOG_API,
+            "the web server sends no REQUEST_METHOD or REQUEST_URI: \"include fastcgi_params\" (or "
+            "pushd-fastcgi.conf) is missing in the location that passes requests to us",
+            LOG_NUM("suppressed", suppressed));
+    }
+}
+
 bool api_admit(struct api_ctx *c, const struct request *r, struct route *route,
                struct response *out)
 {
     *route = (struct route){0};
     if (r->method.n == 0 || r->path.p == NULL) {
-        log_error(
-            LOG_API,
-            "the web server sends no REQUEST_METHOD or REQUEST_URI: \"include fastcgi_params\" (or "
-            "pushd-fastcgi.conf) is missing in the location that passes requests to us");
+        log_missing(c);
         response_text(out, 500, "Internal Server Error\n");
         out->reason = "fastcgi.no_variables";
         return false;

@@ -8,6 +8,7 @@ fcgi_libpushapi_a_SOURCES = \
 	fcgi/auth.c fcgi/auth.h \
 	fcgi/listener.c fcgi/listener.h \
 	fcgi/query.c fcgi/query.h \
+	fcgi/records.c fcgi/records.h \
 	fcgi/redis_sync.c fcgi/redis_sync.h fcgi/redis_target.c \
 	fcgi/registry.c fcgi/registry.h fcgi/registry_own.h fcgi/registry_thread.c \
 	fcgi/request.c fcgi/request.h \

@@ -23,7 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS 250
 /* How long the start waits for Redis before it serves without; and how long a thread may be busy
  * before the watchdog is told nothing any more. */
 #define FIRST_MS 1500
@@ -242,8 +241,8 @@ static void run(struct program *p, const sigset_t *set)
 {
     int64_t interval_ms = sd_watchdog_ms();
     int64_t sent_ms = clk_mono_ms();
-    struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
     for (;;) {
+        struct timespec tick = {.tv_nsec = server_tick(p->server) * 1000000};
         int number = sigtimedwait(set, NULL, &tick);
         if (number == SIGHUP) {
             log_reopen();
@@ -251,7 +250,6 @@ static void run(struct program *p, const sigset_t *set)
             log_info(LOG_SERVER, "stopping", LOG_STR("signal", strsignal(number)));
             return;
         }
-        server_tick(p->server);
         watchdog(p, interval_ms, &sent_ms);
     }
 }

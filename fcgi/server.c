@@ -18,6 +18,9 @@
 
 /* A poller that is busy for longer gets a replacement. */
 #define STUCK_MS 200
+/* When the next tick is wanted: usually, and with slow senders waiting. */
+#define TICK_MS  250
+#define HURRY_MS 10
 
 /* ---- jobs ---- */
 
@@ -149,7 +152,6 @@ static void release(struct server *s, struct server_job *j)
     j->request.ipcFd = -1;
     unwatch(j);
     if (fd_is_open && j->is_kept && !atomic_load_explicit(&s->is_stopping, memory_order_relaxed)) {
-        c->is_proven = true;
         server__rearm(s, c);
     } else {
         server__close(s, c, fd_is_open);
@@ -242,7 +244,8 @@ static bool poll_once(struct server_thread *t)
         if (what == &s->opts) {
             server__accept(s);
         } else if (what != &s->stop_fd) {
-            conns[n++] = what;
+            conns[n] = what;
+            conns[n++]->has_hung_up = (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
         }
     }
     if (n != 0) {
@@ -309,7 +312,7 @@ static void adjust_pollers(struct server *s, int64_t now)
     pthread_mutex_unlock(&s->lock);
 }
 
-void server_tick(struct server *s)
+int64_t server_tick(struct server *s)
 {
     int64_t now = clk_mono_ms();
     pthread_mutex_lock(&s->lock);
@@ -319,7 +322,7 @@ void server_tick(struct server *s)
         cut_off_if_late(j, now);
     }
     adjust_pollers(s, now);
-    server__unpark(s, now);
+    return server__unpark(s) ? HURRY_MS : TICK_MS;
 }
 
 static int start_thread(struct server *s, struct err *e)

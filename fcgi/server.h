@@ -48,9 +48,9 @@ struct server_opts {
  * when the system refuses. */
 struct server *server_new(const struct server_opts *opts, struct err *e);
 
-/* To be called a few times a second: cuts off connections whose time is over, looks after slow
- * senders, accepts again after a lack of descriptors. */
-void server_tick(struct server *s);
+/* Cuts off connections whose time is over, looks after slow senders, accepts again after a lack of
+ * descriptors. Returns after how many milliseconds it wants to be called again. */
+int64_t server_tick(struct server *s);
 
 /* How long the oldest request in work has been so, in milliseconds; 0 when there is none. */
 int64_t server_busy_ms(struct server *s);

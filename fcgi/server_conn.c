@@ -5,6 +5,7 @@
 #include "common/base/clk.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "fcgi/records.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +19,9 @@
 #include <unistd.h>
 
 #define ACCEPT_BURST 16
+#define QUICK_LOOKS  16
 #define WRITE_S      2
-#define PEEK_BYTES   8192
-/* FastCGI records (specification, 3.3). */
-#define RECORD_HEAD_BYTES 8
-#define RECORD_VERSION    1
-#define RECORD_BEGIN      1
-#define RECORD_PARAMS     4
-
+#define PEEK_BYTES   4096
 void server__close(struct server *s, struct conn *c, bool fd_is_open)
 {
     pthread_mutex_lock(&s->lock);
@@ -104,69 +100,79 @@ void server__accept(struct server *s)
     arm(s, s->opts.listener, &s->opts);
 }
 
-enum head { HEAD_PARTIAL, HEAD_READY, HEAD_GARBAGE };
-
-/* Whether the bytes hold all parameters of a request, up to the empty PARAMS record that ends them. A connection that begins with
- * anything but a request is garbage: libfcgi leaks on malformed management records, and no web server sends any. */
-static enum head look_at_head(const unsigned char *p, size_t n)
+/* Looks at what has arrived, without taking it. Most requests fit into the first look. */
+static enum records_state peek(const struct conn *c)
 {
-    size_t at = 0;
-    while (n - at >= RECORD_HEAD_BYTES) {
-        const unsigned char *head = p + at;
-        size_t content = (size_t)head[4] << 8 | head[5];
-        if (head[0] != RECORD_VERSION || (at == 0 && head[1] != RECORD_BEGIN)) {
-            return HEAD_GARBAGE;
-        }
-        if (head[1] == RECORD_PARAMS && content == 0) {
-            return HEAD_READY;
-        }
-        at += RECORD_HEAD_BYTES + content + head[6];
-        if (at > n) {
-            break;
-        }
+    unsigned char first[PEEK_BYTES];
+    struct buf scratch = {0};
+    ssize_t n = recv(c->fd, first, sizeof(first), MSG_PEEK | MSG_DONTWAIT);
+    if (n <= 0) {
+        bool is_gone = n == 0 || (errno != EAGAIN && errno != EINTR);
+        return is_gone ? RECORDS_GARBAGE : RECORDS_PARTIAL;
     }
-    return n == PEEK_BYTES ? HEAD_READY : HEAD_PARTIAL;
+    enum records_state state = records_check(first, (size_t)n, &scratch);
+    if (state == RECORDS_PARTIAL && (size_t)n == sizeof(first)) {
+        unsigned char *all = mem_alloc(RECORDS_MAX_HEAD + 1);
+        n = recv(c->fd, all, RECORDS_MAX_HEAD + 1, MSG_PEEK | MSG_DONTWAIT);
+        state = records_check(all, n > 0 ? (size_t)n : 0, &scratch);
+        free(all);
+    }
+    buf_free(&scratch);
+    return state;
 }
 
-static void park(struct server *s, struct conn *c)
+/* The rest mostly follows at once; whoever takes longer waits for server_tick. False when it will
+ * not come any more. */
+static bool wait_for_rest(struct server *s, struct conn *c)
 {
+    int64_t now = clk_mono_ms();
+    c->since_ms = c->since_ms != 0 ? c->since_ms : now;
+    if (c->has_hung_up || now - c->since_ms > SERVER_READ_MS) {
+        return false;
+    }
+    if (++c->looks % QUICK_LOOKS != 0) {
+        server__rearm(s, c);
+        return true;
+    }
     pthread_mutex_lock(&s->lock);
-    c->since_ms = c->since_ms != 0 ? c->since_ms : clk_mono_ms();
     list_append(&s->parked, &c->parked);
     pthread_mutex_unlock(&s->lock);
+    return true;
 }
 
 bool server__is_readable(struct server *s, struct conn *c)
 {
-    unsigned char bytes[PEEK_BYTES];
-    if (c->is_proven) {
+    switch (peek(c)) {
+    case RECORDS_READY:
+        c->since_ms = 0;
+        c->looks = 0;
         return true;
+    case RECORDS_PARTIAL:
+        if (wait_for_rest(s, c)) {
+            return false;
+        }
+        break;
+    case RECORDS_GARBAGE:
+        break;
     }
-    ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
-    bool is_gone = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
-    enum head head = is_gone ? HEAD_GARBAGE : look_at_head(bytes, n > 0 ? (size_t)n : 0);
-    if (head == HEAD_GARBAGE) {
-        server__close(s, c, true);
-    } else if (head == HEAD_PARTIAL) {
-        park(s, c);
-    }
-    return head == HEAD_READY;
+    server__close(s, c, true);
+    return false;
 }
 
-void server__unpark(struct server *s, int64_t now)
+bool server__unpark(struct server *s)
 {
     pthread_mutex_lock(&s->lock);
+    bool had_any = !list_is_empty(&s->parked);
     LIST_FOR_EACH_SAFE(e, &s->parked)
     {
         struct conn *c = LIST_ENTRY(e, struct conn, parked);
         list_unlink(&c->parked);
-        if (now - c->since_ms > SERVER_READ_MS) {
-            shutdown(c->twin, SHUT_RDWR); /* whoever takes it then finds its end */
-        }
+        c->looks = QUICK_LOOKS - 1; /* one look at a time from now on */
         arm(s, c->fd, c);
     }
     pthread_mutex_unlock(&s->lock);
     if (atomic_exchange(&s->must_rearm, false)) {
         arm(s, s->opts.listener, &s->opts);
     }
+    return had_any;
 }

@@ -19,8 +19,10 @@ struct conn {
      * whereupon its number can belong to somebody else; this one stays ours, so that server_tick
      * can shut the connection down from outside. */
     int twin;
-    bool is_proven;   /* it has sent a whole request before */
-    int64_t since_ms; /* when its first bytes were seen; 0: not yet */
+    int64_t
+        since_ms; /* when the first bytes of an incomplete request were seen; 0: there are none */
+    bool has_hung_up; /* no more bytes will come */
+    unsigned looks;   /* how often it was looked at */
 };
 
 /* A request in work, and room for the next one. */
@@ -82,5 +84,5 @@ void server__close(struct server *s, struct conn *c, bool fd_is_open);
 /* Whether reading its request will not block. A new connection that has sent a part only is parked
  * until server_tick, so that slow senders occupy no thread. */
 bool server__is_readable(struct server *s, struct conn *c);
-/* Arms or closes the parked ones. */
-void server__unpark(struct server *s, int64_t now);
+/* Has the parked ones looked at again; whether there were any. */
+bool server__unpark(struct server *s);

@@ -240,7 +240,7 @@ static int talk(const struct request *r, struct session *s, const sigset_t *unbl
     bool has_warned = false;
     int rc = session_start(s, e);
     while (rc == 0 && !s->is_over && !is_interrupted &&
-           (r->count <= 0 || s->received < (size_t)r->count)) {
+           (r->count <= 0 || s->publications < (size_t)r->count)) {
         struct ws_frame f;
         rc = ws_client_receive(s->ws, next_deadline(s, end_ms, heard_ms, has_warned), unblocked, &f,
                                e);

@@ -178,6 +178,7 @@ static void take_push(struct session *s, struct span push, struct arena *a)
             code, code >= PERR_UNSUBSCRIBE_INSUFFICIENT ? "subscribe again" : "leave it at that");
         s->has_failed = true;
     }
+    s->publications += token_member(push, "pub", a).p != NULL;
 }
 
 static int take_message(struct session *s, struct span text, struct err *e)
@@ -240,7 +241,6 @@ static int take_text(struct session *s, struct span text, struct err *e)
     int rc = 0;
     while (rc == 0 && !s->is_over && span_split(&text, '\n', &line)) {
         print_line("<-", line);
-        s->received++;
         rc = take_message(s, line, e);
     }
     return rc;
@@ -254,7 +254,6 @@ int session_take(struct session *s, const struct ws_frame *f, struct err *e)
     case WS_BINARY:
         print_line("<-", SPAN("(binary frame)"));
         session_note("this tool speaks JSON only");
-        s->received++;
         return 0;
     case WS_PING:
         print_line("<-", SPAN("(WebSocket ping)"));

@@ -18,7 +18,7 @@ struct session {
     const struct session_channel *channels;
     size_t channel_count;
     /* State, zeroed at the start. */
-    size_t received; /* messages */
+    size_t publications; /* received */
     int64_t ping_s;
     bool wants_pong;
     bool has_failed; /* a command was refused, or the server closed the connection */

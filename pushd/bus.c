@@ -7,6 +7,9 @@
 #include "common/base/mem.h"
 #include "pushd/msg.h"
 
+/* Quiet news that may pile up before control is woken for them. */
+#define QUIET_MAX 64
+
 struct bus_op *bus_op_new(enum bus_kind kind, struct span channel)
 {
     struct bus_op *op = mem_zalloc(sizeof(*op));
@@ -114,5 +117,11 @@ void bus_post_control(struct bus *b, uint16_t worker, struct bus_item *item)
 
 void bus_post_control_quietly(struct bus *b, uint16_t worker, struct bus_item *item)
 {
-    spsc_push(&b->ports[worker].to_control, item);
+    struct bus_port *port = &b->ports[worker];
+    if (++port->quiet < QUIET_MAX) {
+        spsc_push(&port->to_control, item);
+    } else {
+        port->quiet = 0;
+        bus_post_control(b, worker, item);
+    }
 }

@@ -109,6 +109,7 @@ struct bus_port {
     struct ev_loop *worker_loop;
     ev_async *worker_wake;
     struct bus_gauges gauges;
+    uint32_t quiet; /* worker: posted without a wake since the last one */
     bool dirty; /* control: something was pushed since the last wake */
 };
 
@@ -133,6 +134,6 @@ void bus_post_worker(struct bus *b, uint16_t worker, struct bus_item *item);
 void bus_wake_workers(struct bus *b);
 /* Worker thread: queue for control and wake it (cheap when it is awake already). */
 void bus_post_control(struct bus *b, uint16_t worker, struct bus_item *item);
-/* Worker thread: the same without a wake, for news that can wait until control looks anyway (at the
- * latest with its next node ping). */
+/* Worker thread: the same without a wake, for news that can wait until a few of them are together
+ * or control looks anyway (at the latest with its next node ping). */
 void bus_post_control_quietly(struct bus *b, uint16_t worker, struct bus_item *item);

@@ -7,7 +7,9 @@
 
 #include "common/base/mem.h"
 
-#define ARENA_BLOCK_BYTES 4096
+/* Many arenas hold one small request only, so the first block is small; later ones double. */
+#define ARENA_FIRST_BYTES 256
+#define ARENA_BLOCK_BYTES 8192
 
 struct arena_block {
     struct arena_block *next;
@@ -30,7 +32,11 @@ void *arena_alloc(struct arena *a, size_t size)
     const size_t align = _Alignof(max_align_t);
     size = (size + align - 1) & ~(align - 1);
     if (a->at == NULL || (size_t)(a->end - a->at) < size) {
-        add_block(a, size > ARENA_BLOCK_BYTES ? size : ARENA_BLOCK_BYTES);
+        size_t block = a->blocks == NULL ? ARENA_FIRST_BYTES : a->blocks->size * 2;
+        if (block > ARENA_BLOCK_BYTES) {
+            block = ARENA_BLOCK_BYTES;
+        }
+        add_block(a, size > block ? size : block);
     }
     void *p = a->at;
     a->at += size;
@@ -59,11 +65,12 @@ struct span arena_dup(struct arena *a, struct span s)
 
 void arena_reset(struct arena *a)
 {
-    struct arena_block *keep = NULL;
+    struct arena_block *keep = NULL; /* the largest of ordinary size */
     struct arena_block *b = a->blocks;
     while (b != NULL) {
         struct arena_block *next = b->next;
-        if (keep == NULL && b->size == ARENA_BLOCK_BYTES) {
+        if (b->size <= ARENA_BLOCK_BYTES && (keep == NULL || b->size > keep->size)) {
+            free(keep);
             keep = b;
             keep->next = NULL;
         } else {

@@ -33,7 +33,16 @@ void conf_page_entry(const struct conf_row *row, struct buf *out)
         buf_addf(out, ", default\n.Ql %s", def);
     }
     buf_add_char(out, '\n');
-    buf_addf(out, "%s\n", row->help);
+    /* One sentence a line, as manual pages are written. */
+    for (const char *p = row->help; *p != '\0'; p++) {
+        bool ends = (p[0] == '.' && p[1] == ' ' && p > row->help && p[-1] != '.');
+        buf_add_char(out, *p);
+        if (ends) {
+            buf_add_char(out, '\n');
+            p++;
+        }
+    }
+    buf_add_char(out, '\n');
     if (row->words != NULL) {
         const char *comma = "One of";
         for (const struct conf_word *w = row->words; w->name != NULL; w++) {

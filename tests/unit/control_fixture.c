@@ -48,6 +48,10 @@ static void answer_channels(struct bus_channels *q)
 static void on_item(uint16_t worker, struct bus_item *item)
 {
     switch (item->kind) {
+    case BUS_RESUMED:
+        got.resumed++;
+        bus_item_free(item);
+        break;
     case BUS_MESSAGE: {
         struct msg *m = CONTAINER_OF(item, struct msg, item);
         const struct msg_frame *f = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN);

@@ -23,6 +23,7 @@ extern bool stopped;  /* ... that all workers stopped */
 struct got {
     unsigned messages[WORKERS];
     unsigned commands;
+    unsigned resumed; /* channels that Redis sends again */
     char last[128]; /* JSON of the last message */
 };
 extern struct got got;

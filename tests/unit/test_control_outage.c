@@ -131,6 +131,8 @@ static void lost_subscriptions_are_made_again(void **state)
     assert_int_equal(subscribe("news", 0), 0);
     outside("CLIENT KILL TYPE pubsub");
     RUN_UNTIL(outside("PUBSUB CHANNELS p.client.*") == CHANNELS + 1, RESUME_MS);
+    /* Who had a channel is told, because publications may have been missed. */
+    RUN_UNTIL(got.resumed == CHANNELS + 1, LONG_MS);
     publish_one("p.client.c5999");
     RUN_UNTIL(total() == 1, LONG_MS);
 }

@@ -8,6 +8,7 @@
 
 #include <fcgiapp.h>
 
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -234,6 +235,27 @@ static bool ends(int fd)
     }
 }
 
+static size_t open_files(void)
+{
+    size_t n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (readdir(d) != NULL) {
+        n++;
+    }
+    closedir(d);
+    return n;
+}
+
+/* Waits until the server has closed what its peers have closed. */
+static void assert_closes_to(size_t files)
+{
+    int64_t deadline = clk_mono_ms() + 15000;
+    while (open_files() > files) {
+        assert_true(clk_mono_ms() < deadline);
+        poll(NULL, 0, 2);
+    }
+}
+
 /* ---- the tests ---- */
 
 static void a_kept_connection_serves_many_requests(void **state)
@@ -281,6 +303,7 @@ static void without_keep_the_connection_ends(void **state)
 
 static void bodies_are_limited(void **state)
 {
+    size_t files = open_files();
     struct buf body = {0};
     struct buf b = {0};
     struct buf answer = {0};
@@ -300,6 +323,7 @@ static void bodies_are_limited(void **state)
     buf_free(&body);
     buf_free(&b);
     buf_free(&answer);
+    assert_closes_to(files);
 }
 
 static void a_body_of_another_length_is_refused(void **state)
@@ -326,6 +350,7 @@ static void a_body_of_another_length_is_refused(void **state)
 
 static void a_peer_may_hang_up_anywhere(void **state)
 {
+    size_t files = open_files();
     struct buf body = {0};
     struct buf b = {0};
     (void)state;
@@ -339,10 +364,12 @@ static void a_peer_may_hang_up_anywhere(void **state)
     assert_serves();
     buf_free(&body);
     buf_free(&b);
+    assert_closes_to(files);
 }
 
 static void garbage_ends_the_connection(void **state)
 {
+    size_t files = open_files();
     static const char *const garbage[] = {
         "GET / HTTP/1.1\r\n\r\n", "\x01\x01\x00\x01\xff\xff\x00\x00", "\x01\x09zzzzzzzzzzzz",
         "\x01\x04\x00\x01\x00\x04\x00\x00\x7f\x7f\x7f\x7f"};
@@ -357,10 +384,12 @@ static void garbage_ends_the_connection(void **state)
         close(fd);
     }
     assert_serves();
+    assert_closes_to(files);
 }
 
 static void slow_senders_hold_nobody_up_and_are_cut_off(void **state)
 {
+    size_t files = open_files();
     struct buf body = {0};
     struct buf b = {0};
     int slow[8];
@@ -385,6 +414,7 @@ static void slow_senders_hold_nobody_up_and_are_cut_off(void **state)
     assert_true(clk_mono_ms() - start >= SERVER_READ_MS - 100);
     close(proven);
     buf_free(&b);
+    assert_closes_to(files);
 }
 
 static void a_head_in_pieces_is_put_together(void **state)
