@@ -238,7 +238,7 @@ compile() {
 
 unit_tests() {
     cd "$build"
-    run "$logs/check.log" make -j"$jobs" -k check || :
+    run "$logs/check.log" timeout -k 10 900 make -j"$jobs" -k check || :
     line=$(sed -n 's/^# \(TOTAL\|PASS\|SKIP\|XFAIL\|FAIL\|XPASS\|ERROR\): *\([0-9]*\)$/\1=\2/p' "$logs/check.log" | tail -n 7 | tr '\n' ' ')
     if [ -z "$line" ]; then
         count 0 1 0
@@ -269,7 +269,7 @@ golden() {
         tail -n 20 "$logs/launch-build.log" | sed 's/^/     /'
         return
     }
-    run "$logs/golden.log" python3 -B "$kit" check --tags first --launcher "$root/tests/compat/launch" --jobs "$jobs" || :
+    run "$logs/golden.log" timeout -k 10 900 python3 -B "$kit" check --tags first --launcher "$root/tests/compat/launch" --jobs "$jobs" || :
     count_line "$logs/golden.log" golden
     tail -n 1 "$logs/golden.log" | sed 's/^/     /'
     if ! grep -q ' 0 failed' "$logs/golden.log"; then

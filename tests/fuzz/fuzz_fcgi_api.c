@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: bodies of API requests. The first byte chooses the method; Redis is away, so nothing leaves the process. */
+/* Fuzz target: bodies of API requests. The first byte chooses the method; Redis is away, so nothing
+ * leaves the process. */
 #include "common/format/jscan.h"
 #include "fcgi/registry.h"
 #include "tests/fuzz/fuzz_util.h"
@@ -38,7 +39,8 @@ static void set_up(void)
     engine_init(&api.engine, api.conf);
     rnd_uuid(api.uid);
     api.target = &target;
-    api.registry = registry_new(&(struct registry_opts){.target = &target, .engine = &api.engine, .uid = api.uid});
+    api.registry = registry_new(
+        &(struct registry_opts){.target = &target, .engine = &api.engine, .uid = api.uid});
     registry_set_up(api.registry, true); /* knows no nodes */
     api_ctx_init(&ctx, &api);
     ctx.redis = rsync_new(&target);
@@ -63,9 +65,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (which < api_method_count && api_methods[which].run == api__channels) {
         which = api_method_count; /* it would wait for answers that were never asked for */
     }
-    struct route route = {.kind = which < api_method_count ? ROUTE_METHOD : which == api_method_count ? ROUTE_BATCH : ROUTE_LEGACY};
+    struct route route = {.kind = which < api_method_count    ? ROUTE_METHOD
+                                  : which == api_method_count ? ROUTE_BATCH
+                                                              : ROUTE_LEGACY};
     route.method = route.kind == ROUTE_METHOD ? &api_methods[which] : NULL;
-    struct request r = {.method = SPAN("POST"), .path = SPAN("/api/x"), .body = span_of(data + 1, size - 1)};
+    struct request r = {
+        .method = SPAN("POST"), .path = SPAN("/api/x"), .body = span_of(data + 1, size - 1)};
     api_begin(&ctx);
     response_clear(&response);
     switch (api_publish_begin(&ctx, &r, &route, &response)) {
@@ -86,7 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (response.status == 200) {
         require_json_lines(buf_span(&response.body));
     } else {
-        fuzz_require(span_eq_str(buf_span(&response.body), "Bad Request\n"), "a refusal has the reference's words");
+        fuzz_require(span_eq_str(buf_span(&response.body), "Bad Request\n"),
+                     "a refusal has the reference's words");
     }
     return 0;
 }

@@ -26,7 +26,8 @@ static void check_query(const struct request *r, struct arena *a)
         bytes += name.n + value.n;
     }
     fuzz_require(bytes <= r->query.n, "decoding makes nothing longer");
-    const struct schema *const schemas[] = {&api_history_schema, &api_channel_schema, &api_channels_schema, &api_publish_schema};
+    const struct schema *const schemas[] = {&api_history_schema, &api_channel_schema,
+                                            &api_channels_schema, &api_publish_schema};
     for (size_t i = 0; i < ARRAY_LEN(schemas); i++) {
         _Alignas(16) char message[256];
         struct schema_error e = {0};
@@ -40,9 +41,11 @@ static void check_cookie(const struct request *r)
 {
     struct span value = cookie_get(r->cookie, SPAN("session"));
     if (value.p != NULL) {
-        fuzz_require(value.p >= r->cookie.p && value.p + value.n <= r->cookie.p + r->cookie.n, "a cookie is a part of the header");
+        fuzz_require(value.p >= r->cookie.p && value.p + value.n <= r->cookie.p + r->cookie.n,
+                     "a cookie is a part of the header");
         if (session_cookie_is_safe(value)) {
-            fuzz_require(span_find(value, ':', 0) == value.n && span_find(value, '{', 0) == value.n, "a safe cookie stays in its key");
+            fuzz_require(span_find(value, ':', 0) == value.n && span_find(value, '{', 0) == value.n,
+                         "a safe cookie stays in its key");
         }
     }
 }
@@ -63,9 +66,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct request r;
     request_init(&r, variables, &a);
     struct route route = route_find(&c, r.path);
-    fuzz_require((route.kind == ROUTE_METHOD) == (route.method != NULL), "a method's route has its row");
+    fuzz_require((route.kind == ROUTE_METHOD) == (route.method != NULL),
+                 "a method's route has its row");
     if (auth_check(&c, &r, &a) == AUTH_OK) {
-        fuzz_require(r.api_key.n != 0 || r.authorization.n != 0 || r.query.n != 0, "nobody gets in without a key");
+        fuzz_require(r.api_key.n != 0 || r.authorization.n != 0 || r.query.n != 0,
+                     "nobody gets in without a key");
     }
     check_query(&r, &a);
     check_cookie(&r);

@@ -367,6 +367,22 @@ static void a_peer_may_hang_up_anywhere(void **state)
     assert_closes_to(files);
 }
 
+/* BEGIN_REQUEST, and parameters whose names and values have lengths near 2^31: libfcgi would end
+ * the process. */
+static const char absurd[] = "\x01\x01\x00\x01\x00\x08\x00\x00\x00\x01\x01\x00\x00\x00\x00\x00"
+                             "\x01\x04\x00\x01\x00\x0a\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"
+                             "ab\x01\x04\x00\x01\x00\x00\x00\x00\x01\x05\x00\x01\x00\x00\x00\x00";
+
+static void absurd_lengths_do_not_reach_libfcgi(void **state)
+{
+    int fd = dial();
+    (void)state;
+    send_bytes(fd, absurd, sizeof(absurd) - 1);
+    assert_true(ends(fd));
+    close(fd);
+    assert_serves();
+}
+
 static void garbage_ends_the_connection(void **state)
 {
     size_t files = open_files();
@@ -478,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_body_of_another_length_is_refused),
         cmocka_unit_test(a_peer_may_hang_up_anywhere),
         cmocka_unit_test(garbage_ends_the_connection),
+        cmocka_unit_test(absurd_lengths_do_not_reach_libfcgi),
         cmocka_unit_test(slow_senders_hold_nobody_up_and_are_cut_off),
         cmocka_unit_test(a_head_in_pieces_is_put_together),
         cmocka_unit_test(many_peers_get_their_own_answers),
