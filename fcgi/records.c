@@ -36,6 +36,10 @@ static bool next_record(const unsigned char *p, size_t n, size_t *at, struct rec
         .padding = head[6],
     };
     *at += HEAD_BYTES;
+    if (r->n == 0 && r->padding != 0) {
+        r->type = 0; /* libfcgi takes padding behind the end of a stream, or behind BEGIN_REQUEST,
+                        for a record */
+    }
     if (n - *at >= r->n + r->padding) {
         r->content = p + *at;
         *at += r->n + r->padding;
@@ -64,6 +68,8 @@ static bool take_length(const unsigned char *p, size_t n, size_t *at, size_t *le
     return true;
 }
 
+/* Lengths that fit, and texts that mean the same to everybody: libfcgi makes "NAME=value" of them,
+ * with a NUL behind it. */
 static bool params_are_sound(const unsigned char *p, size_t n)
 {
     size_t at = 0;
@@ -72,6 +78,9 @@ static bool params_are_sound(const unsigned char *p, size_t n)
         size_t value;
         if (!take_length(p, n, &at, &name) || !take_length(p, n, &at, &value) || name > n - at ||
             value > n - at - name) {
+            return false;
+        }
+        if (memchr(p + at, '=', name) != NULL || memchr(p + at, '\0', name + value) != NULL) {
             return false;
         }
         at += name + value;
@@ -104,7 +113,7 @@ enum records_state records_check(const unsigned char *p, size_t n, struct buf *s
         return n != 0 && p[0] != RECORD_VERSION ? RECORDS_GARBAGE : RECORDS_PARTIAL;
     }
     unsigned id = r.id;
-    if (r.type != RECORD_BEGIN || r.n != BEGIN_BYTES || id == 0) {
+    if (r.type != RECORD_BEGIN || r.n != BEGIN_BYTES || r.padding != 0 || id == 0) {
         return RECORDS_GARBAGE;
     }
     while (next_record(p, n, &at, &r)) {

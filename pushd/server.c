@@ -44,7 +44,7 @@ struct server {
     struct admin *admin;
     bool is_draining;
     bool ready_sent;
-    ev_signal signals[4];
+    ev_signal signals[3];
     ev_timer watchdog;
 };
 
@@ -87,6 +87,8 @@ static void on_stop(struct ev_loop *loop, ev_signal *sig, int events)
     (void)events;
     struct server *s = sig->data;
     if (s->is_draining) {
+        log_warn(LOG_SERVER, "a second signal, not waiting for the clients any more");
+        on_stopped(s);
         return;
     }
     s->is_draining = true;
@@ -101,16 +103,9 @@ static void on_hangup(struct ev_loop *loop, ev_signal *sig, int events)
     (void)loop;
     (void)sig;
     (void)events;
-    log_warn(LOG_SERVER,
-             "SIGHUP: the configuration is read at start only; restart to apply a change");
-}
-
-static void on_rotate(struct ev_loop *loop, ev_signal *sig, int events)
-{
-    (void)loop;
-    (void)sig;
-    (void)events;
     log_reopen();
+    log_info(LOG_SERVER, "SIGHUP: the log file was opened again; the configuration is read at "
+                         "start only, restart to apply a change");
 }
 
 static void start_signals(struct server *s)
@@ -118,7 +113,7 @@ static void start_signals(struct server *s)
     static const struct {
         int number;
         void (*handle)(struct ev_loop *, ev_signal *, int);
-    } rows[] = {{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_hangup}, {SIGUSR1, on_rotate}};
+    } rows[] = {{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_hangup}};
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         ev_signal_init(&s->signals[i], rows[i].handle, rows[i].number);

@@ -131,29 +131,32 @@ def supervise(name, path, time_limit, keep):
     os.chmod(directory, 0o755)
     mark = "PUSHD_TEST=" + directory
     begun = time.monotonic()
-    process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--one", name, path, directory],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               start_new_session=True, env={**os.environ, "PUSHD_TEST": directory})
+    report_path = os.path.join(directory, "report.txt")  # a pipe would be held open by what a test leaves behind
+    with open(report_path, "wb") as output:
+        process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--one", name, path, directory],
+                                   stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                   start_new_session=True, env={**os.environ, "PUSHD_TEST": directory})
+    late = ""
     try:
-        output, _ = process.communicate(timeout=time_limit)
-        status = process.returncode
+        status = process.wait(time_limit)
     except subprocess.TimeoutExpired:
+        late, status = "the test took longer than %d s\n" % time_limit, 1
         process.terminate()  # it still stops and examines its servers
         try:
-            output, _ = process.communicate(timeout=20)
+            process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
-            output, _ = process.communicate()
-        output, status = output + b"the test took longer than %d s\n" % time_limit, 1
-    report = output.decode("utf-8", "replace")
+            process.wait()
+    with open(report_path, encoding="utf-8", errors="replace") as output:
+        report = output.read() + late
     left = leftovers(process.pid, mark)
     for pid, _ in left:
         try:
             os.kill(pid, signal.SIGKILL)
         except OSError:
             pass
-    # Chromium's crash handlers end a moment after their browser.
-    left = [item for item in left if "chrome_crashpad" not in item[1]]
+    # Chromium's own children end a moment after their browser.
+    left = [item for item in left if "/chrom" not in item[1]]
     if left:
         report += "".join("left running: %d %s\n" % item for item in left)
         status = 1
