@@ -28,11 +28,9 @@
 #define FIRST_MS 1500
 #define STUCK_MS 60000
 
-/* sysexits.h, as other daemons use them. */
+/* As in sysexits.h; the units do not restart after these. */
 enum {
     EXIT_USAGE = 64,
-    EXIT_OS = 71,
-    EXIT_PERMISSION = 77,
     EXIT_CONFIG = 78
 };
 
@@ -281,13 +279,13 @@ static int serve(struct program *p, const sigset_t *set)
     struct err e = {0};
     priv_raise_fd_limit();
     if (listener_open(p->conf, &p->listener, &e) != 0) {
-        return fail(EXIT_OS, &e);
+        return fail(EXIT_FAILURE, &e);
     }
     if (priv_drop(p->conf->pushd.user, p->conf->pushd.group, &e) != 0) {
-        return fail(EXIT_PERMISSION, &e);
+        return fail(EXIT_FAILURE, &e);
     }
     if (start(p, &e) != 0) {
-        return fail(EXIT_OS, &e);
+        return fail(EXIT_FAILURE, &e);
     }
     struct buf address = {0};
     listen_describe(p->listener.fd, &address);

@@ -22,7 +22,7 @@
  * can be kept. */
 #define DISCARD_BYTES (64 * 1024 * 1024)
 /* Buffers that grew beyond this are given back after the request. */
-#define KEEP_BYTES (1024 * 1024)
+#define KEEP_BYTES (128 * 1024)
 
 struct serve_job {
     struct api_ctx api;

@@ -130,7 +130,8 @@ static bool wait_for_rest(struct server *s, struct conn *c)
     if (c->has_hung_up || now - c->since_ms > SERVER_READ_MS) {
         return false;
     }
-    if (++c->looks % QUICK_LOOKS != 0) {
+    if (c->looks < QUICK_LOOKS) {
+        c->looks++;
         server__rearm(s, c);
         return true;
     }
@@ -167,7 +168,6 @@ bool server__unpark(struct server *s)
     {
         struct conn *c = LIST_ENTRY(e, struct conn, parked);
         list_unlink(&c->parked);
-        c->looks = QUICK_LOOKS - 1; /* one look at a time from now on */
         arm(s, c->fd, c);
     }
     pthread_mutex_unlock(&s->lock);

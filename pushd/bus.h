@@ -110,7 +110,7 @@ struct bus_port {
     ev_async *worker_wake;
     struct bus_gauges gauges;
     uint32_t quiet; /* worker: posted without a wake since the last one */
-    bool dirty; /* control: something was pushed since the last wake */
+    bool dirty;     /* control: something was pushed since the last wake */
 };
 
 /* The whole bus: made before the threads, freed after them. */

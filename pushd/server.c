@@ -237,15 +237,14 @@ static int make_control(struct server *s, struct err *e)
     }
     int fd = s->sockets.admin;
     s->sockets.admin = -1; /* admin's from here on */
-    s->admin =
-        admin_new(&(struct admin_opts){.conf = s->conf,
-                                       .loop = s->loop,
-                                       .bus = &s->bus,
-                                       .control = s->control,
-                                       .listen_fd = fd,
-                                       .batch_send = probe_batch_send(s->conf),
-                                       .is_draining = &s->is_draining},
-                  e);
+    s->admin = admin_new(&(struct admin_opts){.conf = s->conf,
+                                              .loop = s->loop,
+                                              .bus = &s->bus,
+                                              .control = s->control,
+                                              .listen_fd = fd,
+                                              .batch_send = probe_batch_send(s->conf),
+                                              .is_draining = &s->is_draining},
+                         e);
     return s->admin != NULL ? 0 : ERR_UNAVAILABLE;
 }
 

@@ -7,6 +7,7 @@
 #include "common/base/clk.h"
 #include "common/base/hash.h"
 #include "common/base/mem.h"
+#include "pushd/control/worker_set.h"
 #include "pushd/msg.h"
 
 #define IDLE_MS 1000 /* a channel is kept this long after its last subscriber */
@@ -85,15 +86,10 @@ static void drop(struct broker *b, struct channel *c)
     free(c);
 }
 
-static bool has_worker(const struct channel *c, uint16_t worker)
-{
-    return (c->workers[worker / 64] >> (worker % 64) & 1) != 0;
-}
-
 static void set_worker(struct broker *b, struct channel *c, uint16_t worker)
 {
-    if (!has_worker(c, worker)) {
-        c->workers[worker / 64] |= UINT64_C(1) << (worker % 64);
+    if (!worker_set_has(c->workers, worker)) {
+        worker_set_add(c->workers, worker);
         b->used += c->users++ == 0;
     }
     list_unlink(&c->idle);
@@ -101,8 +97,8 @@ static void set_worker(struct broker *b, struct channel *c, uint16_t worker)
 
 static void clear_worker(struct broker *b, struct channel *c, uint16_t worker)
 {
-    if (has_worker(c, worker)) {
-        c->workers[worker / 64] &= ~(UINT64_C(1) << (worker % 64));
+    if (worker_set_has(c->workers, worker)) {
+        worker_set_remove(c->workers, worker);
         b->used -= --c->users == 0;
     }
 }
@@ -318,12 +314,11 @@ static struct channel *named(const struct broker *b, struct span name)
 /* Workers that had the channel before an outage have to look whether they missed something. */
 static void tell_resumed(struct broker *b, const struct channel *c)
 {
-    for (size_t i = 0; i < b->words; i++) {
-        for (uint64_t word = c->workers[i]; word != 0; word &= word - 1) {
-            struct bus_op *op = bus_op_new(BUS_RESUMED, c->node.key);
-            op->worker = (uint16_t)(i * 64 + (size_t)__builtin_ctzll(word));
-            bus_post_worker(b->o.bus, op->worker, &op->item);
-        }
+    WORKER_SET_EACH(w, c->workers, b->words)
+    {
+        struct bus_op *op = bus_op_new(BUS_RESUMED, c->node.key);
+        op->worker = (uint16_t)w;
+        bus_post_worker(b->o.bus, op->worker, &op->item);
     }
 }
 
@@ -400,13 +395,10 @@ static void on_down(void *owner)
 
 static void post(struct broker *b, const struct channel *c, struct msg *m)
 {
-    uint32_t left = c->users;
-    atomic_fetch_add_explicit(&m->refs, left, memory_order_relaxed);
-    for (size_t i = 0; left > 0; i++) {
-        for (uint64_t word = c->workers[i]; word != 0; word &= word - 1) {
-            bus_post_worker(b->o.bus, (uint16_t)(i * 64 + (size_t)__builtin_ctzll(word)), &m->item);
-            left--;
-        }
+    atomic_fetch_add_explicit(&m->refs, c->users, memory_order_relaxed);
+    WORKER_SET_EACH(w, c->workers, b->words)
+    {
+        bus_post_worker(b->o.bus, (uint16_t)w, &m->item);
     }
 }
 
@@ -461,7 +453,7 @@ static const struct redis_sub_ops ops = {
 void broker_open(struct broker *b, const struct broker_opts *opts)
 {
     *b = (struct broker){.o = *opts,
-                         .words = (opts->bus->workers + 63u) / 64,
+                         .words = worker_set_words(opts->bus->workers),
                          .malformed = {.period_ms = 10000, .burst = 1}};
     list_init(&b->urgent);
     list_init(&b->bulk);

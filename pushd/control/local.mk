@@ -14,5 +14,5 @@ PUSHD_CONTROL = \
 	pushd/control/resolve.c pushd/control/resolve.h \
 	pushd/control/service.c pushd/control/service.h \
 	pushd/control/survey.c pushd/control/survey.h \
-	pushd/control/users.c pushd/control/users.h
+	pushd/control/worker_set.h pushd/control/users.c pushd/control/users.h
 pushd_libpushd_a_SOURCES += $(PUSHD_CONTROL)

@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -32,6 +33,8 @@ from harness.process import last_lines  # noqa: E402
 TIME_LIMIT = 60
 SKIPPED = 77
 PR_SET_CHILD_SUBREAPER = 36
+active = set()  # processes of running tests
+interrupted = threading.Event()
 
 
 class Test:
@@ -137,6 +140,9 @@ def supervise(name, path, time_limit, keep):
                                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                    start_new_session=True, env={**os.environ, "PUSHD_TEST": directory})
     late = ""
+    active.add(process)
+    if interrupted.is_set():
+        process.terminate()
     try:
         status = process.wait(time_limit)
     except subprocess.TimeoutExpired:
@@ -147,6 +153,7 @@ def supervise(name, path, time_limit, keep):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    active.discard(process)
     with open(report_path, encoding="utf-8", errors="replace") as output:
         report = output.read() + late
     left = leftovers(process.pid, mark)
@@ -188,7 +195,16 @@ def chosen(tests, patterns):
     return [test for test in tests if not patterns or any(matches(test[0], pattern) for pattern in patterns)]
 
 
+def interrupt(*_):
+    """Tests stop their servers when they are told to end; those that have not begun end at once."""
+    interrupted.set()
+    for process in list(active):
+        process.terminate()
+
+
 def run_all(tests, jobs, keep):
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     # The long ones first, so that no core waits for the last of them.
     order = sorted(tests, key=lambda test: -getattr(test[2], "time_limit", TIME_LIMIT))

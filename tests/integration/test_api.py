@@ -70,6 +70,7 @@ def test_refusals(test):
         reply = system.call_api(method, body)
         equal(reply.status, 200, "%s %r: status" % (method, body))
         equal(reply.json().get("error", {}).get("code"), code, "%s %r: %r; code" % (method, body, reply))
+        check(code == 104 or ": " in reply.json()["error"]["message"], "%s %r explains itself: %r" % (method, body, reply))
 
 
 def test_transport_error_mode(test):

@@ -45,7 +45,7 @@ def test_several_commands_in_a_frame(test):
     system = System(test, INSECURE, front=None)
     client = system.open()
     client.send_text('{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"a"}}\n'
-                     '{"id":3,"publish":{"channel":"a","data":{}}}\n{"id":4,"unsubscribe":{"channel":"a"}}\n')
+                     '{"id":3,"publish":{"channel":"a","data":{}}}\n{"id":4,"unsubscribe":{"channel":"b"}}\n')
     messages = [client.recv() for _ in range(5)]
     equal([message.get("id") for message in messages if "push" not in message], [1, 2, 3, 4], "ids")
     equal([message["push"]["channel"] for message in messages if "push" in message], ["a"], "pushes")
@@ -190,6 +190,7 @@ def test_refusals_explain_themselves(test):
     for channel, code in (("nope:a", 102), ("closed:a", 103), ("x" * 300, 107)):
         error = client.call(subscribe={"channel": channel})["error"]
         equal(error["code"], code, "%s: %r" % (channel[:20], error))
+        check(": " in error["message"], "%s: the error explains itself: %r" % (channel[:20], error))
 
 
 def test_binary_frames_carry_json_too(test):

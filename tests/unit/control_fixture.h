@@ -24,7 +24,7 @@ struct got {
     unsigned messages[WORKERS];
     unsigned commands;
     unsigned resumed; /* channels that Redis sends again */
-    char last[128]; /* JSON of the last message */
+    char last[128];   /* JSON of the last message */
 };
 extern struct got got;
 

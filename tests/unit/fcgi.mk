@@ -6,7 +6,8 @@ FCGI_TEST_LIBS = fcgi/libpushapi.a $(UNIT_LIBS) $(FCGI_LIBS) -lm
 
 check_PROGRAMS += tests/unit/test_fcgi_request tests/unit/test_fcgi_api tests/unit/test_fcgi_token \
 	tests/unit/test_fcgi_redis tests/unit/test_fcgi_registry tests/unit/test_fcgi_server tests/unit/test_sd
-tests_unit_test_fcgi_request_SOURCES = tests/unit/test_fcgi_request.c tests/unit/unit.h
+tests_unit_test_fcgi_request_SOURCES = tests/unit/test_fcgi_request.c tests/unit/unit.h \
+	tests/unit/fcgi_client.c tests/unit/fcgi_client.h
 tests_unit_test_fcgi_request_LDADD = $(FCGI_TEST_LIBS)
 tests_unit_test_fcgi_api_SOURCES = tests/unit/test_fcgi_api.c $(FCGI_FIXTURE)
 tests_unit_test_fcgi_api_LDADD = $(FCGI_TEST_LIBS)
@@ -16,9 +17,10 @@ tests_unit_test_fcgi_redis_SOURCES = tests/unit/test_fcgi_redis.c tests/unit/red
 tests_unit_test_fcgi_redis_LDADD = $(FCGI_TEST_LIBS)
 tests_unit_test_fcgi_registry_SOURCES = tests/unit/test_fcgi_registry.c $(FCGI_FIXTURE)
 tests_unit_test_fcgi_registry_LDADD = $(FCGI_TEST_LIBS)
-tests_unit_test_fcgi_server_SOURCES = tests/unit/test_fcgi_server.c $(FCGI_FIXTURE)
+tests_unit_test_fcgi_server_SOURCES = tests/unit/test_fcgi_server.c \
+	tests/unit/fcgi_client.c tests/unit/fcgi_client.h $(FCGI_FIXTURE)
 tests_unit_test_fcgi_server_LDADD = $(FCGI_TEST_LIBS)
 tests_unit_test_sd_SOURCES = tests/unit/test_sd.c tests/unit/unit.h
 tests_unit_test_sd_LDADD = $(UNIT_LIBS)
 endif
-EXTRA_DIST += tests/unit/fcgi_fixture.c tests/unit/fcgi_fixture.h
+EXTRA_DIST += tests/unit/fcgi_client.c tests/unit/fcgi_client.h tests/unit/fcgi_fixture.c tests/unit/fcgi_fixture.h

@@ -5,9 +5,11 @@
 #include "common/protocol/api.h"
 #include "fcgi/auth.h"
 #include "fcgi/query.h"
+#include "fcgi/records.h"
 #include "fcgi/request.h"
 #include "fcgi/response.h"
 #include "fcgi/router.h"
+#include "tests/unit/fcgi_client.h"
 
 #include <string.h>
 
@@ -253,6 +255,55 @@ static void heads_are_written_as_a_responder_has_to(void **state)
     response_free(&r);
 }
 
+static enum records_state check_records(const char *p, size_t n)
+{
+    struct buf scratch = {0};
+    enum records_state state = records_check((const unsigned char *)p, n, &scratch);
+    buf_free(&scratch);
+    return state;
+}
+
+static void a_head_is_ready_when_its_last_record_is_there(void **state)
+{
+    struct buf body = {0};
+    struct buf b = {0};
+    (void)state;
+    buf_add_str(&body, "{}");
+    fcgi_add_request(&b, "/api/publish", &body, body.n, true);
+    size_t head = b.n - 8 - 10; /* the body's record and its end */
+    for (size_t n = 0; n <= b.n; n++) {
+        assert_int_equal(check_records(b.p, n), n < head ? RECORDS_PARTIAL : RECORDS_READY);
+    }
+    fcgi_add_request(&b, "/api/publish", &body, body.n, true);
+    assert_int_equal(check_records(b.p, b.n), RECORDS_READY);
+    buf_free(&body);
+    buf_free(&b);
+}
+
+static void records_that_would_hurt_libfcgi_are_garbage(void **state)
+{
+    /* Each spoils one byte of a good request: version, type, id, length, padding of BEGIN_REQUEST;
+     * type and id of the parameters; lengths, a NUL and a '=' in a name. */
+    static const struct {
+        size_t at;
+        char byte;
+    } spoilt[] = {{0, 2},  {1, 9},  {3, 0},       {5, 7},  {6, 1},
+                  {17, 9}, {19, 2}, {24, '\x7f'}, {26, 0}, {26, '='}};
+    struct buf body = {0};
+    struct buf b = {0};
+    (void)state;
+    fcgi_add_request(&b, "/api/publish", &body, 0, true);
+    for (size_t i = 0; i < ARRAY_LEN(spoilt); i++) {
+        char good = b.p[spoilt[i].at];
+        b.p[spoilt[i].at] = spoilt[i].byte;
+        assert_int_equal(check_records(b.p, b.n), RECORDS_GARBAGE);
+        b.p[spoilt[i].at] = good;
+    }
+    assert_int_equal(check_records(b.p, b.n), RECORDS_READY);
+    assert_int_equal(check_records("GET", 3), RECORDS_GARBAGE);
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +317,8 @@ int main(void)
         cmocka_unit_test(only_exact_paths_have_a_route),
         cmocka_unit_test(prefixes_move_the_api_and_disabling_removes_it),
         cmocka_unit_test(the_table_of_methods_fits_its_users),
+        cmocka_unit_test(a_head_is_ready_when_its_last_record_is_there),
+        cmocka_unit_test(records_that_would_hurt_libfcgi_are_garbage),
         cmocka_unit_test(heads_are_written_as_a_responder_has_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

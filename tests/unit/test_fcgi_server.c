@@ -4,6 +4,7 @@
 
 #include "common/base/clk.h"
 #include "fcgi/serve.h"
+#include "tests/unit/fcgi_client.h"
 #include "tests/unit/fcgi_fixture.h"
 
 #include <fcgiapp.h>
@@ -95,106 +96,7 @@ static int tear_down(void **state)
 
 static int dial(void)
 {
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-    strcpy(un.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
-    return fd;
-}
-
-static void add_record(struct buf *b, int type, const void *content, size_t n)
-{
-    const unsigned char head[8] = {
-        1, (unsigned char)type, 0, 1, (unsigned char)(n >> 8), (unsigned char)n, 0, 0};
-    buf_add(b, head, sizeof(head));
-    buf_add(b, content, n);
-}
-
-static void add_length(struct buf *b, size_t n)
-{
-    const unsigned char bytes[4] = {(unsigned char)(0x80 | n >> 24), (unsigned char)(n >> 16),
-                                    (unsigned char)(n >> 8), (unsigned char)n};
-    if (n < 128) {
-        buf_add_char(b, (char)n);
-    } else {
-        buf_add(b, bytes, 4);
-    }
-}
-
-static void add_param(struct buf *b, const char *name, const char *value)
-{
-    add_length(b, strlen(name));
-    add_length(b, strlen(value));
-    buf_add_str(b, name);
-    buf_add_str(b, value);
-}
-
-/* A whole request; `announced` is CONTENT_LENGTH. */
-static void add_request(struct buf *b, const char *uri, const struct buf *body, size_t announced,
-                        bool keep)
-{
-    const unsigned char begin[8] = {0, 1, keep ? 1 : 0};
-    struct buf params = {0};
-    char length[24];
-    snprintf(length, sizeof(length), "%zu", announced);
-    add_param(&params, "REQUEST_METHOD", "POST");
-    add_param(&params, "REQUEST_URI", uri);
-    add_param(&params, "HTTP_X_API_KEY", "key");
-    add_param(&params, "CONTENT_LENGTH", length);
-    add_record(b, 1, begin, sizeof(begin));
-    add_record(b, 4, params.p, params.n);
-    add_record(b, 4, NULL, 0);
-    for (size_t at = 0; at < body->n; at += 60000) {
-        add_record(b, 5, body->p + at, body->n - at < 60000 ? body->n - at : 60000);
-    }
-    add_record(b, 5, NULL, 0);
-    buf_free(&params);
-}
-
-static void send_bytes(int fd, const char *p, size_t n)
-{
-    while (n != 0) {
-        ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
-        if (sent <= 0) {
-            return; /* cut off, as some tests want */
-        }
-        p += sent;
-        n -= (size_t)sent;
-    }
-}
-
-static bool read_exactly(int fd, void *p, size_t n)
-{
-    for (size_t got = 0; got < n;) {
-        struct pollfd w = {.fd = fd, .events = POLLIN};
-        ssize_t k = poll(&w, 1, 15000) == 1 ? recv(fd, (char *)p + got, n - got, 0) : -1;
-        if (k <= 0) {
-            return false;
-        }
-        got += (size_t)k;
-    }
-    return true;
-}
-
-/* Collects standard output up to the end of the request; false when the connection ends before. */
-static bool read_answer(int fd, struct buf *out)
-{
-    unsigned char head[8];
-    char content[65536 + 256];
-    buf_clear(out);
-    while (read_exactly(fd, head, sizeof(head))) {
-        size_t n = (size_t)head[4] << 8 | head[5];
-        if (!read_exactly(fd, content, n + head[6])) {
-            return false;
-        }
-        if (head[1] == 6) {
-            buf_add(out, content, n);
-        } else if (head[1] == 3) {
-            buf_cstr(out);
-            return true;
-        }
-    }
-    return false;
+    return fcgi_dial(path);
 }
 
 static void exchange(int fd, const char *uri, const char *text, const char *expected)
@@ -203,9 +105,9 @@ static void exchange(int fd, const char *uri, const char *text, const char *expe
     struct buf b = {0};
     struct buf answer = {0};
     buf_add_str(&body, text);
-    add_request(&b, uri, &body, body.n, true);
-    send_bytes(fd, b.p, b.n);
-    assert_true(read_answer(fd, &answer));
+    fcgi_add_request(&b, uri, &body, body.n, true);
+    fcgi_send_bytes(fd, b.p, b.n);
+    assert_true(fcgi_read_answer(fd, &answer));
     assert_non_null(strstr(answer.p, expected));
     buf_free(&body);
     buf_free(&b);
@@ -292,9 +194,9 @@ static void without_keep_the_connection_ends(void **state)
     struct buf answer = {0};
     int fd = dial();
     (void)state;
-    add_request(&b, "/api/ping", &body, 0, false);
-    send_bytes(fd, b.p, b.n);
-    assert_true(read_answer(fd, &answer));
+    fcgi_add_request(&b, "/api/ping", &body, 0, false);
+    fcgi_send_bytes(fd, b.p, b.n);
+    assert_true(fcgi_read_answer(fd, &answer));
     assert_true(ends(fd));
     close(fd);
     buf_free(&b);
@@ -311,9 +213,9 @@ static void bodies_are_limited(void **state)
     (void)state;
     memset(buf_reserve(&body, 16 << 20), ' ', 16 << 20);
     body.n = 16 << 20;
-    add_request(&b, "/api/publish", &body, body.n, true);
-    send_bytes(fd, b.p, b.n);
-    assert_true(read_answer(fd, &answer));
+    fcgi_add_request(&b, "/api/publish", &body, body.n, true);
+    fcgi_send_bytes(fd, b.p, b.n);
+    assert_true(fcgi_read_answer(fd, &answer));
     assert_non_null(strstr(answer.p, "Status: 413 "));
     assert_non_null(strstr(answer.p, "pushd.api_max_body_size, which is " MAX_BODY " bytes"));
     exchange(
@@ -336,9 +238,9 @@ static void a_body_of_another_length_is_refused(void **state)
         struct buf answer = {0};
         int fd = dial();
         buf_add_str(&body, "{   }");
-        add_request(&b, "/api/publish", &body, announced[i], true);
-        send_bytes(fd, b.p, b.n);
-        assert_true(read_answer(fd, &answer));
+        fcgi_add_request(&b, "/api/publish", &body, announced[i], true);
+        fcgi_send_bytes(fd, b.p, b.n);
+        assert_true(fcgi_read_answer(fd, &answer));
         assert_non_null(strstr(answer.p, "Status: 400 "));
         assert_true(ends(fd));
         close(fd);
@@ -355,10 +257,10 @@ static void a_peer_may_hang_up_anywhere(void **state)
     struct buf b = {0};
     (void)state;
     buf_add_str(&body, "{\"channel\":\"a\"}");
-    add_request(&b, "/api/publish", &body, body.n, true);
+    fcgi_add_request(&b, "/api/publish", &body, body.n, true);
     for (size_t n = 0; n <= b.n; n += 3) {
         int fd = dial();
-        send_bytes(fd, b.p, n);
+        fcgi_send_bytes(fd, b.p, n);
         close(fd);
     }
     assert_serves();
@@ -377,7 +279,7 @@ static void absurd_lengths_do_not_reach_libfcgi(void **state)
 {
     int fd = dial();
     (void)state;
-    send_bytes(fd, absurd, sizeof(absurd) - 1);
+    fcgi_send_bytes(fd, absurd, sizeof(absurd) - 1);
     assert_true(ends(fd));
     close(fd);
     assert_serves();
@@ -394,7 +296,7 @@ static void garbage_ends_the_connection(void **state)
         char bytes[64] = {0};
         int fd = dial();
         memcpy(bytes, garbage[i], strlen(garbage[i]));
-        send_bytes(fd, bytes, sizeof(bytes));
+        fcgi_send_bytes(fd, bytes, sizeof(bytes));
         shutdown(fd, SHUT_WR);
         assert_true(ends(fd));
         close(fd);
@@ -412,13 +314,13 @@ static void slow_senders_hold_nobody_up_and_are_cut_off(void **state)
     int proven = dial();
     (void)state;
     exchange(proven, "/api/ping", "", "{\"result\":{}}");
-    add_request(&b, "/api/ping", &body, 0, true);
+    fcgi_add_request(&b, "/api/ping", &body, 0, true);
     for (size_t i = 0; i < ARRAY_LEN(slow); i++) {
         slow[i] = dial();
-        send_bytes(slow[i], b.p, 20);
+        fcgi_send_bytes(slow[i], b.p, 20);
     }
-    send_bytes(proven, b.p,
-               20); /* one that has been good before: it gets a thread, and stops there */
+    fcgi_send_bytes(proven, b.p,
+                    20); /* one that has been good before: it gets a thread, and stops there */
     int64_t start = clk_mono_ms();
     assert_serves();
     assert_true(clk_mono_ms() - start < SERVER_READ_MS);
@@ -440,12 +342,12 @@ static void a_head_in_pieces_is_put_together(void **state)
     struct buf answer = {0};
     int fd = dial();
     (void)state;
-    add_request(&b, "/api/ping", &body, 0, true);
+    fcgi_add_request(&b, "/api/ping", &body, 0, true);
     for (size_t at = 0; at < b.n; at += 7) {
-        send_bytes(fd, b.p + at, b.n - at < 7 ? b.n - at : 7);
+        fcgi_send_bytes(fd, b.p + at, b.n - at < 7 ? b.n - at : 7);
         poll(NULL, 0, 1);
     }
-    assert_true(read_answer(fd, &answer));
+    assert_true(fcgi_read_answer(fd, &answer));
     assert_non_null(strstr(answer.p, "{\"result\":{}}"));
     close(fd);
     buf_free(&b);

@@ -78,8 +78,8 @@ static void a_cache_recovers_with_the_newest_from_any_position(void **state)
         bool recovered;
         uint64_t delivered;
     } rows[] = {
-        {1, 3, 3, "wrong", true, 3}, {0, 3, 3, "", true, 3},   {3, 3, 3, "ep", true, 0},
-        {3, 3, 3, "old", true, 3},   {0, 0, 0, "", false, 0},  {3, 0, 3, "ep", true, 0},
+        {1, 3, 3, "wrong", true, 3}, {0, 3, 3, "", true, 3},    {3, 3, 3, "ep", true, 0},
+        {3, 3, 3, "old", true, 3},   {0, 0, 0, "", false, 0},   {3, 0, 3, "ep", true, 0},
         {1, 0, 3, "ep", false, 0},   {1, 2, 3, "ep", false, 0},
     };
     struct chan_opts o = {.force_recovery = true, .force_recovery_mode = RECOVERY_CACHE};
