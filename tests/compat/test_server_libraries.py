@@ -120,7 +120,6 @@ def every_method(system, call):
 def cent(test):
     sys.path.insert(0, library("python"))
     import cent as package  # pylint: disable=import-outside-toplevel
-    import cent.dto  # noqa: F401  pylint: disable=import-outside-toplevel
     return package, System(test, CONFIG, front="nginx")
 
 
@@ -166,10 +165,10 @@ COMMERCIAL = {
 
 
 def commercial(package, client):
-    notification = package.PushNotification(fcm=package.FcmPushNotification(message={}))
+    notification = package.dto.PushNotification(fcm=package.dto.FcmPushNotification(message={}))
     for method, params in COMMERCIAL.items():
         if params is None:
-            params = {"recipient": package.PushRecipient(fcm_topic="t"), "notification": notification}
+            params = {"recipient": package.dto.PushRecipient(fcm_topic="t"), "notification": notification}
         try:
             getattr(client, method)(request_class(package, method)(**params))
             check(False, method + " was not refused")
