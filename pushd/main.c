@@ -12,6 +12,10 @@
 #include "pushd/server.h"
 #include "pushd/worker/ws.h"
 
+/* As in sysexits(3): systemd does not restart after these. */
+#define STATUS_USAGE  64
+#define STATUS_CONFIG 78
+
 #define DEFAULT_CONFIG PUSHD_SYSCONFDIR "/pushd/config.json"
 
 extern char **environ;
@@ -62,12 +66,12 @@ static int run(const char *path)
         conf_load(&(struct conf_load_opts){.path = path, .environ = environ, .warn = warn}, &e);
     if (c == NULL) {
         fprintf(stderr, "pushd: %s\n", e.text);
-        return 1;
+        return STATUS_CONFIG;
     }
     if (log_open(c->log.level, c->log.file, &e) != 0) {
         fprintf(stderr, "pushd: %s\n", e.text);
         conf_free(c);
-        return 1;
+        return STATUS_CONFIG;
     }
     int status = server_run(c);
     conf_free(c);
@@ -107,13 +111,13 @@ int main(int argc, char **argv)
             return 0;
         default:
             usage(stderr);
-            return 2;
+            return STATUS_USAGE;
         }
     }
     if (optind != argc) {
         fprintf(stderr, "pushd: unexpected argument %s\n", argv[optind]);
         usage(stderr);
-        return 2;
+        return STATUS_USAGE;
     }
     json_object_seed(0);
     return run(path);

@@ -304,7 +304,7 @@ fi
 
 if [ -z "$trouble" ] && { [ -z "$patterns" ] || [ -n "$only" ]; }; then
     step "Integration tests"
-    export PUSHD_BUILD="$build" PUSHD_NODE="$node"
+    export PUSHD_BUILD="$build" PUSHD_NODE="$node" PUSHD_INSTALL="$install"
     # shellcheck disable=SC2086 # a list of words
     run_shown "$logs/integration.log" python3 -B "$root/tests/integration/run.py" -j "$jobs" $only || :
     count_line "$logs/integration.log" "the integration tests"

@@ -290,8 +290,7 @@
       if (centrifuge.state === "disconnected") centrifuge.connect();
       else centrifuge.disconnect();
     });
-    $("#try").addEventListener("submit", (event) => {
-      event.preventDefault();
+    $("#try").addEventListener("submit", () => {
       const channel = $("#try-name").value.trim();
       if (channel) tryChannel(centrifuge, channel);
     });
@@ -378,6 +377,7 @@
     log(title, "error");
   }
 
+  $("#try").addEventListener("submit", (event) => event.preventDefault());
   $("#clear").addEventListener("click", () => $("#log").replaceChildren());
   for (const button of document.querySelectorAll("button[data-channel]")) {
     button.addEventListener("click", () => {

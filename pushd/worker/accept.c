@@ -124,14 +124,60 @@ static const char *over_limit(struct worker *w)
     return NULL;
 }
 
+/* Reads an address into 16 bytes, an IPv4 one in its mapped form. Returns how many bits its prefix
+ * lengths do not count, or -1. */
+static int read_address(struct span text, unsigned char out[16])
+{
+    char host[INET6_ADDRSTRLEN];
+    if (text.n >= sizeof(host)) {
+        return -1;
+    }
+    memcpy(host, text.p, text.n);
+    host[text.n] = '\0';
+    memset(out, 0, 10);
+    out[10] = out[11] = 0xff;
+    if (inet_pton(AF_INET, host, out + 12) == 1) {
+        return 96;
+    }
+    return inet_pton(AF_INET6, host, out) == 1 ? 0 : -1;
+}
+
+/* `network` is an address, with or without the length of a prefix. */
+static bool is_in_network(struct span address, struct span network)
+{
+    unsigned char a[16];
+    unsigned char b[16];
+    size_t slash = span_find(network, '/', 0);
+    uint64_t bits;
+    int skipped = read_address(span_of(network.p, slash), b);
+    if (skipped < 0 || read_address(address, a) < 0) {
+        return false;
+    }
+    bool has_prefix = span_to_u64(span_from(network, slash + 1), &bits) == 0 && bits <= 128;
+    bits = has_prefix && bits + (uint64_t)skipped <= 128 ? bits + (uint64_t)skipped : 128;
+    size_t whole = bits / 8;
+    return memcmp(a, b, whole) == 0 &&
+           (bits % 8 == 0 || (a[whole] ^ b[whole]) >> (8 - bits % 8) == 0);
+}
+
+/* The address without brackets and port. */
+static struct span host_of(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    struct span host =
+        span_of(address, colon != NULL ? (size_t)(colon - address) : strlen(address));
+    return host.n >= 2 && host.p[0] == '[' ? span_of(host.p + 1, host.n - 2) : host;
+}
+
 static const char *client_address(const struct peer *p, const struct upgrade *u,
                                   char out[ADDRESS_TEXT])
 {
     bool from_unix = strcmp(p->address, "unix") == 0;
+    struct span host = host_of(p->address);
     const struct conf_strings *trusted = &p->a->w->conf->pushd.trusted_proxies;
     for (size_t i = 0; u->forwarded_for.n != 0 && i < trusted->n; i++) {
         const char *t = trusted->items[i];
-        if (from_unix ? strcmp(t, "unix:") == 0 : strncmp(p->address, t, strlen(t)) == 0) {
+        if (from_unix ? strcmp(t, "unix:") == 0 : is_in_network(host, span_str(t))) {
             struct span rest = u->forwarded_for;
             struct span last = rest;
             while (span_split(&rest, ',', &last)) {

@@ -162,18 +162,24 @@ static void execute(struct conn *c, struct span text)
 static void keep(struct conn *c, struct span rest)
 {
     uint32_t n = (uint32_t)rest.n;
-    if (c->backlog.n + rest.n > BACKLOG_MAX_BYTES) {
+    if (c->backlog.n - c->backlog_at + rest.n > BACKLOG_MAX_BYTES) {
         conn_close_perr(
             c, &(struct perr_result){PERR_CLOSE_TOO_MANY_REQUESTS, "command.flood",
                                      "too many commands while an earlier one is not answered"});
         return;
     }
+    if (c->backlog_at > BACKLOG_MAX_BYTES) {
+        c->backlog.n -= c->backlog_at;
+        memmove(c->backlog.p, c->backlog.p + c->backlog_at, c->backlog.n);
+        c->backlog_at = 0;
+    }
     buf_add(&c->backlog, &n, sizeof(n));
     buf_add_span(&c->backlog, rest);
 }
 
-/* Executes until the end of the message or until a command has to wait for Redis. */
-static void run(struct conn *c, struct span rest)
+/* Executes until the end of the message or until a command has to wait for Redis. Returns what is
+ * left then. */
+static struct span run(struct conn *c, struct span rest)
 {
     struct span text;
     int rc;
@@ -182,16 +188,14 @@ static void run(struct conn *c, struct span rest)
             bad_request(c, "frame.empty",
                         c->enc == ENC_JSON ? "an empty line between commands"
                                            : "a length prefix beyond the frame");
-            return;
+            break;
         }
         execute(c, text);
         if (c->is_busy) {
-            if (rest.n != 0 && conn_is_open(c)) {
-                keep(c, rest);
-            }
-            return;
+            return rest;
         }
     }
+    return SPAN("");
 }
 
 void client_cmd_message(struct conn *c, struct span message)
@@ -204,27 +208,35 @@ void client_cmd_message(struct conn *c, struct span message)
         keep(c, message);
         return;
     }
-    run(c, message);
+    struct span rest = run(c, message);
+    if (rest.n != 0 && conn_is_open(c)) {
+        keep(c, rest);
+    }
 }
 
 void client_cmd_resume(struct conn *c)
 {
-    while (conn_is_open(c) && !c->is_busy && c->backlog.n != 0) {
-        /* Taken out as a whole, so that what has to wait again is kept in order. */
-        struct buf waiting = c->backlog;
-        c->backlog = (struct buf){0};
-        size_t at = 0;
-        while (at < waiting.n && conn_is_open(c)) {
-            uint32_t n;
-            memcpy(&n, waiting.p + at, sizeof(n));
-            struct span message = span_of(waiting.p + at + sizeof(n), n);
-            at += sizeof(n) + n;
-            if (c->is_busy) {
-                keep(c, message);
-            } else {
-                run(c, message);
-            }
+    /* Out of the connection's reach while commands in it are executed: one of them may close. */
+    struct buf waiting = c->backlog;
+    size_t at = c->backlog_at;
+    c->backlog = (struct buf){0};
+    c->backlog_at = 0;
+    while (at < waiting.n && conn_is_open(c) && !c->is_busy) {
+        uint32_t n;
+        memcpy(&n, waiting.p + at, sizeof(n));
+        at += sizeof(n) + n;
+        struct span rest = run(c, span_of(waiting.p + at - n, n));
+        if (rest.n != 0) {
+            /* Stays where it is, so that a long backlog is not copied for each of its commands. */
+            n = (uint32_t)rest.n;
+            at -= sizeof(n) + n;
+            memcpy(waiting.p + at, &n, sizeof(n));
         }
+    }
+    if (at < waiting.n && conn_is_open(c)) {
+        c->backlog = waiting;
+        c->backlog_at = at;
+    } else {
         buf_free(&waiting);
     }
 }

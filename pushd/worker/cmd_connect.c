@@ -10,8 +10,6 @@
 #include "pushd/worker/limits.h"
 #include "pushd/worker/sub.h"
 
-#define MAX_TTL_S (365 * 24 * 3600)
-
 /* A connect that waits for its server-side subscriptions. */
 struct connecting {
     uint32_t id;
@@ -64,9 +62,7 @@ static struct perr_result authenticate(struct conn *c, const struct connect_requ
 
 static struct perr_result check_expiry(struct identity *who, int64_t now_s)
 {
-    if (who->expire_at > now_s + MAX_TTL_S) {
-        who->expire_at = now_s + MAX_TTL_S;
-    }
+    who->expire_at = conn_clamp_expiry(who->expire_at, now_s);
     if (who->expire_at != 0 && who->expire_at <= now_s) {
         return (struct perr_result){PERR_EXPIRED, "connection.expire_at",
                                     "the token's expire_at is in the past"};
@@ -90,7 +86,7 @@ static void answer(struct conn *c, struct connecting *k)
     }
     if (c->expire_at > 0) {
         result.expires = true;
-        result.ttl = (uint32_t)(c->expire_at - clk_wall_s());
+        result.ttl = conn_ttl_s(c->expire_at);
     }
     if (o->connect_include_server_time) {
         result.time = clk_wall_ms();
@@ -120,6 +116,10 @@ static void free_connecting(struct connecting *k)
 static void complete(struct conn *c, struct connecting *k)
 {
     c->connecting = NULL;
+    if (!conn_is_open(c)) {
+        free_connecting(k); /* doomed meanwhile: it must not come back to life */
+        return;
+    }
     if (k->outcome.code != PERR_OK) {
         conn_fail(c, METRIC_METHOD_CONNECT, k->id, &k->outcome);
     } else {
@@ -229,7 +229,9 @@ static struct perr_result collect_subs(struct conn *c, const struct connect_requ
     const struct conf_client *o = &c->w->conf->client;
     struct arena *a = &c->w->arena;
     out->items = arena_alloc(a, (who->sub_count + r->subs.n + 1) * sizeof(struct token_sub));
-    for (size_t i = 0; i < who->sub_count; i++) {
+    /* One more than allowed is enough to be refused: a long list is not compared with itself. */
+    size_t most = (size_t)o->channel_limit + 1;
+    for (size_t i = 0; i < who->sub_count && out->n < most; i++) {
         list_add(out, &who->subs[i]);
     }
     out->from_token = out->n;
@@ -244,7 +246,7 @@ static struct perr_result collect_subs(struct conn *c, const struct connect_requ
         list_add(out, &personal);
     }
     const struct kv_msg *wishes = r->subs.items;
-    for (size_t i = 0; who->may_request_subs && i < r->subs.n; i++) {
+    for (size_t i = 0; who->may_request_subs && i < r->subs.n && out->n < most; i++) {
         const struct chan_opts *co = channel_opts(c->w->conf, wishes[i].key);
         if (co == NULL) {
             return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.namespace",

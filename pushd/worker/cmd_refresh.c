@@ -7,8 +7,6 @@
 #include "pushd/worker/client_cmd.h"
 #include "pushd/worker/sub.h"
 
-#define MAX_TTL_S (365 * 24 * 3600)
-
 /* Whether the token lists other server-side channels than the connection has from its last token.
  */
 static bool changes_subs(const struct conn *c, const struct token_connect *t)
@@ -53,9 +51,7 @@ struct perr_result cmd_refresh(struct conn *c, uint32_t id, const void *request)
         return (struct perr_result){PERR_CLOSE_INVALID_TOKEN, "token.user",
                                     "the token is for another user"};
     }
-    if (t->expire_at > now_s + MAX_TTL_S) {
-        t->expire_at = now_s + MAX_TTL_S;
-    }
+    t->expire_at = conn_clamp_expiry(t->expire_at, now_s);
     if (t->expire_at != 0 && t->expire_at <= now_s) {
         return (struct perr_result){PERR_EXPIRED, "connection.expire_at",
                                     "the token's expire_at is in the past"};

@@ -68,8 +68,11 @@ static void apply_disconnect(struct conn *c, const struct control_command *m)
             return;
         }
     }
-    metrics_add(c->w->metrics, METRIC_SERVER_DISCONNECTS, metrics_code_index(d->code), 1);
-    conn_close(c, d->code, d->reason);
+    /* Codes that may not stand in a close frame would make clients reconnect. */
+    uint32_t code =
+        d->code <= UINT16_MAX && ws_close_code_is_valid(d->code) ? d->code : PERR_CLOSE_FORCE;
+    metrics_add(c->w->metrics, METRIC_SERVER_DISCONNECTS, metrics_code_index(code), 1);
+    conn_close(c, code, d->reason);
 }
 
 static void apply_unsubscribe(struct conn *c, const struct control_command *m)
@@ -147,7 +150,7 @@ static void apply_subscribe(struct conn *c, const struct control_command *m)
         .opts = o,
         .is_server_side = true,
         .token = &options,
-        .expire_at = d->expire_at,
+        .expire_at = conn_clamp_expiry(d->expire_at, clk_wall_s()),
         .wish = &wish,
         .done = subscribed,
     };
@@ -170,11 +173,12 @@ static void apply_refresh(struct conn *c, const struct control_command *m)
         buf_clear(&c->info);
         buf_add_span(&c->info, r->info);
     }
-    conn_set_expiry(c, r->expire_at);
+    int64_t expire_at = conn_clamp_expiry(r->expire_at, now_s);
+    conn_set_expiry(c, expire_at);
     struct refresh_push push = {0};
-    if (r->expire_at > 0) {
+    if (expire_at > 0) {
         push.expires = true;
-        push.ttl = (uint32_t)(r->expire_at - now_s);
+        push.ttl = conn_ttl_s(expire_at);
     }
     conn_send_push(c, &(struct push){.refresh = &push});
 }

@@ -3,7 +3,6 @@
 #include "pushd/worker/conn.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/base/clk.h"
 #include "common/base/mem.h"
@@ -70,6 +69,8 @@ static void leave(struct conn *c)
 {
     cancel_ops(c);
     cmd_connect_cancel(c);
+    buf_free(&c->backlog);
+    c->backlog_at = 0;
     while (!list_is_empty(&c->subs)) {
         sub_end(LIST_ENTRY(c->subs.next, struct sub, link));
     }
@@ -105,7 +106,6 @@ void conn_gone(struct conn *c)
                           memory_order_relaxed);
     outq_clear(&c->out, &w->deliveries);
     ws_reader_fini(&c->reader);
-    buf_free(&c->backlog);
     buf_free(&c->info);
     free(c->address);
     free(c->header_user);
@@ -188,7 +188,6 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
     c->state = CONN_CLOSING;
     c->close_code = (uint16_t)code;
     c->stale_ms = c->ping_ms = c->pong_ms = c->expire_ms = c->tick_ms = 0;
-    buf_free(&c->backlog);
     if (code == PERR_CLOSE_CONNECTION) {
         ws_doom(c);
         return;
@@ -207,6 +206,9 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
     }
     char body[2 + CLOSE_REASON_MAX];
     size_t n = reason.n < CLOSE_REASON_MAX ? reason.n : CLOSE_REASON_MAX;
+    while (n != 0 && n < reason.n && ((unsigned char)reason.p[n] & 0xc0) == 0x80) {
+        n--; /* half a character would make the frame invalid for the peer */
+    }
     body[0] = (char)(code >> 8);
     body[1] = (char)(code & 0xff);
     if (n != 0) {
@@ -259,12 +261,11 @@ static void fail_command(struct conn *c, unsigned method, uint32_t id, const str
     };
     conn_reply(c, &(struct reply){.id = id, .error = &error});
     buf_free(&text);
-    if (method == METRIC_METHOD_CONNECT) {
+    if (method == METRIC_METHOD_CONNECT && conn_is_open(c)) {
         /* The client has to close; we wait and then drop the transport without a close frame, as
          * the reference does. */
         leave(c);
         c->state = CONN_REFUSED;
-        buf_free(&c->backlog);
         c->stale_ms = 0;
         c->close_ms = c->w->now_ms + CLOSE_WAIT_MS;
         conn_schedule(c);
@@ -346,17 +347,20 @@ void conn_received(struct conn *c, char *bytes, size_t n)
         return;
     }
     size_t max = (size_t)c->w->conf->websocket.message_size_limit;
+    bool completed = false;
     for (;;) {
         struct ws_event e = ws_reader_next(&c->reader, &bytes, &n, max);
+        completed |= e.kind == WS_MESSAGE;
         if (!on_ws_event(c, &e) || c->state == CONN_DEAD) {
             break;
         }
     }
-    if (c->state <= CONN_REFUSED && ws_reader_is_midway(&c->reader) && c->close_ms == 0) {
+    /* Only while it is open: close_ms has another meaning afterwards. */
+    if (conn_is_open(c) && !ws_reader_is_midway(&c->reader)) {
+        c->close_ms = 0;
+    } else if (conn_is_open(c) && (c->close_ms == 0 || completed)) {
         c->close_ms = c->w->now_ms + HALF_FRAME_MS;
         conn_schedule(c);
-    } else if (c->state <= CONN_READY && !ws_reader_is_midway(&c->reader)) {
-        c->close_ms = 0;
     }
 }
 
@@ -432,12 +436,12 @@ void conn_established(struct conn *c)
 
 static void send_ping(struct conn *c, int64_t now_ms)
 {
-    conn_push(c, c->w->ping[c->enc]);
     c->ping_ms = now_ms + c->w->conf->client.ping_interval_ms;
     if (c->wants_pong) {
         c->ping_outstanding = true;
         c->pong_ms = now_ms + c->w->conf->client.pong_timeout_ms;
     }
+    conn_push(c, c->w->ping[c->enc]); /* last: a full queue closes, and that clears the times */
 }
 
 static void tick_subs(struct conn *c, int64_t now_ms)
@@ -479,8 +483,8 @@ static void on_timer(struct timer *t, int64_t now_ms)
         if (is_due(c->tick_ms, now_ms)) {
             tick_subs(c, now_ms);
         }
-        conn_schedule(c);
     }
+    conn_schedule(c);
 }
 
 /* ---- requests to control ---- */

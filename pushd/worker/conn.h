@@ -2,6 +2,7 @@
 /* One client connection: its states, identity, timers, and what it is told. */
 #pragma once
 
+#include "common/base/clk.h"
 #include "common/base/rnd.h"
 #include "common/protocol/perr.h"
 #include "common/protocol/proto.h"
@@ -46,6 +47,7 @@ struct conn {
     int64_t expire_at; /* Unix seconds, 0: never */
     struct ws_reader reader;
     struct buf backlog; /* commands that wait for the one that is under way */
+    size_t backlog_at;  /* those before it are done with */
     struct buf info;    /* conn_info */
     char *address;      /* of the peer, for the log */
     struct connecting
@@ -100,6 +102,22 @@ void conn_command_done(struct conn *c);
 void conn_established(struct conn *c);
 void conn_schedule(struct conn *c);
 void conn_set_expiry(struct conn *c, int64_t expire_at);
+
+/* No expiry is further away than this (client protocol 3.4). */
+#define CONN_MAX_TTL_S (365 * 24 * 3600)
+
+static inline int64_t conn_clamp_expiry(int64_t expire_at, int64_t now_s)
+{
+    return expire_at > now_s + CONN_MAX_TTL_S ? now_s + CONN_MAX_TTL_S : expire_at;
+}
+
+/* The `ttl` of a reply. What expired while Redis was asked is to be refreshed at once: SDKs do not
+ * take 0. */
+static inline uint32_t conn_ttl_s(int64_t expire_at)
+{
+    int64_t ttl = expire_at - clk_wall_s();
+    return ttl > 1 ? (uint32_t)ttl : 1;
+}
 
 static inline bool conn_is_open(const struct conn *c)
 {

@@ -96,7 +96,8 @@ bool limits_take_rate(struct limits *l, int64_t now_ms, int64_t per_second)
     uint64_t seen = atomic_load(&l->rate);
     uint64_t next;
     do {
-        next = seen >> 32 == second ? seen + 1 : second << 32 | 1;
+        /* The clocks of workers differ by a turn of their loops: the later second counts. */
+        next = seen >> 32 >= second ? seen + 1 : second << 32 | 1;
     } while (!atomic_compare_exchange_weak(&l->rate, &seen, next));
     return (int64_t)(next & UINT32_MAX) <= per_second;
 }

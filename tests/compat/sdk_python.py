@@ -94,7 +94,7 @@ class Channel(SubscriptionEventHandler):
     async def on_publication(self, ctx):
         data = decoded(ctx.pub.data)
         say("publication", channel=self.channel, side="client", offset=ctx.pub.offset, data=data, tags=ctx.pub.tags,
-            publisher=ctx.pub.info.user if ctx.pub.info else "")
+            publisher=ctx.pub.info.user if ctx.pub.info else "", delta=ctx.pub.delta)
         if isinstance(data, dict) and "do" in data:
             subscription = self.client.get_subscription(self.channel)
             self.tasks.add(asyncio.ensure_future(ask(self.client, subscription, data["do"])))

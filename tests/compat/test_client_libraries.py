@@ -101,6 +101,9 @@ def recovery(system, sdk, pinned):
     equal([line["offset"] for line in got], list(range(1, 16)), "offsets")
     equal([line["data"] for line in got], [document(number) for number in range(1, 16)], "contents")
     equal([line["tags"] for line in got], [{"number": str(number)} for number in range(1, 16)], "tags")
+    # The Python SDK also tells in which form it came: whole after each subscribe, then as a difference.
+    forms = [line["delta"] for line in got if "delta" in line]
+    equal(forms, forms and [False] + [True] * 4 + [False] + [True] * 9, "what came as a delta")
 
 
 def server_side(system, sdk):

@@ -3,6 +3,9 @@
 EXTRA_DIST += tests/run.sh \
 	tests/lint/check.py tests/lint/run.sh \
 	tests/compat/README.md tests/compat/launch tests/compat/sdk.js tests/compat/test_sdk.py \
+	tests/compat/libraries.py tests/compat/cent_call.js tests/compat/test_server_libraries.py \
+	tests/compat/sdk_python.py tests/compat/sdk_go/go.mod tests/compat/sdk_go/go.sum \
+	tests/compat/sdk_go/main.go tests/compat/test_client_libraries.py \
 	%D%/run.py %D%/lsan.supp \
 	%D%/harness/__init__.py %D%/harness/browser.py %D%/harness/check.py %D%/harness/fronts.py \
 	%D%/harness/process.py %D%/harness/resp.py %D%/harness/system.py %D%/harness/tokens.py \
