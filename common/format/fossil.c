@@ -11,6 +11,8 @@
 #define BLOCK 16
 /* Candidates looked at for one position; more would make repetitive texts quadratic. */
 #define MAX_CANDIDATES 250
+/* Bytes of a UTF-8 character after its first. */
+#define MAX_CONTINUATION 3
 
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~";
 
@@ -104,15 +106,17 @@ static bool is_inside_char(struct span s, size_t at)
     return at < s.n && ((unsigned char)s.p[at] & 0xc0) == 0x80;
 }
 
-/* Shrinks a match so that it splits no character of the target. */
+/* Shrinks a match so that it splits no character of the target. A longer run of continuation bytes
+ * is no UTF-8: shrinking over it would throw long matches away and make the search quadratic. */
 static void align(struct match *m, struct span target)
 {
-    while (m->length != 0 && is_inside_char(target, m->to)) {
+    for (int i = 0; i < MAX_CONTINUATION && m->length != 0 && is_inside_char(target, m->to); i++) {
         m->from++;
         m->to++;
         m->length--;
     }
-    while (m->length != 0 && is_inside_char(target, m->to + m->length)) {
+    for (int i = 0;
+         i < MAX_CONTINUATION && m->length != 0 && is_inside_char(target, m->to + m->length); i++) {
         m->length--;
     }
 }

@@ -6,9 +6,10 @@
 
 #include "common/base/mem.h"
 
-#define MAX_DEPTH        16
-#define MAX_NODES        1024
-#define NUMBER_MAX_BYTES 64
+#define MAX_DEPTH           16
+#define MAX_NODES           1024
+#define NUMBER_MAX_BYTES    200
+#define FRACTION_MAX_DIGITS 19
 
 struct tags_filter {
     struct arena arena;
@@ -79,32 +80,80 @@ static bool ends_with(const struct filter_node *n, const struct span *tag)
 
 static bool contains(const struct filter_node *n, const struct span *tag)
 {
-    return tag != NULL && memmem(tag->p, tag->n, n->val.p, n->val.n) != NULL;
+    return tag != NULL && tag->n != 0 && memmem(tag->p, tag->n, n->val.p, n->val.n) != NULL;
 }
 
-/* A decimal number without anything around it. */
-static bool to_number(struct span s, double *out)
+/* A decimal number by its digits, so that large ones and money compare exactly. */
+struct decimal {
+    bool is_negative;
+    struct span whole;    /* without leading zeros */
+    struct span fraction; /* without trailing zeros */
+};
+
+static struct span take_digits(struct span *s)
 {
-    char text[NUMBER_MAX_BYTES];
-    if (s.n == 0 || s.n >= sizeof(text) || strspn(s.p, "+-.0123456789eE") < s.n) {
+    size_t n = 0;
+    while (n < s->n && s->p[n] >= '0' && s->p[n] <= '9') {
+        n++;
+    }
+    struct span digits = span_of(s->p, n);
+    *s = span_from(*s, n);
+    return digits;
+}
+
+/* [+-]digits[.digits] without anything around it. */
+static bool read_decimal(struct span s, struct decimal *out)
+{
+    if (s.n == 0 || s.n > NUMBER_MAX_BYTES) {
         return false;
     }
-    memcpy(text, s.p, s.n);
-    text[s.n] = '\0';
-    char *end;
-    *out = strtod(text, &end);
-    return end == text + s.n;
+    bool is_negative = s.p[0] == '-';
+    struct span rest = span_from(s, s.p[0] == '-' || s.p[0] == '+');
+    struct span whole = take_digits(&rest);
+    struct span fraction = SPAN("");
+    if (whole.n == 0) {
+        return false;
+    }
+    if (rest.n != 0 && rest.p[0] == '.') {
+        rest = span_from(rest, 1);
+        fraction = take_digits(&rest);
+        if (fraction.n == 0 || fraction.n > FRACTION_MAX_DIGITS) {
+            return false;
+        }
+    }
+    while (whole.n != 0 && whole.p[0] == '0') {
+        whole = span_from(whole, 1);
+    }
+    while (fraction.n != 0 && fraction.p[fraction.n - 1] == '0') {
+        fraction.n--;
+    }
+    *out = (struct decimal){is_negative && whole.n + fraction.n != 0, whole, fraction};
+    return rest.n == 0;
+}
+
+/* Of the absolute values. */
+static int compare_digits(const struct decimal *a, const struct decimal *b)
+{
+    if (a->whole.n != b->whole.n) {
+        return a->whole.n < b->whole.n ? -1 : 1;
+    }
+    int whole = span_cmp(a->whole, b->whole);
+    return whole != 0 ? whole : span_cmp(a->fraction, b->fraction);
 }
 
 /* -1, 0, 1, or 2 where one of them is no number. */
 static int order(const struct filter_node *n, const struct span *tag)
 {
-    double a;
-    double b;
-    if (tag == NULL || !to_number(*tag, &a) || !to_number(n->val, &b)) {
+    struct decimal a;
+    struct decimal b;
+    if (tag == NULL || !read_decimal(*tag, &a) || !read_decimal(n->val, &b)) {
         return 2;
     }
-    return a < b ? -1 : a > b;
+    if (a.is_negative != b.is_negative) {
+        return a.is_negative ? -1 : 1;
+    }
+    int c = a.is_negative ? compare_digits(&b, &a) : compare_digits(&a, &b);
+    return c < 0 ? -1 : c > 0;
 }
 
 static bool is_less(const struct filter_node *n, const struct span *tag)
@@ -165,10 +214,7 @@ static const char *leaf_fault(const struct filter_node *n)
     if (c == NULL) {
         return n->cmp.n == 0 ? "a filter leaf without cmp" : "an unknown cmp in the filter";
     }
-    if (n->nodes.n != 0) {
-        return "a filter leaf with nodes";
-    }
-    if (n->key.n == 0) {
+    if (n->key.n == 0 && c->operand != OPERAND_NONE) {
         return "a filter leaf without a key";
     }
     if ((n->val.n != 0) != (c->operand == OPERAND_VAL)) {
@@ -207,6 +253,7 @@ static const char *fault_of(const struct filter_node *n, unsigned depth, size_t 
 
 static void copy_node(struct filter_node *to, const struct filter_node *from, struct arena *a)
 {
+    bool is_leaf = from->op.n == 0; /* what a leaf has below it was not checked, and is ignored */
     *to = (struct filter_node){
         .op = arena_dup(a, from->op),
         .key = arena_dup(a, from->key),
@@ -220,11 +267,12 @@ static void copy_node(struct filter_node *to, const struct filter_node *from, st
     }
     to->vals = (struct vec){val_copy, from->vals.n};
     const struct filter_node *nodes = from->nodes.items;
-    struct filter_node *node_copy = arena_alloc(a, from->nodes.n * sizeof(*node_copy));
-    for (size_t i = 0; i < from->nodes.n; i++) {
+    size_t node_count = is_leaf ? 0 : from->nodes.n;
+    struct filter_node *node_copy = arena_alloc(a, node_count * sizeof(*node_copy));
+    for (size_t i = 0; i < node_count; i++) {
         copy_node(&node_copy[i], &nodes[i], a);
     }
-    to->nodes = (struct vec){node_copy, from->nodes.n};
+    to->nodes = (struct vec){node_copy, node_count};
 }
 
 struct tags_filter *tags_filter_new(const struct filter_node *node, const char **fault)

@@ -59,6 +59,13 @@ static void for_each(struct worker *w, const struct target *t, apply_fn fn,
     free(all);
 }
 
+/* Applications choose the code. Those above 4999 are none of RFC 6455, but the reference sends them
+ * and clients reconnect on them. */
+static bool is_sendable(uint32_t code)
+{
+    return code <= UINT16_MAX && (code >= 5000 || ws_close_code_is_valid(code));
+}
+
 static void apply_disconnect(struct conn *c, const struct control_command *m)
 {
     const struct control_disconnect *d = m->disconnect;
@@ -69,8 +76,7 @@ static void apply_disconnect(struct conn *c, const struct control_command *m)
         }
     }
     /* Codes that may not stand in a close frame would make clients reconnect. */
-    uint32_t code =
-        d->code <= UINT16_MAX && ws_close_code_is_valid(d->code) ? d->code : PERR_CLOSE_FORCE;
+    uint32_t code = is_sendable(d->code) ? d->code : PERR_CLOSE_FORCE;
     metrics_add(c->w->metrics, METRIC_SERVER_DISCONNECTS, metrics_code_index(code), 1);
     conn_close(c, code, d->reason);
 }
