@@ -10,6 +10,7 @@ include tests/unit/token.mk
 include tests/unit/fcgi.mk
 include tests/unit/pushd.mk
 include tests/unit/admin.mk
+include tests/unit/delta.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/integration/local.mk

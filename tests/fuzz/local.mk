@@ -16,3 +16,4 @@ include tests/fuzz/conf.mk
 include tests/fuzz/token.mk
 include tests/fuzz/fcgi.mk
 include tests/fuzz/pushd.mk
+include tests/fuzz/delta.mk
