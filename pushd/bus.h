@@ -29,8 +29,10 @@ struct bus_item {
         BUS_UNSUBSCRIBE, /* the worker's last subscriber of the channel is gone */
         BUS_JOIN,
         BUS_LEAVE,
-        BUS_USER_ON,  /* the worker has its first connection of this user (info.user) */
-        BUS_USER_OFF, /* ... and lost its last one */
+        BUS_USER_ON,     /* the worker has its first connection of this user (info.user) */
+        BUS_USER_OFF,    /* ... and lost its last one */
+        BUS_ONLY_CLIENT, /* of all connections of this user (info.user) in the cluster, only
+                            info.client may stay */
         /* From control to a worker. */
         BUS_MESSAGE, /* struct msg: a publication, join or leave; the worker owns one reference */
         BUS_COMMAND, /* struct bus_command: subscribe, unsubscribe, disconnect, refresh for a user's

@@ -60,6 +60,13 @@ static void finish_stop(struct control *c)
     }
 }
 
+static void take_only_client(struct control *c, struct bus_item *item)
+{
+    struct bus_op *op = CONTAINER_OF(item, struct bus_op, item);
+    node_disconnect_others(&c->node, op->info.user, op->info.client);
+    bus_op_free(op);
+}
+
 static void take_stopped(struct control *c, struct bus_item *item)
 {
     bus_item_free(item);
@@ -81,6 +88,7 @@ static void (*const takers[])(struct control *c, struct bus_item *item) = {
     [BUS_LEAVE] = take_command,
     [BUS_USER_ON] = take_user_on,
     [BUS_USER_OFF] = take_user_off,
+    [BUS_ONLY_CLIENT] = take_only_client,
     [BUS_CHANNELS] = take_channels,
     [BUS_STOPPED] = take_stopped,
 };

@@ -6,6 +6,7 @@
 
 #include "common/base/clk.h"
 #include "common/base/mem.h"
+#include "common/protocol/perr.h"
 #include "pushd/control/control_private.h"
 
 #define PING_S     3.
@@ -13,11 +14,16 @@
 
 /* ---- what we say ---- */
 
+static void encode(const struct node *n, struct control_command *command, struct buf *out)
+{
+    command->uid = span_str(n->uid);
+    schema_pb_encode(&control_command_schema, command, out);
+}
+
 static void publish(struct node *n, struct span name, struct control_command *command)
 {
     struct buf payload = {0};
-    command->uid = span_str(n->uid);
-    schema_pb_encode(&control_command_schema, command, &payload);
+    encode(n, command, &payload);
     control_publish(n->control, name, buf_span(&payload));
     buf_free(&payload);
 }
@@ -109,6 +115,22 @@ static void pass_on(struct node *n, struct span payload)
         }
         bus_post_worker(bus, i, &b->item);
     }
+}
+
+void node_disconnect_others(struct node *n, struct span user, struct span client)
+{
+    struct control_disconnect d = {
+        .user = user,
+        .whitelist = {&client, 1},
+        .code = PERR_CLOSE_CONNECTION_LIMIT,
+        .reason = span_str(perr_row(PERR_CLOSE_CONNECTION_LIMIT)->text),
+    };
+    struct control_command command = {.disconnect = &d};
+    struct buf payload = {0};
+    encode(n, &command, &payload);
+    control_publish(n->control, buf_span(&n->control_name), buf_span(&payload));
+    pass_on(n, buf_span(&payload));
+    buf_free(&payload);
 }
 
 /* The first member that is set counts, in this order. */

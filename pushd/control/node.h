@@ -31,3 +31,7 @@ void node_close(struct node *n);
 /* The commands' connection came up: the cluster hears of us at once. */
 void node_say_hello(struct node *n);
 void node_say_goodbye(struct node *n);
+
+/* client.subscribe_to_user_personal_channel.single_connection: every connection of the user but
+ * `client` is closed, here and on the other nodes. */
+void node_disconnect_others(struct node *n, struct span user, struct span client);

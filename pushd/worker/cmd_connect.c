@@ -70,7 +70,24 @@ static struct perr_result check_expiry(struct identity *who, int64_t now_s)
     return CMD_OK;
 }
 
-/* ---- server-side subscriptions ---- */
+static void personal_channel(const struct conn *c, struct span user, struct buf *out)
+{
+    const struct conf *conf = c->w->conf;
+    const char *ns = conf->client.subscribe_to_user_personal_channel.personal_channel_namespace;
+    buf_addf(out, "%s%s%s", ns, *ns != '\0' ? conf->channel.namespace_boundary : "",
+             conf->channel.user_boundary);
+    buf_add_span(out, user);
+}
+
+/* Whether the user may have this connection only. */
+static bool is_single(const struct conn *c)
+{
+    const struct conf_client *o = &c->w->conf->client;
+    return o->subscribe_to_user_personal_channel.enabled &&
+           o->subscribe_to_user_personal_channel.single_connection && conn_user(c).n != 0;
+}
+
+/* ---- the outcome ---- */
 
 static void answer(struct conn *c, struct connecting *k)
 {
@@ -158,6 +175,44 @@ static void sub_established(struct conn *c, struct sub *s, void *ctx,
     }
 }
 
+/* ---- single_connection ---- */
+
+/* Redis said who is in the personal channel, as it was before this connection. */
+static void others_counted(struct bus_op *op)
+{
+    struct conn *c = op->context;
+    struct connecting *k = c->connecting;
+    if (op->error != 0) {
+        if (k->outcome.code == PERR_OK) {
+            k->outcome = (struct perr_result){PERR_CLOSE_INTERNAL, "redis.unavailable",
+                                              "Redis is not available"};
+        }
+    } else if (op->stats.num_clients != 0) {
+        struct bus_op *only = bus_op_new(BUS_ONLY_CLIENT, SPAN(""));
+        only->info.user = arena_dup(&only->arena, conn_user(c));
+        only->info.client = arena_dup(&only->arena, conn_id(c));
+        bus_post_control(c->w->shared->bus, c->w->index, &only->item);
+    }
+    if (--k->waiting == 0) {
+        complete(c, k);
+    }
+}
+
+/* Asked before the connection's own presence is on its way, and Redis answers in order: what is
+ * counted are others (client protocol 3.4). */
+static void count_others(struct conn *c, struct connecting *k)
+{
+    struct buf name = {0};
+    personal_channel(c, conn_user(c), &name);
+    struct bus_op *op = bus_op_new(BUS_PRESENCE_STATS, buf_span(&name));
+    op->opts = channel_opts(c->w->conf, buf_span(&name));
+    buf_free(&name);
+    k->waiting++;
+    conn_submit(c, op, others_counted, c);
+}
+
+/* ---- server-side subscriptions ---- */
+
 static struct subscribe_request *requested(const struct connect_request *r, struct span channel)
 {
     const struct kv_msg *items = r->subs.items;
@@ -237,10 +292,7 @@ static struct perr_result collect_subs(struct conn *c, const struct connect_requ
     out->from_token = out->n;
     if (o->subscribe_to_user_personal_channel.enabled && who->user.n != 0) {
         struct buf name = {0};
-        const char *ns = o->subscribe_to_user_personal_channel.personal_channel_namespace;
-        buf_addf(&name, "%s%s%s", ns, *ns != '\0' ? c->w->conf->channel.namespace_boundary : "",
-                 c->w->conf->channel.user_boundary);
-        buf_add_span(&name, who->user);
+        personal_channel(c, who->user, &name);
         struct token_sub personal = {.channel = arena_dup(a, buf_span(&name))};
         buf_free(&name);
         list_add(out, &personal);
@@ -323,6 +375,9 @@ struct perr_result cmd_connect(struct conn *c, uint32_t id, const void *request)
     k->subs.items = arena_alloc(&k->arena, subs.n * sizeof(struct kv_msg));
     c->connecting = k;
     k->waiting = 1; /* held until all have begun */
+    if (is_single(c)) {
+        count_others(c, k);
+    }
     for (size_t i = 0; i < subs.n && conn_is_open(c); i++) {
         begin_sub(c, k, r, &subs.items[i], i < subs.from_token);
     }

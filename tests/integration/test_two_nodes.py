@@ -62,3 +62,21 @@ def test_a_node_that_vanishes_is_forgotten(test):
     first.publish("test", 1)
     equal(client.publication()["data"], 1, "the other node still serves")
     check(first.pushd.running(), "the other node runs")
+
+
+def test_one_connection_per_user(test):
+    """single_connection: a new connection ends the user's others on every node, and nobody else's."""
+    config = {"client": {"subscribe_to_user_personal_channel": {"enabled": True, "single_connection": True}},
+              "channel": {"without_namespace": {"presence": True, "allow_user_limited_channels": True}}}
+    first = System(test, config)
+    second = System(test, config, front=None, node="second", redis_port=first.redis_port)
+    wait_for(lambda: len(first.result("info")["nodes"]) == 2, "both nodes are known", 5)
+    other = second.client("b")
+    clients = [first.client("a")]
+    for system in (second, first, first, second):
+        clients.append(system.client("a"))
+        equal(clients[-2].expect_close(), (3504, "connection limit"), "the end of the connection before")
+    clients[-1].subscribe("test")
+    wait_for(lambda: first.result("presence_stats", {"channel": "#a"})["num_clients"] == 1, "one connection of a is left")
+    other.subscribe("test")
+    check(other.silent(), "another user's connection stays")
