@@ -2,7 +2,7 @@
 # Integration tests and lint: run by tests/run.sh, here only to be part of a release.
 EXTRA_DIST += tests/run.sh \
 	tests/lint/check.py tests/lint/run.sh \
-	tests/compat/README.md tests/compat/launch tests/compat/sdk.js tests/compat/test_sdk.py \
+	tests/compat/README.md tests/compat/differences tests/compat/launch tests/compat/sdk.js tests/compat/test_sdk.py \
 	tests/compat/libraries.py tests/compat/cent_call.js tests/compat/test_server_libraries.py \
 	tests/compat/sdk_python.py tests/compat/sdk_go/go.mod tests/compat/sdk_go/go.sum \
 	tests/compat/sdk_go/main.go tests/compat/test_client_libraries.py \
