@@ -30,6 +30,7 @@ struct channel {
     int64_t idle_ms;
     struct list waiters; /* of struct waiter */
     uint32_t users;      /* workers in the set */
+    uint32_t id;         /* stands for the name in compact pushes, unique in this node, not 0 */
     uint32_t name_len;
     uint64_t workers[]; /* a set; the name follows */
 };
@@ -70,6 +71,7 @@ static struct channel *add(struct broker *b, struct span name, uint64_t hash)
         memcpy(text, name.p, name.n);
     }
     c->name_len = (uint32_t)name.n;
+    c->id = ++b->last_id != 0 ? b->last_id : ++b->last_id;
     c->state = CHANNEL_WANTED;
     list_init(&c->queue);
     list_init(&c->idle);
@@ -189,6 +191,7 @@ void broker_subscribe(struct broker *b, struct bus_op *op)
      * others. */
     if (c != NULL && (c->state == CHANNEL_ON || (!is_up && c->users != 0))) {
         set_worker(b, c, op->worker);
+        op->channel_id = c->id;
         answer(b, op, 0);
         return;
     }
@@ -336,6 +339,7 @@ static void on_subscribed(void *owner, struct span name)
     {
         struct waiter *w = LIST_ENTRY(e, struct waiter, of_channel);
         set_worker(b, c, w->op->worker);
+        w->op->channel_id = c->id;
         finish_waiter(b, w, 0);
     }
     note_idle(b, c);
@@ -435,6 +439,7 @@ static void on_message(void *owner, struct span name, struct span payload)
         tell_malformed(b, c->node.key);
         return;
     }
+    m->channel_id = c->id;
     metrics_add(b->o.metrics, METRIC_MESSAGES_RECEIVED, types[parsed.kind], 1);
     post(b, c, m);
     msg_unref(m);

@@ -29,6 +29,7 @@ struct broker {
     struct list waiters; /* of struct waiter, oldest first */
     struct list idle;    /* channels without a worker, longest idle first */
     uint32_t used;       /* channels with at least one worker */
+    uint32_t last_id;    /* number of the newest channel */
     struct log_limit malformed;
     ev_timer deadline;
     ev_timer sweep;

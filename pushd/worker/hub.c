@@ -58,6 +58,7 @@ static void joined(struct bus_op *op)
     c->joining = NULL;
     if (op->error == 0) {
         c->state = CHAN_READY;
+        c->id = op->channel_id;
     }
     c->busy++;
     for (uint32_t i = c->sub_count; i-- > 0;) {

@@ -19,6 +19,7 @@ enum chan_state {
 struct chan {
     struct htab_node node; /* key: the name, behind this struct */
     enum chan_state state;
+    uint32_t id;       /* the node's number of it, for compact pushes; 0 while JOINING */
     uint32_t epoch_id; /* counts changes of the epoch, so that subscriptions compare numbers */
     char *epoch;       /* NULL: not known */
     size_t epoch_len;

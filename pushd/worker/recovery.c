@@ -5,8 +5,6 @@
 #include "common/format/fossil.h"
 #include "common/format/jwrite.h"
 
-#define FLAG_REJECT_UNRECOVERABLE 2
-
 void recovery_init(struct recovery *r, const struct chan_opts *o,
                    const struct subscribe_request *wish, const struct tags_filter *filter,
                    struct arena *a)
@@ -14,7 +12,7 @@ void recovery_init(struct recovery *r, const struct chan_opts *o,
     *r = (struct recovery){
         .is_cache = o->force_recovery_mode == RECOVERY_CACHE,
         .is_wanted = wish->recover,
-        .rejects_unrecoverable = (wish->flag & FLAG_REJECT_UNRECOVERABLE) != 0,
+        .rejects_unrecoverable = (wish->flag & SUBSCRIBE_REJECT_UNRECOVERED) != 0,
         .offset = wish->offset,
         .epoch = arena_dup(a, wish->epoch),
         .filter = filter,

@@ -36,6 +36,7 @@ struct sub {
     bool has_delta : 1;
     bool has_base : 1;    /* the client has the publication before the next one */
     bool is_checking : 1; /* a position check is under way */
+    bool is_compact : 1;  /* pushes name the channel by chan->id */
 };
 
 /* Called once when the subscription is established or failed; on failure the subscription is gone
@@ -100,7 +101,7 @@ struct dispatch {
     struct arena *arena; /* for the tags */
     struct vec tags;
     bool has_tags;
-    struct delivery *frames[ENC_COUNT][VARIANT_COUNT];
+    struct delivery *frames[MSG_FORMS];
 };
 
 /* Position check, filter, then the connection's queue. */

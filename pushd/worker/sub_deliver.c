@@ -62,10 +62,10 @@ static enum msg_variant choose_variant(struct sub *s, const struct msg *m)
 static struct delivery *frame_for(struct sub *s, struct dispatch *d)
 {
     struct conn *c = s->conn;
-    enum msg_variant v = choose_variant(s, d->msg);
-    struct delivery **slot = &d->frames[c->enc][v];
+    struct msg_form form = {c->enc, choose_variant(s, d->msg), s->is_compact};
+    struct delivery **slot = &d->frames[msg_form_index(form)];
     if (*slot == NULL) {
-        const struct msg_frame *frame = msg_frame_get(d->msg, c->enc, v);
+        const struct msg_frame *frame = msg_frame_get(d->msg, form);
         if (frame == NULL) {
             return NULL;
         }
@@ -109,10 +109,9 @@ void sub_deliver(struct sub *s, struct dispatch *d)
 
 void dispatch_fini(struct dispatch *d, struct delivery_pool *pool)
 {
-    for (size_t i = 0; i < ENC_COUNT * VARIANT_COUNT; i++) {
-        struct delivery *frame = d->frames[i / VARIANT_COUNT][i % VARIANT_COUNT];
-        if (frame != NULL) {
-            delivery_unref(pool, frame);
+    for (size_t i = 0; i < MSG_FORMS; i++) {
+        if (d->frames[i] != NULL) {
+            delivery_unref(pool, d->frames[i]);
         }
     }
 }

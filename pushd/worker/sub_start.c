@@ -79,6 +79,8 @@ static void choose_options(struct sub *s, const struct sub_params *p,
                          (wish->join_leave && s->emits_join_leave && o->presence &&
                           channel_permits(conf, o, RIGHT_PRESENCE, &who));
     s->has_delta = wish->delta.n != 0 && allows_delta(o);
+    s->is_compact = !s->is_server_side && o->allow_channel_compaction &&
+                    (wish->flag & SUBSCRIBE_COMPACTION) != 0;
 }
 
 static void keep_info(struct sub *s, struct span info)
@@ -104,6 +106,7 @@ static void finish(struct sub *s)
     st->result.positioned = s->is_positioned;
     st->result.recoverable = s->is_recoverable;
     st->result.delta = s->has_delta;
+    st->result.id = s->is_compact ? s->chan->id : 0;
     metrics_add(c->w->metrics, METRIC_ACTIONS, METRIC_ACTION_ADD_SUBSCRIPTION, 1);
     metrics_add(c->w->metrics, METRIC_SUBSCRIPTIONS_ACCEPTED, 0, 1);
     log_info(LOG_CLIENT, "subscribe", LOG_TEXT("channel", chan_name(s->chan)),
