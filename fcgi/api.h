@@ -7,7 +7,7 @@
 #include "common/policy/token.h"
 #include "common/protocol/api.h"
 #include "common/protocol/perr.h"
-#include "fcgi/redis_sync.h"
+#include "fcgi/redis_shards.h"
 #include "fcgi/request.h"
 #include "fcgi/response.h"
 
@@ -34,7 +34,7 @@ struct route {
 struct api {
     const struct conf *conf;
     struct engine engine;
-    struct rsync_target *target;
+    struct rsync_shards *shards;
     struct registry *registry;
     struct token_verifier *session_verifier; /* NULL unless sessions are JWT cookies */
     char uid[RND_UUID_LEN + 1];              /* of this process, as sender of control commands */
@@ -46,17 +46,18 @@ struct api_publication_item {
     struct engine_publish_result result;
     struct perr_result error;
     bool is_done;
+    uint32_t shard;
     struct arena *arena; /* for the result's epoch */
 };
 
 /* What one request is worked on with; used again for the next one. */
 struct api_ctx {
     const struct api *api;
-    struct rsync *redis; /* of the thread that works on it, borrowed; NULL until one executes it */
-    struct arena arena;  /* of one request */
-    struct buf command;  /* bytes for Redis */
-    struct buf control;  /* a control command being encoded */
-    bool is_unencodable; /* a payload that is not JSON stands in the way of a JSON answer */
+    struct rsync_pool *redis; /* of the thread that works on it, borrowed; NULL until one does */
+    struct arena arena;       /* of one request */
+    struct buf command;       /* bytes for Redis */
+    struct buf control;       /* a control command being encoded */
+    bool is_unencodable;      /* a payload that is not JSON stands in the way of a JSON answer */
     struct api_publish publish; /* see api_publish_begin */
     struct api_publication_item publication;
     struct log_limit refusal_limit;
@@ -105,7 +106,7 @@ enum api_step {
 };
 enum api_step api_publish_begin(struct api_ctx *c, const struct request *r,
                                 const struct route *route, struct response *out);
-/* Second: publishes what `n` contexts have prepared, over the connection of the first. */
+/* Second: publishes what `n` contexts have prepared, over the connections of the first. */
 void api_publish_group(struct api_ctx *const *contexts, size_t n);
 /* Third. */
 void api_publish_end(struct api_ctx *c, const struct request *r, struct response *out);
@@ -126,18 +127,23 @@ struct perr_result api__channel(const struct api_ctx *c, struct span channel,
 /* {"code":..,"message":".."} */
 void api__write_error(const struct perr_result *e, struct buf *out);
 
-/* One engine command: build is called with use_eval when Redis does not know the script. read takes
+/* One engine command, to the shard of its channel: build is called with use_eval when Redis does not know the script. read takes
  * the reply. Returns what read returned, or the failure of the connection. */
 typedef void (*api_build_fn)(const struct engine *e, void *request, bool use_eval, struct buf *out);
 typedef int (*api_read_fn)(struct api_ctx *c, const struct redisReply *reply, void *request,
                            struct err *e);
-int api__engine(struct api_ctx *c, api_build_fn build, api_read_fn read, void *request);
+int api__engine(struct api_ctx *c, uint32_t shard, api_build_fn build, api_read_fn read,
+                void *request);
+static inline uint32_t api__shard_of(const struct api_ctx *c, struct span channel)
+{
+    return rsync_shards_of(c->api->shards, channel);
+}
 /* Error 100 for a failed api__engine, 112 for an unrecoverable position. */
 struct perr_result api__engine_error(int rc);
 /* Logs "redis error: TEXT", not too often. */
 void api__log_redis(struct api_ctx *c, const char *text);
 
-/* Publishes a control command of ours. */
+/* Publishes a control command of ours by way of any shard that is there. */
 struct perr_result api__control(struct api_ctx *c, struct control_command *command);
 
 /* A payload given plainly or in base64; the latter wins when it is not empty. */

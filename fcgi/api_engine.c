@@ -27,13 +27,14 @@ static void on_reply(const struct redisReply *reply, size_t index, void *arg)
     }
 }
 
-int api__engine(struct api_ctx *c, api_build_fn build, api_read_fn read, void *request)
+int api__engine(struct api_ctx *c, uint32_t shard, api_build_fn build, api_read_fn read,
+                void *request)
 {
     struct engine_call call = {.c = c, .read = read, .request = request};
     for (int attempt = 0; attempt < 2; attempt++) {
         buf_clear(&c->command);
         build(&c->api->engine, request, attempt != 0, &c->command);
-        int rc = rsync_run(c->redis, buf_span(&c->command), 1, on_reply, &call, NULL);
+        int rc = rsync_run(c->redis->conns[shard], buf_span(&c->command), 1, on_reply, &call, NULL);
         if (rc != 0) {
             return rc;
         }
@@ -107,12 +108,30 @@ static void build_control(const struct engine *e, void *request, bool use_eval, 
     buf_free(&name);
 }
 
+/* A shard that is known to be down is left out as long as there is another one. What may have run
+ * is not sent again. */
+static int publish_anywhere(struct api_ctx *c, struct span payload)
+{
+    struct rsync_shards *s = c->api->shards;
+    uint32_t first = rsync_shards_next(s);
+    uint32_t down = 0;
+    int rc = ERR_UNAVAILABLE;
+    for (uint32_t i = 0; i < s->n && rc == ERR_UNAVAILABLE; i++) {
+        uint32_t shard = (first + i) % s->n;
+        if (rsync_target_is_down(&s->targets[shard])) {
+            down++;
+        } else {
+            rc = api__engine(c, shard, build_control, read_ok, &payload);
+        }
+    }
+    return down == s->n ? api__engine(c, first, build_control, read_ok, &payload) : rc;
+}
+
 struct perr_result api__control(struct api_ctx *c, struct control_command *command)
 {
     command->uid = span_str(c->api->uid);
     buf_clear(&c->control);
     schema_pb_encode(&control_command_schema, command, &c->control);
-    struct span payload = buf_span(&c->control);
-    int rc = api__engine(c, build_control, read_ok, &payload);
+    int rc = publish_anywhere(c, buf_span(&c->control));
     return rc == 0 ? api__ok() : api__engine_error(rc);
 }

@@ -14,9 +14,11 @@
 /* How many requests are looked at together. */
 #define GROUP_MAX 16
 
+/* What goes to one shard. */
 struct pipeline {
     struct api_ctx *c;
     struct api_publication_item *items;
+    uint32_t shard;
     size_t at; /* the item whose reply comes next */
     size_t end;
     size_t noscript_count;
@@ -47,6 +49,7 @@ struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publ
         return api__error(PERR_BAD_REQUEST, "data.format",
                           "data does not follow publication_data_format");
     }
+    item->shard = api__shard_of(c, p->channel);
     bool has_history = !p->skip_history && channel_has_history(o);
     item->request = (struct engine_publish){
         .channel = p->channel,
@@ -64,18 +67,18 @@ struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publ
     return api__ok();
 }
 
-static void skip_done(struct pipeline *p)
+static bool is_waiting(const struct pipeline *p, const struct api_publication_item *item)
 {
-    while (p->at < p->end && p->items[p->at].is_done) {
-        p->at++;
-    }
+    return item->shard == p->shard && !item->is_done;
 }
 
 static void on_reply(const struct redisReply *reply, size_t index, void *arg)
 {
     struct pipeline *p = arg;
     (void)index;
-    skip_done(p);
+    while (!is_waiting(p, &p->items[p->at])) { /* there is one: this is its reply */
+        p->at++;
+    }
     struct api_publication_item *item = &p->items[p->at++];
     if (engine_is_noscript(reply)) {
         item->request.use_eval = true;
@@ -97,38 +100,69 @@ static void on_reply(const struct redisReply *reply, size_t index, void *arg)
              LOG_NUM("offset", item->result.position.offset));
 }
 
+static void fail_rest(struct pipeline *p, int rc)
+{
+    for (size_t i = p->at; i < p->end; i++) {
+        if (is_waiting(p, &p->items[i])) {
+            p->items[i].error = api__engine_error(rc);
+            p->items[i].is_done = true;
+        }
+    }
+}
+
+/* Runs what stands in the batches of all shards; `p` has room for a pipeline each. Returns how many
+ * scripts were not known. */
+static size_t run_batches(struct pipeline *p, const struct pipeline *common)
+{
+    struct rsync_pool *pool = common->c->redis;
+    size_t noscript = 0;
+    for (uint32_t i = 0; i < pool->shards->n; i++) {
+        p[i] = *common;
+        p[i].shard = i;
+        pool->batches[i].fn = on_reply;
+        pool->batches[i].arg = &p[i];
+    }
+    rsync_pool_run(pool);
+    for (uint32_t i = 0; i < pool->shards->n; i++) {
+        if (pool->batches[i].rc != 0) {
+            fail_rest(&p[i], pool->batches[i].rc);
+        }
+        noscript += p[i].noscript_count;
+    }
+    return noscript;
+}
+
 /* Sends the items [from, ..) that are not done, as many as fit; returns where it stopped. */
 static size_t run_some(struct api_ctx *c, struct api_publication_item *items, size_t from, size_t n,
-                       size_t *noscript)
+                       struct pipeline *pipelines, size_t *noscript)
 {
-    size_t count = 0;
+    size_t bytes = 0;
     size_t i = from;
-    buf_clear(&c->command);
-    for (; i < n && c->command.n < PIPELINE_BYTES; i++) {
+    for (; i < n && bytes < PIPELINE_BYTES; i++) {
+        struct rsync_batch *batch = &c->redis->batches[items[i].shard];
         if (!items[i].is_done) {
-            engine_publish_build(&c->api->engine, &items[i].request, &c->command);
-            count++;
+            size_t before = batch->commands.n;
+            engine_publish_build(&c->api->engine, &items[i].request, &batch->commands);
+            bytes += batch->commands.n - before;
+            batch->count++;
         }
     }
-    struct pipeline p = {.c = c, .items = items, .at = from, .end = i};
-    int rc = count != 0 ? rsync_run(c->redis, buf_span(&c->command), count, on_reply, &p, NULL) : 0;
-    for (size_t k = p.at; rc != 0 && k < i; k++) {
-        if (!items[k].is_done) {
-            items[k].error = api__engine_error(rc);
-            items[k].is_done = true;
-        }
-    }
-    *noscript += p.noscript_count;
+    *noscript += run_batches(
+        pipelines, &(struct pipeline){.c = c, .items = items, .at = from, .end = i});
     return i;
 }
 
 void api__publish_run(struct api_ctx *c, struct api_publication_item *items, size_t n)
 {
+    struct pipeline one;
+    uint32_t shards = c->api->shards->n;
+    struct pipeline *pipelines =
+        shards == 1 ? &one : arena_alloc(&c->arena, shards * sizeof(*pipelines));
     for (int attempt = 0; attempt < 2; attempt++) {
         size_t noscript = 0;
         size_t at = 0;
         while (at < n) {
-            at = run_some(c, items, at, n, &noscript);
+            at = run_some(c, items, at, n, pipelines, &noscript);
         }
         if (noscript == 0) {
             return;

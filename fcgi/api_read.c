@@ -75,7 +75,7 @@ struct perr_result api__presence(struct api_ctx *c, const void *request, struct 
     if (rc.code != 0) {
         return rc;
     }
-    int failed = api__engine(c, build_presence, read_presence, &p);
+    int failed = api__engine(c, api__shard_of(c, p.request.channel), build_presence, read_presence, &p);
     if (failed != 0) {
         return api__engine_error(failed);
     }
@@ -112,7 +112,7 @@ struct perr_result api__presence_stats(struct api_ctx *c, const void *request, s
     if (rc.code != 0) {
         return rc;
     }
-    int failed = api__engine(c, build_stats, read_stats, &p);
+    int failed = api__engine(c, api__shard_of(c, p.request.channel), build_stats, read_stats, &p);
     if (failed != 0) {
         return api__engine_error(failed);
     }
@@ -196,7 +196,7 @@ struct perr_result api__history(struct api_ctx *c, const void *request, struct b
         h.request.since =
             (struct engine_position){.offset = r->since->offset, .epoch = r->since->epoch};
     }
-    int failed = api__engine(c, build_history, read_history, &h);
+    int failed = api__engine(c, api__shard_of(c, r->channel), build_history, read_history, &h);
     if (failed != 0) {
         return api__engine_error(failed);
     }
@@ -226,7 +226,7 @@ struct perr_result api__history_remove(struct api_ctx *c, const void *request, s
         return rc;
     }
     struct span channel = r->channel;
-    int failed = api__engine(c, build_remove, read_ok, &channel);
+    int failed = api__engine(c, api__shard_of(c, channel), build_remove, read_ok, &channel);
     if (failed != 0) {
         return api__engine_error(failed);
     }

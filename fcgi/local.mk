@@ -10,6 +10,7 @@ fcgi_libpushapi_a_SOURCES = \
 	fcgi/query.c fcgi/query.h \
 	fcgi/records.c fcgi/records.h \
 	fcgi/redis_sync.c fcgi/redis_sync.h fcgi/redis_target.c \
+	fcgi/redis_shards.c fcgi/redis_shards.h \
 	fcgi/registry.c fcgi/registry.h fcgi/registry_own.h fcgi/registry_thread.c \
 	fcgi/request.c fcgi/request.h \
 	fcgi/response.c fcgi/response.h \

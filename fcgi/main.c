@@ -50,12 +50,10 @@ static const char usage[] =
 
 struct program {
     struct conf *conf;
-    struct redis_url url;
     struct listener listener;
-    struct rsync_target target;
+    struct rsync_shards shards;
     struct api api;
     struct server *server;
-    bool has_target;
 };
 
 static const char *hiredis_version(void)
@@ -145,28 +143,16 @@ static int load(struct program *p, const char *config, struct err *e)
     if (p->conf == NULL) {
         return e->code;
     }
-    const struct conf_redis *redis = &p->conf->engine.redis;
     int rc = log_open(p->conf->log.level, p->conf->log.file, e);
-    if (rc == 0) {
-        rc = redis_url_parse(redis->address.items[0], redis, &p->url, e);
-    }
-    if (rc == 0 && redis->address.n > 1) {
-        log_warn(LOG_REDIS,
-                 "engine.redis.address has several addresses, the first one is used for everything",
-                 LOG_STR("address", p->url.display), LOG_NUM("addresses", redis->address.n));
-    }
-    return rc;
+    return rc == 0 ? rsync_shards_init(&p->shards, p->conf, e) : rc;
 }
 
 static int make_api(struct program *p, struct err *e)
 {
     const struct conf *c = p->conf;
     struct api *api = &p->api;
-    rsync_target_init(&p->target, &p->url, c->pushd.redis_timeout_ms);
-    p->target.client_name = c->engine.redis.client_name;
-    p->has_target = true;
     api->conf = c;
-    api->target = &p->target;
+    api->shards = &p->shards;
     engine_init(&api->engine, c);
     rnd_uuid(api->uid);
     if (*c->pushd.token.session.jwt_hmac_secret_key != '\0') {
@@ -189,7 +175,7 @@ static int make_api(struct program *p, struct err *e)
             return e->code;
         }
     }
-    struct registry_opts opts = {.target = &p->target, .engine = &api->engine, .uid = api->uid};
+    struct registry_opts opts = {.shards = &p->shards, .engine = &api->engine, .uid = api->uid};
     api->registry = registry_new(&opts);
     return registry_start(api->registry, e);
 }
@@ -258,10 +244,7 @@ static void stop(struct program *p)
     registry_free(p->api.registry);
     token_verifier_free(p->api.session_verifier);
     listener_close(&p->listener);
-    if (p->has_target) {
-        rsync_target_fini(&p->target);
-    }
-    redis_url_fini(&p->url);
+    rsync_shards_fini(&p->shards);
     conf_free(p->conf);
 }
 

@@ -29,7 +29,9 @@ struct rsync {
     int fd;
     redisReader *reader;
     int64_t used_at_ms;
-    int64_t sent_at_ms; /* a run waits for its first answer since then; else 0 */
+    int64_t begun_at_ms; /* the run that was begun */
+    int64_t deadline_ms; /* of it */
+    int64_t sent_at_ms;  /* a run waits for its first answer since then; else 0 */
     char input[READ_BYTES];
 };
 
@@ -363,21 +365,46 @@ static int deliver(struct rsync *r, struct span commands, int64_t now_ms, int64_
     return rc == 0 ? send_all(r, commands, deadline_ms, &sent, e) : rc;
 }
 
-int rsync_run(struct rsync *r, struct span commands, size_t count, rsync_reply_fn fn, void *arg,
-              struct err *e)
+static int failed(struct rsync *r, int rc, const struct err *own, struct err *e)
+{
+    rsync_close(r);
+    rsync_target_trip(r->target, clk_mono_ms() - r->begun_at_ms, RSYNC_TRIP_MS, own->text);
+    return err_set(e, rc == ERR_DENIED ? ERR_UNAVAILABLE : rc, "%s", own->text);
+}
+
+int rsync_begin(struct rsync *r, struct span commands, int64_t now_ms, int64_t by_ms, struct err *e)
+{
+    struct err own = {0};
+    if (!rsync_target_may_try(r->target, now_ms)) {
+        return err_set(e, ERR_UNAVAILABLE, "Redis is not reachable");
+    }
+    r->begun_at_ms = now_ms;
+    r->deadline_ms = rsync_target_deadline(r->target, now_ms);
+    int rc = deliver(r, commands, now_ms, by_ms < r->deadline_ms ? by_ms : r->deadline_ms, &own);
+    if (UNLIKELY(rc != 0)) {
+        return failed(r, rc, &own, e);
+    }
+    r->sent_at_ms = now_ms;
+    return 0;
+}
+
+int64_t rsync_note_silence(struct rsync *r, int64_t now_ms)
+{
+    if (r->sent_at_ms != 0 && now_ms - r->sent_at_ms >= RSYNC_SUSPECT_MS) {
+        rsync_target_suspect(r->target, r->sent_at_ms);
+        r->sent_at_ms = 0;
+    }
+    return r->deadline_ms - now_ms;
+}
+
+int rsync_end(struct rsync *r, size_t count, rsync_reply_fn fn, void *arg, struct err *e)
 {
     struct rsync_target *t = r->target;
     struct err own = {0};
-    int64_t now = clk_mono_ms();
-    if (!rsync_target_may_try(t, now)) {
-        return err_set(e, ERR_UNAVAILABLE, "Redis is not reachable");
-    }
-    int64_t deadline = rsync_target_deadline(t, now);
-    int rc = deliver(r, commands, now, deadline, &own);
-    r->sent_at_ms = now;
+    int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         redisReply *reply = NULL;
-        rc = next_reply(r, deadline, &reply, &own);
+        rc = next_reply(r, r->deadline_ms, &reply, &own);
         if (rc == 0) {
             fn(reply, i, arg);
             rsync_reply_free(reply);
@@ -385,13 +412,19 @@ int rsync_run(struct rsync *r, struct span commands, size_t count, rsync_reply_f
     }
     r->sent_at_ms = 0;
     if (UNLIKELY(rc != 0)) {
-        rsync_close(r);
-        rsync_target_trip(t, clk_mono_ms() - now, RSYNC_TRIP_MS, own.text);
-        return err_set(e, rc == ERR_DENIED ? ERR_UNAVAILABLE : rc, "%s", own.text);
+        return failed(r, rc, &own, e);
     }
+    int64_t now = r->begun_at_ms;
     r->used_at_ms = now;
     if (UNLIKELY(rsync_target_is_down(t) || rsync_target_deadline(t, now) != now + t->timeout_ms)) {
         rsync_target_reset(t);
     }
     return 0;
+}
+
+int rsync_run(struct rsync *r, struct span commands, size_t count, rsync_reply_fn fn, void *arg,
+              struct err *e)
+{
+    int rc = rsync_begin(r, commands, clk_mono_ms(), INT64_MAX, e);
+    return rc == 0 ? rsync_end(r, count, fn, arg, e) : rc;
 }

@@ -98,6 +98,17 @@ const struct redisReply *rsync_reply_item(const struct redisReply *reply, size_t
 int rsync_run(struct rsync *r, struct span commands, size_t count, rsync_reply_fn fn, void *arg,
               struct err *e);
 
+/* ---- a run in two steps, so that several connections can be awaited at the same time ---- */
+
+/* Connects if need be and sends; now_ms is when the whole began, and it has to be out by by_ms.
+ * Fails as rsync_run does; when it does not, rsync_end has to follow. */
+int rsync_begin(struct rsync *r, struct span commands, int64_t now_ms, int64_t by_ms,
+                struct err *e);
+/* Nothing has come so far: suspects Redis when that takes long. Returns how many milliseconds are
+ * left, 0 or less when rsync_end would wait no more. */
+int64_t rsync_note_silence(struct rsync *r, int64_t now_ms);
+int rsync_end(struct rsync *r, size_t count, rsync_reply_fn fn, void *arg, struct err *e);
+
 /* ---- pieces, for a subscriber ---- */
 
 /* Opens the connection, with AUTH, SELECT and PING, until deadline_ms (of clk_mono_ms).

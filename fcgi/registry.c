@@ -109,7 +109,7 @@ static void expire_nodes(struct registry *r, int64_t now)
 {
     struct registry_node **at = &r->nodes;
     while (*at != NULL) {
-        if (r->is_up && now - (*at)->seen_ms > NODE_TTL_MS) {
+        if (r->up_count != 0 && now - (*at)->seen_ms > NODE_TTL_MS) {
             drop_node(r, at, "silent");
         } else {
             at = &(*at)->next;
@@ -226,7 +226,7 @@ static bool all_answered(const struct registry *r, const struct survey *s)
 int registry_survey_begin(struct registry *r, struct survey *s)
 {
     registry__lock(r);
-    int rc = r->is_up ? 0 : ERR_UNAVAILABLE;
+    int rc = r->up_count != 0 ? 0 : ERR_UNAVAILABLE;
     if (rc == 0) {
         *s = (struct survey){.id = ++r->survey_id, .next = r->surveys};
         r->surveys = s;
@@ -242,7 +242,7 @@ int registry_survey_collect(struct registry *r, struct survey *s, int64_t deadli
     registry__lock(r);
     for (;;) {
         int64_t now = clk_mono_ms();
-        if (!r->is_up) {
+        if (r->up_count == 0) {
             rc = ERR_UNAVAILABLE;
             break;
         }
@@ -305,19 +305,35 @@ void registry_handle(struct registry *r, struct span message)
     registry__unlock(r);
 }
 
-void registry_set_up(struct registry *r, bool is_up)
+static bool had_first(const struct registry *r)
 {
+    for (uint32_t i = 0; i < r->shards; i++) {
+        if (!r->listeners[i].had_first) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void registry_set_up(struct registry *r, uint32_t shard, bool is_up)
+{
+    struct registry_listener *l = &r->listeners[shard];
     int64_t now = clk_mono_ms();
     registry__lock(r);
-    if (is_up && !r->is_up) {
-        r->settled_at_ms = now + SETTLE_MS;
-        /* We were deaf meanwhile: whoever is alive gets the time for a ping. */
+    if (is_up != l->is_up) {
+        r->up_count += is_up ? 1 : UINT32_MAX;
+        /* We were or are deaf to what comes this way: whoever is alive gets the time for a ping. */
         for (struct registry_node *n = r->nodes; n != NULL; n = n->next) {
             n->seen_ms = now;
         }
     }
-    r->is_up = is_up;
-    r->had_first = true;
+    l->had_first = true;
+    if (!had_first(r)) {
+        r->settled_at_ms = INT64_MAX;
+    } else if ((is_up && !l->is_up) || r->settled_at_ms == INT64_MAX) {
+        r->settled_at_ms = now + SETTLE_MS;
+    }
+    l->is_up = is_up;
     pthread_cond_broadcast(&r->news);
     registry__unlock(r);
 }
@@ -325,23 +341,28 @@ void registry_set_up(struct registry *r, bool is_up)
 bool registry_is_up(struct registry *r)
 {
     registry__lock(r);
-    bool is_up = r->is_up;
+    bool is_up = r->up_count != 0;
     registry__unlock(r);
     return is_up;
 }
 
-void registry__tick(struct registry *r)
+void registry__tick(struct registry_listener *l)
 {
     int64_t now = clk_mono_ms();
-    atomic_store_explicit(&r->heartbeat_ms, now, memory_order_relaxed);
-    registry__lock(r);
-    expire_nodes(r, now);
-    registry__unlock(r);
+    atomic_store_explicit(&l->heartbeat_ms, now, memory_order_relaxed);
+    registry__lock(l->r);
+    expire_nodes(l->r, now);
+    registry__unlock(l->r);
 }
 
 int64_t registry_heartbeat_ms(struct registry *r)
 {
-    return atomic_load_explicit(&r->heartbeat_ms, memory_order_relaxed);
+    int64_t oldest = INT64_MAX;
+    for (uint32_t i = 0; i < r->shards; i++) {
+        int64_t at = atomic_load_explicit(&r->listeners[i].heartbeat_ms, memory_order_relaxed);
+        oldest = at < oldest ? at : oldest;
+    }
+    return oldest;
 }
 
 static bool all_have_figures(const struct registry *r)
@@ -386,7 +407,7 @@ int registry_nodes(struct registry *r, int64_t timeout_ms, struct arena *a, stru
     int64_t deadline = clk_mono_ms() + timeout_ms;
     int rc = ERR_UNAVAILABLE;
     registry__lock(r);
-    while (r->is_up) {
+    while (r->up_count != 0) {
         int64_t now = clk_mono_ms();
         bool is_complete = all_have_figures(r);
         if ((is_complete && now >= r->settled_at_ms) || now >= deadline) {
@@ -405,7 +426,7 @@ void registry_wait_first(struct registry *r, int64_t timeout_ms)
 {
     int64_t deadline = clk_mono_ms() + timeout_ms;
     registry__lock(r);
-    while (!r->had_first && wait_news(r, deadline)) {
+    while (!had_first(r) && wait_news(r, deadline)) {
     }
     registry__unlock(r);
 }
@@ -421,10 +442,14 @@ struct registry *registry_new(const struct registry_opts *opts)
     pthread_cond_init(&r->news, &attr);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&r->lock, NULL);
-    r->target = opts->target;
     r->engine = opts->engine;
     r->uid = opts->uid;
-    r->wake_fd = -1;
+    r->shards = opts->shards->n;
+    r->listeners = mem_zalloc(r->shards * sizeof(*r->listeners));
+    for (uint32_t i = 0; i < r->shards; i++) {
+        r->listeners[i] = (struct registry_listener){
+            .r = r, .target = &opts->shards->targets[i], .shard = i, .wake_fd = -1};
+    }
     rnd_bytes(&r->survey_id, sizeof(r->survey_id));
     r->survey_id >>=
         16; /* ids count up from here; answers to a former process of ours do not fit */
@@ -446,5 +471,6 @@ void registry_free(struct registry *r)
     arena_fini(&r->scratch);
     pthread_cond_destroy(&r->news);
     pthread_mutex_destroy(&r->lock);
+    free(r->listeners);
     free(r);
 }

@@ -21,12 +21,36 @@ struct registry_node {
     bool has_metrics;
 };
 
-struct registry {
+/* What listens at one shard. */
+struct registry_listener {
+    struct registry *r;
     struct rsync_target *target;
+    uint32_t shard;
+
+    bool is_up; /* behind the registry's lock, as the next one */
+    bool had_first;
+
+    /* The thread's own. */
+    struct rsync *subscriber;
+    struct rsync *publisher;
+    int64_t pinged_at_ms; /* 0: no answer is awaited */
+    int64_t heard_at_ms;
+    bool was_up;
+
+    pthread_t thread;
+    bool is_running;
+    int wake_fd;
+    _Atomic int64_t heartbeat_ms;
+};
+
+struct registry {
     const struct engine *engine;
     const char *uid;
+    struct registry_listener *listeners; /* one for each shard */
+    uint32_t shards;
+    _Atomic bool is_stopping;
 
-    pthread_mutex_t lock; /* of everything up to the next empty line */
+    pthread_mutex_t lock; /* of the rest */
     pthread_cond_t news;
     struct registry_node *nodes;
     size_t node_count;
@@ -34,19 +58,12 @@ struct registry {
     uint64_t survey_id;
     uint64_t hello_id;
     struct arena scratch;
-    int64_t settled_at_ms;
-    bool is_up;
-    bool had_first;
-
-    pthread_t thread;
-    bool is_running;
-    int wake_fd;
-    _Atomic bool is_stopping;
-    _Atomic int64_t heartbeat_ms;
+    int64_t settled_at_ms; /* when what is known counts as complete */
+    uint32_t up_count;     /* of listeners */
 };
 
 void registry__lock(struct registry *r);
 void registry__unlock(struct registry *r);
-/* Once a turn of the thread: drops silent nodes. */
-void registry__tick(struct registry *r);
+/* Once a turn of a thread: drops silent nodes. */
+void registry__tick(struct registry_listener *l);
 void registry__stop(struct registry *r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The background thread: subscribes to the control channels, and finds out first when Redis goes
- * and comes. */
+/* The background threads, one for each Redis: they subscribe to the control channels, and find out
+ * first when their Redis goes and comes. */
 #include "fcgi/registry_own.h"
 
 #include "common/base/clk.h"
@@ -19,16 +19,6 @@
 #define SILENCE_MS 1000
 #define HELLO_OP   "pushd_node"
 
-/* The thread's own. */
-struct listener {
-    struct registry *r;
-    struct rsync *subscriber;
-    struct rsync *publisher;
-    int64_t pinged_at_ms; /* 0: no answer is awaited */
-    int64_t heard_at_ms;
-    bool was_up;
-};
-
 static void add_command(struct buf *b, const char *name, const struct buf *args, size_t n)
 {
     buf_addf(b, "*%zu\r\n$%zu\r\n%s\r\n", n + 1, strlen(name), name);
@@ -39,7 +29,7 @@ static void add_command(struct buf *b, const char *name, const struct buf *args,
     }
 }
 
-static int subscribe(struct listener *l, int64_t deadline_ms, struct err *e)
+static int subscribe(struct registry_listener *l, int64_t deadline_ms, struct err *e)
 {
     struct registry *r = l->r;
     struct buf names[2] = {{0}, {0}};
@@ -73,7 +63,7 @@ static void on_published(const struct redisReply *reply, size_t index, void *arg
 }
 
 /* The survey that makes all nodes known at once. */
-static int say_hello(struct listener *l, struct err *e)
+static int say_hello(struct registry_listener *l, struct err *e)
 {
     struct registry *r = l->r;
     struct survey_request question = {.id = r->hello_id, .op = SPAN(HELLO_OP)};
@@ -92,9 +82,9 @@ static int say_hello(struct listener *l, struct err *e)
     return rc != 0 ? rc : e->code;
 }
 
-static int open_all(struct listener *l, struct err *e)
+static int open_all(struct registry_listener *l, struct err *e)
 {
-    struct rsync_target *t = l->r->target;
+    struct rsync_target *t = l->target;
     int rc = rsync_target_resolve(t, e);
     int64_t deadline = clk_mono_ms() + t->timeout_ms;
     if (rc == 0) {
@@ -114,30 +104,30 @@ static int open_all(struct listener *l, struct err *e)
 }
 
 /* Waits for the wake-up or until the time has passed. */
-static void pause_ms(struct registry *r, int ms)
+static void pause_ms(const struct registry_listener *l, int ms)
 {
-    struct pollfd p = {.fd = r->wake_fd, .events = POLLIN};
+    struct pollfd p = {.fd = l->wake_fd, .events = POLLIN};
     eventfd_t ignored;
     if (poll(&p, 1, ms) > 0) {
-        eventfd_read(r->wake_fd, &ignored);
+        eventfd_read(l->wake_fd, &ignored);
     }
 }
 
-static void on_down(struct listener *l, int64_t took_ms, const char *text)
+static void on_down(struct registry_listener *l, int64_t took_ms, const char *text)
 {
-    registry_set_up(l->r, false);
+    registry_set_up(l->r, l->shard, false);
     rsync_close(l->subscriber);
-    rsync_target_trip(l->r->target, took_ms, HOLD_MS, text);
+    rsync_target_trip(l->target, took_ms, HOLD_MS, text);
 }
 
-static bool come_up(struct listener *l)
+static bool come_up(struct registry_listener *l)
 {
     struct registry *r = l->r;
     struct err e = {0};
     int64_t started = clk_mono_ms();
     int rc = open_all(l, &e);
     if (rc != 0) {
-        if (!l->was_up && !rsync_target_is_down(r->target)) {
+        if (!l->was_up && !rsync_target_is_down(l->target)) {
             /* The reference ends with this line; we go on trying, but people and their runbooks
              * look for it. */
             char line[sizeof(e.text) + 32];
@@ -147,22 +137,22 @@ static bool come_up(struct listener *l)
         on_down(l, clk_mono_ms() - started, e.text);
         return false;
     }
-    log_info(LOG_REDIS, "redis connected", LOG_STR("address", r->target->url->display),
-             LOG_NUM("db", r->target->url->db), LOG_TEXT("prefix", r->engine->prefix));
+    log_info(LOG_REDIS, "redis connected", LOG_STR("address", l->target->url->display),
+             LOG_NUM("db", l->target->url->db), LOG_TEXT("prefix", r->engine->prefix));
     l->was_up = true;
     l->heard_at_ms = clk_mono_ms();
     l->pinged_at_ms = 0;
-    registry_set_up(r, true);
+    registry_set_up(r, l->shard, true);
     return true;
 }
 
-static void on_message(struct listener *l, const struct redisReply *reply)
+static void on_message(struct registry_listener *l, const struct redisReply *reply)
 {
     l->heard_at_ms = clk_mono_ms();
     l->pinged_at_ms = 0;
     if (rsync_target_is_down(
-            l->r->target)) { /* somebody else's connection failed, but Redis is well */
-        rsync_target_reset(l->r->target);
+            l->target)) { /* somebody else's connection failed, but Redis is well */
+        rsync_target_reset(l->target);
     }
     const struct redisReply *kind = rsync_reply_item(reply, 3, 0);
     struct span payload = rsync_reply_text(rsync_reply_item(reply, 3, 2));
@@ -171,7 +161,7 @@ static void on_message(struct listener *l, const struct redisReply *reply)
     }
 }
 
-static int read_all(struct listener *l, struct err *e)
+static int read_all(struct registry_listener *l, struct err *e)
 {
     for (;;) {
         struct redisReply *reply = NULL;
@@ -185,15 +175,15 @@ static int read_all(struct listener *l, struct err *e)
 }
 
 /* A Redis that has stopped without closing shows in a PING only. */
-static int probe(struct listener *l, bool is_urgent, struct err *e)
+static int probe(struct registry_listener *l, bool is_urgent, struct err *e)
 {
     int64_t now = clk_mono_ms();
-    int64_t timeout = l->r->target->timeout_ms;
+    int64_t timeout = l->target->timeout_ms;
     if (l->pinged_at_ms != 0) {
         return now - l->pinged_at_ms < timeout
                    ? 0
                    : err_set(e, ERR_TIMEOUT, "%s: no answer to PING within %lld ms",
-                             l->r->target->url->display, (long long)timeout);
+                             l->target->url->display, (long long)timeout);
     }
     if (!is_urgent && now - l->heard_at_ms < SILENCE_MS) {
         return 0;
@@ -202,11 +192,10 @@ static int probe(struct listener *l, bool is_urgent, struct err *e)
     return rsync_send(l->subscriber, SPAN("*1\r\n$4\r\nPING\r\n"), now + timeout, e);
 }
 
-static int turn(struct listener *l, struct err *e)
+static int turn(struct registry_listener *l, struct err *e)
 {
-    struct registry *r = l->r;
     struct pollfd p[2] = {{.fd = rsync_fd(l->subscriber), .events = POLLIN},
-                          {.fd = r->wake_fd, .events = POLLIN}};
+                          {.fd = l->wake_fd, .events = POLLIN}};
     int rc = 0;
     if (poll(p, 2, SILENCE_MS / 2) < 0 && errno != EINTR) {
         return err_set(e, ERR_IO, "poll: %s", strerror(errno));
@@ -214,64 +203,80 @@ static int turn(struct listener *l, struct err *e)
     bool is_woken = (p[1].revents & POLLIN) != 0;
     if (is_woken) {
         eventfd_t ignored;
-        eventfd_read(r->wake_fd, &ignored);
+        eventfd_read(l->wake_fd, &ignored);
     }
     if (p[0].revents != 0) {
         rc = read_all(l, e);
     }
-    registry__tick(r);
+    registry__tick(l);
     return rc != 0 ? rc : probe(l, is_woken, e);
 }
 
 static void *run(void *arg)
 {
-    struct registry *r = arg;
-    struct listener l = {
-        .r = r, .subscriber = rsync_new(r->target), .publisher = rsync_new(r->target)};
-    while (!atomic_load(&r->is_stopping)) {
-        registry__tick(r);
-        if (rsync_fd(l.subscriber) < 0 && !come_up(&l)) {
-            pause_ms(r, RETRY_MS);
+    struct registry_listener *l = arg;
+    l->subscriber = rsync_new(l->target);
+    l->publisher = rsync_new(l->target);
+    while (!atomic_load(&l->r->is_stopping)) {
+        registry__tick(l);
+        if (rsync_fd(l->subscriber) < 0 && !come_up(l)) {
+            pause_ms(l, RETRY_MS);
             continue;
         }
         struct err e = {0};
-        int rc = turn(&l, &e);
+        int rc = turn(l, &e);
         if (rc != 0) {
-            on_down(&l, rc == ERR_TIMEOUT ? r->target->timeout_ms : 0, e.text);
+            on_down(l, rc == ERR_TIMEOUT ? l->target->timeout_ms : 0, e.text);
         }
     }
-    rsync_free(l.subscriber);
-    rsync_free(l.publisher);
+    rsync_free(l->subscriber);
+    rsync_free(l->publisher);
     return NULL;
+}
+
+static int start(struct registry_listener *l, struct err *e)
+{
+    l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (l->wake_fd < 0) {
+        return err_set(e, ERR_IO, "eventfd: %s", strerror(errno));
+    }
+    l->target->wake_fd = l->wake_fd;
+    atomic_store(&l->heartbeat_ms, clk_mono_ms());
+    int rc = pthread_create(&l->thread, NULL, run, l);
+    if (rc != 0) {
+        return err_set(e, ERR_IO, "cannot start a thread: %s", strerror(rc));
+    }
+    l->is_running = true;
+    return 0;
 }
 
 int registry_start(struct registry *r, struct err *e)
 {
-    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (r->wake_fd < 0) {
-        return err_set(e, ERR_IO, "eventfd: %s", strerror(errno));
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < r->shards; i++) {
+        rc = start(&r->listeners[i], e);
     }
-    r->target->wake_fd = r->wake_fd;
-    atomic_store(&r->heartbeat_ms, clk_mono_ms());
-    int rc = pthread_create(&r->thread, NULL, run, r);
-    if (rc != 0) {
-        return err_set(e, ERR_IO, "cannot start a thread: %s", strerror(rc));
+    return rc;
+}
+
+static void stop(struct registry_listener *l)
+{
+    if (l->is_running) {
+        eventfd_write(l->wake_fd, 1);
+        pthread_join(l->thread, NULL);
+        l->is_running = false;
     }
-    r->is_running = true;
-    return 0;
+    if (l->wake_fd >= 0) {
+        l->target->wake_fd = -1;
+        close(l->wake_fd);
+        l->wake_fd = -1;
+    }
 }
 
 void registry__stop(struct registry *r)
 {
     atomic_store(&r->is_stopping, true);
-    if (r->is_running) {
-        eventfd_write(r->wake_fd, 1);
-        pthread_join(r->thread, NULL);
-        r->is_running = false;
-    }
-    if (r->wake_fd >= 0) {
-        r->target->wake_fd = -1;
-        close(r->wake_fd);
-        r->wake_fd = -1;
+    for (uint32_t i = 0; i < r->shards; i++) {
+        stop(&r->listeners[i]);
     }
 }

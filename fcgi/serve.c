@@ -39,16 +39,16 @@ enum body_result {
     BODY_BROKEN, /* not as long as announced, endless, or the peer went away */
 };
 
-/* A thread's state is its connection to Redis. */
+/* A thread's state are its connections to Redis. */
 void *serve_thread_new(void *arg)
 {
     const struct api *api = arg;
-    return rsync_new(api->target);
+    return rsync_pool_new(api->shards);
 }
 
 void serve_thread_free(void *thread)
 {
-    rsync_free(thread);
+    rsync_pool_free(thread);
 }
 
 void *serve_job_new(void *arg)
@@ -184,6 +184,7 @@ void serve_group(void *thread, void *const *jobs, size_t n)
         struct serve_job *s = jobs[i];
         api_publish_end(&s->api, &s->request, &s->response);
     }
+    rsync_pool_shrink(thread, KEEP_BYTES);
 }
 
 void serve_alone(void *thread, void *job)
@@ -191,6 +192,7 @@ void serve_alone(void *thread, void *job)
     struct serve_job *s = job;
     s->api.redis = thread;
     api_execute(&s->api, &s->request, &s->route, &s->response);
+    rsync_pool_shrink(thread, KEEP_BYTES);
 }
 
 void serve_answer(void *job, struct FCGX_Request *r)

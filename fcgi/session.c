@@ -227,7 +227,8 @@ static enum session_result from_redis(struct api_ctx *c, struct span cookie, str
     rcmd_arg_str(&c->command, "GET");
     add_key(&c->command, k->pushd.token.session.redis_key, cookie);
     struct lookup l = {.c = c};
-    if (rsync_run(c->redis, buf_span(&c->command), 1, on_reply, &l, NULL) != 0 || l.is_error) {
+    /* The application knows nothing of shards: its sessions are in the first Redis. */
+    if (rsync_run(c->redis->conns[0], buf_span(&c->command), 1, on_reply, &l, NULL) != 0 || l.is_error) {
         return SESSION_UNAVAILABLE;
     }
     if (l.value.p == NULL) {

@@ -126,13 +126,17 @@ static void start_signals(struct server *s)
 
 static void on_ready(void *arg)
 {
+    static const char *const words[] = {
+        [CONTROL_REDIS_CONNECTING] = "missing",
+        [CONTROL_REDIS_READY] = "connected",
+        [CONTROL_REDIS_DOWN] = "missing",
+        [CONTROL_REDIS_PARTLY_DOWN] = "partly missing",
+    };
     struct server *s = arg;
     if (!s->ready_sent) {
         s->ready_sent = true;
         log_info(LOG_SERVER, "ready", LOG_NUM("workers", s->worker_count),
-                 LOG_STR("redis", control_redis_state(s->control) == CONTROL_REDIS_READY
-                                      ? "connected"
-                                      : "missing"));
+                 LOG_STR("redis", words[control_redis_state(s->control)]));
         sd_notify("READY=1\nSTATUS=serving");
     }
 }

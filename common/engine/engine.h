@@ -27,7 +27,8 @@ struct engine {
 /* Borrows the prefix from c. */
 void engine_init(struct engine *e, const struct conf *c);
 
-/* Which of `shards` Redis setups holds everything of a channel (redis-layout, section 10). */
+/* Which of `shards` Redis setups holds everything of a channel: jump consistent hash of its FNV-1a
+ * (redis-layout, section 10). Costs nothing when there is one. */
 uint32_t engine_shard_of(struct span channel, uint32_t shards);
 
 /* PREFIX.client.CHANNEL */

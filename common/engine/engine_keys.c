@@ -23,8 +23,11 @@ void engine_init(struct engine *e, const struct conf *c)
 
 uint32_t engine_shard_of(struct span channel, uint32_t shards)
 {
+    if (LIKELY(shards <= 1)) {
+        return 0;
+    }
     uint64_t key = hash_fnv1a64(channel);
-    int64_t bucket = -1;
+    int64_t bucket = 0;
     int64_t next = 0;
     while (next < (int64_t)shards) {
         bucket = next;
@@ -32,7 +35,7 @@ uint32_t engine_shard_of(struct span channel, uint32_t shards)
         next = (int64_t)((double)(bucket + 1) *
                          ((double)(INT64_C(1) << 31) / (double)((key >> 33) + 1)));
     }
-    return bucket < 0 ? 0 : (uint32_t)bucket;
+    return (uint32_t)bucket;
 }
 
 void engine__key_arg(const struct engine *e, const char *kind, struct span channel, struct buf *out)

@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/policy/conf_value.h"
 
+#define DEFAULT_ADDRESS       "127.0.0.1:6379"
 #define DEFAULT_PORT          6379
 #define MAX_ADDRESS_BYTES     4096
 #define MAX_SOCKET_PATH_BYTES 107 /* of struct sockaddr_un */
@@ -312,4 +313,65 @@ void redis_url_fini(struct redis_url *u)
     free(u->password);
     free(u->display);
     *u = (struct redis_url){0};
+}
+
+/* ---- several ---- */
+
+static bool is_displayed(const struct redis_urls *u, uint32_t except, const char *display)
+{
+    for (uint32_t i = 0; i < u->n; i++) {
+        if (i != except && strcmp(u->items[i].display, display) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Databases of one server, or one address given twice. */
+static void tell_apart(struct redis_urls *u)
+{
+    for (uint32_t i = u->n; i-- > 0;) {
+        struct redis_url *one = &u->items[i];
+        struct buf text = {0};
+        if (!is_displayed(u, i, one->display)) {
+            continue;
+        }
+        buf_addf(&text, "%s/%lld", one->display, (long long)one->db);
+        if (is_displayed(u, i, buf_cstr(&text))) {
+            buf_addf(&text, "#%u", i + 1);
+        }
+        free(one->display);
+        one->display = mem_strdup(buf_cstr(&text));
+        buf_free(&text);
+    }
+}
+
+int redis_urls_parse(const struct conf_redis *r, struct redis_urls *out, struct err *e)
+{
+    size_t n = r->address.n > 0 ? r->address.n : 1;
+    *out = (struct redis_urls){.items = mem_zalloc(n * sizeof(*out->items))};
+    for (size_t i = 0; i < n; i++) {
+        const char *address = r->address.n > 0 ? r->address.items[i] : DEFAULT_ADDRESS;
+        int rc = redis_url_parse(address, r, &out->items[i], e);
+        if (rc != 0) {
+            if (n > 1) {
+                err_prefix(e, "number %zu", i + 1);
+            }
+            err_prefix(e, "engine.redis.address");
+            redis_urls_fini(out);
+            return rc;
+        }
+        out->n++;
+    }
+    tell_apart(out);
+    return 0;
+}
+
+void redis_urls_fini(struct redis_urls *u)
+{
+    for (uint32_t i = 0; i < u->n; i++) {
+        redis_url_fini(&u->items[i]);
+    }
+    free(u->items);
+    *u = (struct redis_urls){0};
 }

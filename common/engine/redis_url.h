@@ -22,3 +22,14 @@ struct redis_url {
 int redis_url_parse(const char *address, const struct conf_redis *r, struct redis_url *out,
                     struct err *e);
 void redis_url_fini(struct redis_url *u);
+
+/* All addresses of engine.redis.address. Their order decides which channels each of them holds. */
+struct redis_urls {
+    struct redis_url *items;
+    uint32_t n; /* at least 1 */
+};
+
+/* Their `display`s differ, so that log, metrics and admin page can tell them apart. The error names
+ * the option. */
+int redis_urls_parse(const struct conf_redis *r, struct redis_urls *out, struct err *e);
+void redis_urls_fini(struct redis_urls *u);

@@ -25,6 +25,7 @@ enum {
         << 5, /* known and stored; switching it on gets the warning that it is not supported yet */
     CONF_URL =
         1 << 6, /* may hold a password, as in scheme://user:password@host, which is never shown */
+    CONF_COMMAS = 1 << 7, /* a list given as one text may be separated by commas */
 };
 
 /* A name of a value of CONF_ENUM; for CONF_STRING and CONF_STRINGS the list of allowed texts. */

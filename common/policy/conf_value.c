@@ -368,6 +368,14 @@ static int add_item(const struct conf_row *row, struct conf_strings *list,
     return rc;
 }
 
+/* The next element of a list that is given as one text. */
+static bool split_list(struct span *rest, bool has_commas, struct span *part)
+{
+    size_t space = span_find(*rest, ' ', 0);
+    size_t comma = has_commas ? span_find(*rest, ',', 0) : rest->n;
+    return span_split(rest, comma < space ? ',' : ' ', part);
+}
+
 static int fill_strings(const struct conf_row *row, struct conf_strings *list,
                         const struct conf_value *v, struct arena *a, struct err *e)
 {
@@ -387,12 +395,13 @@ static int fill_strings(const struct conf_row *row, struct conf_strings *list,
     if (v->kind == JSCAN_OBJECT || v->kind == JSCAN_BOOL) {
         return expected(row, v, ERR_TYPE, "a list of strings", e);
     }
-    if (!v->is_env) {
+    bool has_commas = (row->flags & CONF_COMMAS) != 0;
+    if (!v->is_env && !(has_commas && v->kind == JSCAN_STRING)) {
         return v->kind == JSCAN_NULL ? 0 : add_item(row, list, v, e);
     }
     struct span rest = v->text;
     struct span part;
-    while (rc == 0 && span_split(&rest, ' ', &part)) {
+    while (rc == 0 && split_list(&rest, has_commas, &part)) {
         struct conf_value item = conf_value_of_text(part);
         rc = add_item(row, list, &item, e);
     }

@@ -23,6 +23,22 @@ static void one_label(struct buf *labels, const char *name, struct span value)
     buf_add_char(labels, '}');
 }
 
+/* Labelled where there are several. */
+static void add_redis(const struct admin_opts *o, struct buf *out)
+{
+    struct buf labels = {0};
+    uint32_t n = control_redis_count(o->control);
+    metrics_family(out, "pushd_redis_up", "gauge", "1 while Redis answers.");
+    for (uint32_t i = 0; i < n; i++) {
+        struct control_redis r = control_redis_at(o->control, i);
+        if (n > 1) {
+            one_label(&labels, "address", span_str(r.address));
+        }
+        metrics_sample(out, "pushd_redis_up", buf_cstr(&labels), r.state == CONTROL_REDIS_READY);
+    }
+    buf_free(&labels);
+}
+
 static void add_node(const struct admin_opts *o, struct buf *out)
 {
     struct sum sum = {0};
@@ -51,8 +67,7 @@ static void add_node(const struct admin_opts *o, struct buf *out)
     metrics_gauge(
         out, "centrifugo_client_subscriptions_inflight", "Subscriptions of this node's clients.",
         "{client_name=\"unregistered\",channel_namespace=\"\"}", (double)totals.subscriptions);
-    metrics_gauge(out, "pushd_redis_up", "1 while Redis answers.", "",
-                  control_redis_state(o->control) == CONTROL_REDIS_READY);
+    add_redis(o, out);
     metrics_gauge(out, "pushd_draining", "1 while clients are sent away before the end.", "",
                   *o->is_draining);
     one_label(&labels, "method", span_str(o->batch_send));

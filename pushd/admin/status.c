@@ -44,8 +44,20 @@ static const char *redis_word(enum control_redis_state state)
         [CONTROL_REDIS_CONNECTING] = "connecting",
         [CONTROL_REDIS_READY] = "ready",
         [CONTROL_REDIS_DOWN] = "down",
+        [CONTROL_REDIS_PARTLY_DOWN] = "partly down",
     };
     return words[state];
+}
+
+/* "redis: ERROR", or "redis ADDRESS: ERROR" where there are several. */
+static void describe_redis(const struct admin_opts *o, uint32_t i, struct buf *out)
+{
+    struct control_redis r = control_redis_at(o->control, i);
+    buf_add_str(out, "redis");
+    if (control_redis_count(o->control) > 1) {
+        buf_addf(out, " %s", r.address);
+    }
+    buf_addf(out, ": %s", *r.error != '\0' ? r.error : redis_word(r.state));
 }
 
 static void add_reason(struct buf *out, unsigned *n, struct buf *reason)
@@ -57,17 +69,33 @@ static void add_reason(struct buf *out, unsigned *n, struct buf *reason)
     buf_clear(reason);
 }
 
-/* Appends the reasons as elements of an array; returns how many. */
-static unsigned add_reasons(const struct admin_opts *o, struct buf *out)
+/* What is wrong with Redis, as elements of an array; returns how many. */
+static unsigned add_redis_reasons(const struct admin_opts *o, struct buf *out)
 {
     unsigned n = 0;
     struct buf reason = {0};
-    enum control_redis_state redis = control_redis_state(o->control);
-    if (redis != CONTROL_REDIS_READY) {
-        const char *error = control_redis_error(o->control);
-        buf_addf(&reason, "redis: %s", *error != '\0' ? error : redis_word(redis));
-        add_reason(out, &n, &reason);
+    for (uint32_t i = 0; i < control_redis_count(o->control); i++) {
+        if (control_redis_at(o->control, i).state != CONTROL_REDIS_READY) {
+            describe_redis(o, i, &reason);
+            add_reason(out, &n, &reason);
+        }
     }
+    buf_free(&reason);
+    return n;
+}
+
+static bool is_partly_down(const struct admin_opts *o)
+{
+    return control_redis_state(o->control) == CONTROL_REDIS_PARTLY_DOWN;
+}
+
+/* Appends the reasons for not being ready as elements of an array; returns how many. A Redis of
+ * several is no reason: the node serves the channels of the others, and no other node would do
+ * better. */
+static unsigned add_reasons(const struct admin_opts *o, struct buf *out)
+{
+    unsigned n = is_partly_down(o) ? 0 : add_redis_reasons(o, out);
+    struct buf reason = {0};
     for (uint16_t i = 0; i < o->bus->workers; i++) {
         int64_t age_ms = admin_status_heartbeat_age_ms(o->bus, i);
         if (age_ms < 0) {
@@ -92,7 +120,14 @@ bool admin_status_ready(const struct admin_opts *o, struct buf *out)
     struct buf reasons = {0};
     bool is_ready = add_reasons(o, &reasons) == 0;
     if (is_ready) {
-        buf_addf(out, "{\"ready\":true,\"redis\":\"ready\",\"workers\":%u}\n", o->bus->workers);
+        buf_addf(out, "{\"ready\":true,\"redis\":\"%s\",",
+                 redis_word(control_redis_state(o->control)));
+        if (is_partly_down(o)) {
+            buf_add_str(out, "\"warnings\":[");
+            add_redis_reasons(o, out);
+            buf_add_str(out, "],");
+        }
+        buf_addf(out, "\"workers\":%u}\n", o->bus->workers);
     } else {
         buf_add_str(out, "{\"ready\":false,\"reasons\":[");
         buf_add_span(out, buf_span(&reasons));
@@ -148,14 +183,41 @@ static void add_node(const struct admin_opts *o, struct buf *out)
     buf_free(&reasons);
 }
 
+/* Of all addresses together; where there is one, it needs no name. */
+static void add_redis_error(const struct admin_opts *o, struct buf *out)
+{
+    struct buf text = {0};
+    uint32_t n = control_redis_count(o->control);
+    for (uint32_t i = 0; i < n; i++) {
+        struct control_redis r = control_redis_at(o->control, i);
+        if (*r.error != '\0' && n > 1) {
+            buf_addf(&text, "%s%s: ", text.n != 0 ? "; " : "", r.address);
+        }
+        buf_add_str(&text, r.error);
+    }
+    add_text(out, "error", buf_span(&text));
+    buf_free(&text);
+}
+
 static void add_redis(const struct admin_opts *o, struct buf *out)
 {
     buf_add_str(out, ",\"redis\":{");
     add_text(out, "state", span_str(redis_word(control_redis_state(o->control))));
     buf_add_char(out, ',');
-    add_text(out, "error", span_str(control_redis_error(o->control)));
-    buf_addf(out, ",\"reconnects\":%llu}",
+    add_redis_error(o, out);
+    buf_addf(out, ",\"reconnects\":%llu,\"shards\":[",
              (unsigned long long)metrics_sum(METRIC_REDIS_RECONNECTS, 0));
+    for (uint32_t i = 0; i < control_redis_count(o->control); i++) {
+        struct control_redis r = control_redis_at(o->control, i);
+        buf_add_str(out, i != 0 ? ",{" : "{");
+        add_text(out, "address", span_str(r.address));
+        buf_add_char(out, ',');
+        add_text(out, "state", span_str(redis_word(r.state)));
+        buf_add_char(out, ',');
+        add_text(out, "error", span_str(r.error));
+        buf_add_char(out, '}');
+    }
+    buf_add_str(out, "]}");
 }
 
 static void add_workers(const struct bus *bus, struct buf *out)

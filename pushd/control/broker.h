@@ -5,29 +5,39 @@
 
 #include "common/base/htab.h"
 #include "pushd/control/redis_sub.h"
+#include "pushd/control/shards.h"
 
 struct broker_opts {
     struct ev_loop *loop;
     struct bus *bus;
     const struct engine *engine;
     struct metrics *metrics;
-    struct redis_sub_opts sub; /* link filled in but for ops and owner; the rest is the broker's */
-    int64_t timeout_ms;        /* of a BUS_SUBSCRIBE */
+    struct shards *shards;           /* which maps a channel to its feed */
+    const struct shards_opts *links; /* of the connections; borrowed for broker_open only */
+    int64_t timeout_ms;              /* of a BUS_SUBSCRIBE */
+};
+
+struct broker;
+
+/* The subscriptions at one Redis. */
+struct broker_feed {
+    struct broker *broker;
+    struct redis_sub sub;
+    struct list urgent; /* channels to subscribe that somebody waits for */
+    struct list bulk;   /* channels to subscribe again after an outage */
+    struct list idle;   /* channels without a worker, longest idle first */
+    size_t in_flight;   /* names that Redis has not confirmed yet */
 };
 
 /* A channel is in the table while a worker has subscribers or waits for the confirmation, and until
  * Redis has confirmed the unsubscription after that. */
 struct broker {
     struct broker_opts o;
-    struct redis_sub sub;
+    struct broker_feed *feeds; /* one for each shard */
     struct buf shard_name;
     struct htab channels;
     size_t words;        /* 64-bit words of a set of workers */
-    struct list urgent;  /* channels to subscribe that somebody waits for */
-    struct list bulk;    /* channels to subscribe again after an outage */
-    size_t in_flight;    /* names that Redis has not confirmed yet */
     struct list waiters; /* of struct waiter, oldest first */
-    struct list idle;    /* channels without a worker, longest idle first */
     uint32_t used;       /* channels with at least one worker */
     uint32_t last_id;    /* number of the newest channel */
     struct log_limit malformed;
@@ -41,14 +51,11 @@ void broker_open(struct broker *b, const struct broker_opts *opts);
 void broker_close(struct broker *b);
 
 /* Takes a BUS_SUBSCRIBE; answers it when Redis has confirmed, with ERR_UNAVAILABLE at once when
- * PUB/SUB is down and no worker has the channel yet, with ERR_TIMEOUT after timeout_ms, with
- * ERR_CANCELED when the same worker unsubscribes before. */
+ * PUB/SUB of the channel's shard is down and no worker has the channel yet, with ERR_TIMEOUT after
+ * timeout_ms, with ERR_CANCELED when the same worker unsubscribes before. */
 void broker_subscribe(struct broker *b, struct bus_op *op);
 /* Redis hears of it at least one second after the last worker, if nobody came back. */
 void broker_unsubscribe(struct broker *b, struct span channel, uint16_t worker);
 
 /* Channels with local subscribers. */
 uint32_t broker_channel_count(const struct broker *b);
-
-/* The one place that maps a channel to a Redis; there is one so far. */
-uint32_t broker_shard_of(const struct broker *b, struct span channel);

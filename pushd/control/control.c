@@ -7,7 +7,6 @@
 #include "pushd/control/control_private.h"
 #include "pushd/control/service.h"
 
-#define LINKS          3    /* commands, subscriptions of clients, control channels */
 #define ITEMS_PER_TURN 4096 /* of one worker, so that no worker keeps the loop */
 
 /* ---- items of the workers ---- */
@@ -130,20 +129,11 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *p, int events)
 
 /* ---- control commands ---- */
 
-static void on_published(void *arg, int error, const struct redisReply *reply)
-{
-    struct control *c = arg;
-    struct err e = {0};
-    if (error == 0 && engine_ok_read(reply, &e) != 0) {
-        redis_story_answer(&c->story, "publish to the cluster", e.text);
-    }
-}
-
 void control_publish(struct control *c, struct span name, struct span payload)
 {
     buf_clear(&c->scratch);
     engine_raw_publish_build(name, payload, &c->scratch);
-    if (redis_conn_submit(&c->commands, &c->scratch, 0, on_published, c) == 0) {
+    if (shards_publish(&c->shards, &c->scratch) == 0) {
         metrics_add(c->metrics, METRIC_MESSAGES_SENT, METRIC_TYPE_CONTROL, 1);
     }
 }
@@ -159,7 +149,10 @@ static void on_commands_up(void *arg)
 static void on_reported(void *arg)
 {
     struct control *c = arg;
-    if (c->ready != NULL) {
+    if (c->shards.n > 1) {
+        node_say_hello(&c->node); /* it need not wait for this shard, should it be missing */
+    }
+    if (--c->unreported == 0 && c->ready != NULL) {
         c->ready(c->ready_arg);
     }
 }
@@ -180,35 +173,26 @@ static void start_watchers(struct control *c)
 
 static void open_connections(struct control *c)
 {
-    struct redis_link_opts link = {
+    struct shards_opts opts = {
         .loop = c->loop,
-        .url = &c->url,
-        .client_name =
-            c->conf->engine.redis.client_name != NULL ? c->conf->engine.redis.client_name : "",
-        .role = "commands",
-        .story = &c->story,
+        .conf = c->conf,
         .metrics = c->metrics,
+        .reported = on_reported,
+        .up = on_commands_up,
+        .arg = c,
     };
-    redis_story_init(&c->story, c->url.path != NULL ? "unix" : "tcp", c->url.display, LINKS);
-    c->story.reported = on_reported;
-    c->story.arg = c;
-    redis_conn_open(&c->commands, &(struct redis_conn_opts){
-                                      .link = link,
-                                      .timeout_ms = c->conf->pushd.redis_timeout_ms,
-                                      .up = on_commands_up,
-                                      .arg = c,
-                                  });
-    link.role = "subscriptions";
+    c->unreported = c->shards.n;
+    shards_open(&c->shards, &opts);
     broker_open(&c->broker, &(struct broker_opts){
                                 .loop = c->loop,
                                 .bus = c->bus,
                                 .engine = &c->engine,
                                 .metrics = c->metrics,
-                                .sub.link = link,
+                                .shards = &c->shards,
+                                .links = &opts,
                                 .timeout_ms = c->conf->pushd.redis_timeout_ms,
                             });
-    link.role = "cluster";
-    node_open(&c->node, c, &link);
+    node_open(&c->node, c, &opts);
 }
 
 static void tell_choices(const struct control *c)
@@ -216,21 +200,20 @@ static void tell_choices(const struct control *c)
     if (!span_eq_str(span_str(c->conf->engine.type), "redis")) {
         char line[256];
         struct buf b = {.p = line, .cap = sizeof(line), .max = sizeof(line)};
-        buf_addf(&b, "engine.type memory is not available, using Redis at %s", c->url.display);
+        buf_addf(&b, "engine.type memory is not available, using Redis at %s",
+                 c->shards.items[0].url->display);
         log_warn(LOG_REDIS,
                  b.failed ? "engine.type memory is not available, using Redis" : buf_cstr(&b));
     }
-    if (c->conf->engine.redis.address.n > 1) {
-        log_warn(LOG_REDIS,
-                 "engine.redis.address has several addresses, the first one is used for everything",
-                 LOG_STR("address", c->url.display),
-                 LOG_NUM("addresses", c->conf->engine.redis.address.n));
+    for (uint32_t i = 0; c->shards.n > 1 && i < c->shards.n; i++) {
+        log_info(LOG_REDIS, "channels are spread over several redis",
+                 LOG_STR("address", c->shards.items[i].url->display), LOG_NUM("shard", i),
+                 LOG_NUM("shards", c->shards.n));
     }
 }
 
 struct control *control_new(const struct control_opts *opts, struct err *e)
 {
-    const struct conf_redis *redis = &opts->conf->engine.redis;
     struct control *c = mem_zalloc(sizeof(*c));
     *c = (struct control){
         .conf = opts->conf,
@@ -240,9 +223,7 @@ struct control *control_new(const struct control_opts *opts, struct err *e)
         .ready = opts->ready,
         .ready_arg = opts->arg,
     };
-    if (redis_url_parse(redis->address.n > 0 ? redis->address.items[0] : "127.0.0.1:6379", redis,
-                        &c->url, e) != 0) {
-        err_prefix(e, "engine.redis.address");
+    if (shards_init(&c->shards, opts->conf, e) != 0) {
         free(c);
         return NULL;
     }
@@ -287,15 +268,14 @@ void control_free(struct control *c)
         return;
     }
     ev_timer_stop(c->loop, &c->patience);
-    c->story.reported = NULL;
-    redis_conn_close(&c->commands);
+    shards_close(&c->shards);
     broker_close(&c->broker);
     node_close(&c->node);
     ev_prepare_stop(c->loop, &c->prepare);
     ev_async_stop(c->loop, &c->wake);
     c->bus->control_wake = NULL;
     users_fini(&c->users);
-    redis_url_fini(&c->url);
+    shards_fini(&c->shards);
     buf_free(&c->scratch);
     free(c);
 }
@@ -304,12 +284,21 @@ void control_free(struct control *c)
 
 enum control_redis_state control_redis_state(const struct control *c)
 {
-    return redis_story_state(&c->story);
+    return shards_state(&c->shards);
 }
 
-const char *control_redis_error(const struct control *c)
+uint32_t control_redis_count(const struct control *c)
 {
-    return redis_story_state(&c->story) == CONTROL_REDIS_DOWN ? c->story.error : "";
+    return c->shards.n;
+}
+
+struct control_redis control_redis_at(const struct control *c, uint32_t i)
+{
+    const struct redis_story *story = &c->shards.items[i].story;
+    enum control_redis_state state = redis_story_state(story);
+    return (struct control_redis){.address = story->address,
+                                  .state = state,
+                                  .error = state == CONTROL_REDIS_DOWN ? story->error : ""};
 }
 
 void control_self(const struct control *c, struct control_node *out)

@@ -12,7 +12,16 @@ struct control;
 enum control_redis_state {
     CONTROL_REDIS_CONNECTING,
     CONTROL_REDIS_READY,
-    CONTROL_REDIS_DOWN
+    CONTROL_REDIS_DOWN,
+    CONTROL_REDIS_PARTLY_DOWN, /* of several: some are ready, the channels of the others are not */
+    CONTROL_REDIS_STATES
+};
+
+/* One address of engine.redis.address. Borrowed, valid until the loop turns. */
+struct control_redis {
+    const char *address; /* without secrets */
+    enum control_redis_state state;
+    const char *error; /* why it is down, for people; "" when it is not */
 };
 
 /* A node of the cluster as its last ping described it; self included. Borrowed, valid until the
@@ -37,7 +46,7 @@ struct control_opts {
     struct bus *bus; /* control_loop and control_wake are set by control_new */
     struct ev_loop *loop;
     struct metrics *metrics;
-    control_ready_fn ready; /* once: Redis answered or was reported missing */
+    control_ready_fn ready; /* once: every Redis answered or was reported missing */
     void *arg;
 };
 
@@ -50,9 +59,10 @@ struct control *control_new(const struct control_opts *opts, struct err *e);
 void control_stop(struct control *c, int64_t timeout_ms, control_stopped_fn done, void *arg);
 void control_free(struct control *c);
 
+/* Of all addresses together, and of one: i < control_redis_count. */
 enum control_redis_state control_redis_state(const struct control *c);
-/* Why it is down, for people; "" when it is up. */
-const char *control_redis_error(const struct control *c);
+uint32_t control_redis_count(const struct control *c);
+struct control_redis control_redis_at(const struct control *c, uint32_t i);
 /* Visits the registry; fn returns false to stop. */
 typedef bool (*control_node_fn)(const struct control_node *node, void *arg);
 void control_each_node(struct control *c, control_node_fn fn, void *arg);

@@ -5,7 +5,7 @@
 #include "pushd/control/broker.h"
 #include "pushd/control/control.h"
 #include "pushd/control/node.h"
-#include "pushd/control/redis_conn.h"
+#include "pushd/control/shards.h"
 #include "pushd/control/users.h"
 
 struct control {
@@ -14,9 +14,8 @@ struct control {
     struct ev_loop *loop;
     struct metrics *metrics;
     struct engine engine;
-    struct redis_url url;
-    struct redis_story story;
-    struct redis_conn commands;
+    struct shards shards;
+    uint32_t unreported; /* shards of which nothing is known yet */
     struct broker broker;
     struct node node;
     struct users users;
@@ -33,5 +32,5 @@ struct control {
     void *stopped_arg;
 };
 
-/* PUBLISH of a control command; an error answer goes to the log. */
+/* PUBLISH of a control command, by way of any Redis that is there. */
 void control_publish(struct control *c, struct span name, struct span payload);

@@ -59,10 +59,26 @@ static void ping(struct node *n)
     publish(n, buf_span(&n->control_name), &(struct control_command){.node = &self});
 }
 
+static bool can_talk(const struct node *n, uint32_t shard)
+{
+    return redis_sub_is_ready(&n->subs[shard]) &&
+           redis_conn_is_ready(&n->control->shards.items[shard].commands);
+}
+
 void node_say_hello(struct node *n)
 {
-    /* Answers come to our own channel, so it has to be subscribed before. */
-    if (redis_sub_is_ready(&n->sub) && redis_conn_is_ready(&n->control->commands)) {
+    const struct shards *s = &n->control->shards;
+    bool can = false;
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (can_talk(n, i)) {
+            can = true;
+        } else if (!s->items[i].story.is_down) {
+            /* Answers come to our own channel by way of any shard, so it has to be subscribed
+             * before, wherever that can be. */
+            return;
+        }
+    }
+    if (can) {
         ping(n);
     }
 }
@@ -80,7 +96,12 @@ static void on_ping(struct ev_loop *loop, ev_timer *t, int events)
     (void)events;
     struct node *n = t->data;
     registry_expire(&n->registry, clk_mono_ms(), SILENCE_MS);
-    node_say_hello(n);
+    for (uint32_t i = 0; i < n->control->shards.n; i++) {
+        if (can_talk(n, i)) {
+            ping(n);
+            return;
+        }
+    }
 }
 
 static void answer_survey(void *arg, struct span asker, const struct survey_response *answer)
@@ -201,7 +222,7 @@ static const struct redis_sub_ops ops = {
 
 /* ---- life ---- */
 
-void node_open(struct node *n, struct control *c, const struct redis_link_opts *link)
+void node_open(struct node *n, struct control *c, const struct shards_opts *links)
 {
     *n = (struct node){.control = c, .started_ms = clk_mono_ms()};
     rnd_uuid(n->uid);
@@ -212,20 +233,28 @@ void node_open(struct node *n, struct control *c, const struct redis_link_opts *
     ev_timer_init(&n->ping, on_ping, PING_S, PING_S);
     n->ping.data = n;
     ev_timer_start(c->loop, &n->ping);
-    redis_sub_open(&n->sub, &(struct redis_sub_opts){
-                                .link = *link,
-                                .ops = &ops,
-                                .owner = n,
-                                .permanent = {buf_span(&n->control_name), buf_span(&n->node_name),
-                                              buf_span(&n->probe_name)},
-                                .permanent_count = 3,
-                            });
+    n->subs = mem_zalloc(c->shards.n * sizeof(*n->subs));
+    for (uint32_t i = 0; i < c->shards.n; i++) {
+        struct redis_sub_opts sub = {
+            .link = shards_link(&c->shards, i, links),
+            .ops = &ops,
+            .owner = n,
+            .permanent = {buf_span(&n->control_name), buf_span(&n->node_name),
+                          buf_span(&n->probe_name)},
+            .permanent_count = 3,
+        };
+        sub.link.role = "cluster";
+        redis_sub_open(&n->subs[i], &sub);
+    }
 }
 
 void node_close(struct node *n)
 {
     ev_timer_stop(n->control->loop, &n->ping);
-    redis_sub_close(&n->sub);
+    for (uint32_t i = 0; i < n->control->shards.n; i++) {
+        redis_sub_close(&n->subs[i]);
+    }
+    free(n->subs);
     registry_fini(&n->registry);
     surveys_fini(&n->surveys);
     arena_fini(&n->arena);

@@ -6,13 +6,14 @@
 #include "common/base/rnd.h"
 #include "pushd/control/redis_sub.h"
 #include "pushd/control/registry.h"
+#include "pushd/control/shards.h"
 #include "pushd/control/survey.h"
 
 struct control;
 
 struct node {
     struct control *control;
-    struct redis_sub sub;
+    struct redis_sub *subs; /* of our channels, one at each shard */
     struct registry registry;
     struct surveys surveys;
     struct arena arena; /* of the command at hand */
@@ -24,11 +25,11 @@ struct node {
     ev_timer ping;
 };
 
-/* `link` is filled in but for ops and owner. */
-void node_open(struct node *n, struct control *c, const struct redis_link_opts *link);
+void node_open(struct node *n, struct control *c, const struct shards_opts *links);
 void node_close(struct node *n);
 
-/* The commands' connection came up: the cluster hears of us at once. */
+/* A connection came up: the cluster hears of us at once, or as soon as all connections that can be
+ * had are there. */
 void node_say_hello(struct node *n);
 void node_say_goodbye(struct node *n);
 

@@ -23,6 +23,7 @@ struct row {
 /* A request on its way. */
 struct call {
     struct control *control;
+    struct shard *shard;
     struct bus_op *op;
     int64_t deadline_ms;
     bool use_eval;
@@ -195,7 +196,7 @@ static void on_answer(void *arg, int error, const struct redisReply *reply)
         struct err e = {0};
         error = row->read(c, op, reply, &e);
         if (error != 0 && error != ERR_UNRECOVERABLE) {
-            redis_story_answer(&c->story, row->name, e.text);
+            redis_story_answer(&call->shard->story, row->name, e.text);
         }
     }
     free(call);
@@ -207,19 +208,22 @@ static int submit(struct call *call)
     struct control *c = call->control;
     buf_clear(&c->scratch);
     rows[call->op->item.kind].build(c, call->op, call->use_eval, &c->scratch);
-    return redis_conn_submit(&c->commands, &c->scratch, call->deadline_ms, on_answer, call);
+    return redis_conn_submit(&call->shard->commands, &c->scratch, call->deadline_ms, on_answer, call);
 }
 
 void service_take(struct control *c, struct bus_op *op)
 {
     const struct row *row = &rows[op->item.kind];
-    if (!redis_conn_is_ready(&c->commands)) {
+    struct shard *shard = &c->shards.items[shards_of(&c->shards, op->channel)];
+    if (!redis_conn_is_ready(&shard->commands)) {
         finish(c, op, ERR_UNAVAILABLE);
         return;
     }
     struct call *call = mem_alloc(sizeof(*call));
-    *call = (struct call){
-        .control = c, .op = op, .deadline_ms = clk_mono_ms() + c->conf->pushd.redis_timeout_ms};
+    *call = (struct call){.control = c,
+                          .shard = shard,
+                          .op = op,
+                          .deadline_ms = clk_mono_ms() + c->conf->pushd.redis_timeout_ms};
     int rc = submit(call);
     if (rc != 0) {
         free(call);

@@ -10,20 +10,19 @@
 #define FOREVER_MS (INT64_C(1) << 40)
 
 static const char config[] =
-    "{\"http_api\":{\"key\":\"key\"},\"channel\":{\"namespaces\":["
+    "{\"http_api\":{\"key\":\"key\"},\"engine\":{\"redis\":{\"address\":\"/x,/y\"}},"
+    "\"channel\":{\"namespaces\":["
     "{\"name\":\"hist\",\"history_size\":3,\"history_ttl\":\"60s\",\"presence\":true},"
     "{\"name\":\"obj\",\"publication_data_format\":\"json_object\"},"
     "{\"name\":\"map\",\"subscription_type\":\"map\"}]}}";
 
-static struct redis_url url;
-static struct rsync_target target;
+static struct rsync_shards shards;
 static struct api api;
 static struct api_ctx ctx;
 static struct response response;
 
 static void set_up(void)
 {
-    static char nowhere[] = "/nonexistent";
     if (api.conf != NULL) {
         return;
     }
@@ -33,17 +32,18 @@ static void set_up(void)
     api.conf = conf_load(&opts, &e);
     fuzz_require(api.conf != NULL, e.text);
     log_threshold = LOG_LEVEL_NONE;
-    url = (struct redis_url){.path = nowhere, .display = nowhere};
-    rsync_target_init(&target, &url, 1000);
-    rsync_target_trip(&target, FOREVER_MS, FOREVER_MS, "away");
+    fuzz_require(rsync_shards_init(&shards, api.conf, &e) == 0, e.text);
+    for (uint32_t i = 0; i < shards.n; i++) {
+        rsync_target_trip(&shards.targets[i], FOREVER_MS, FOREVER_MS, "away");
+    }
     engine_init(&api.engine, api.conf);
     rnd_uuid(api.uid);
-    api.target = &target;
+    api.shards = &shards;
     api.registry = registry_new(
-        &(struct registry_opts){.target = &target, .engine = &api.engine, .uid = api.uid});
-    registry_set_up(api.registry, true); /* knows no nodes */
+        &(struct registry_opts){.shards = &shards, .engine = &api.engine, .uid = api.uid});
+    registry_set_up(api.registry, 0, true); /* knows no nodes */
     api_ctx_init(&ctx, &api);
-    ctx.redis = rsync_new(&target);
+    ctx.redis = rsync_pool_new(&shards);
 }
 
 static void require_json_lines(struct span body)

@@ -9,6 +9,7 @@
 #include "pushd/msg.h"
 
 struct redis_server server;
+struct redis_server second_server;
 struct ev_loop *loop;
 struct control *control;
 bool reported;
@@ -149,18 +150,19 @@ void note_stopped(void *arg)
     stopped = true;
 }
 
-static void open_control(const struct redis_server *s)
+static void open_control(void)
 {
-    static char *addresses[1];
+    static char *addresses[2];
     static char prefix[] = "p";
     static char none[] = "";
     static char type[] = "redis";
     static char name[] = "host_8000";
-    addresses[0] = (char *)(uintptr_t)s->socket;
+    addresses[0] = server.socket;
+    addresses[1] = second_server.socket;
     conf = (struct conf){
         .engine.type = type,
         .engine.redis = {.prefix = prefix,
-                         .address = {addresses, 1},
+                         .address = {addresses, second_server.pid != 0 ? 2 : 1},
                          .user = none,
                          .password = none,
                          .client_name = none,
@@ -187,14 +189,22 @@ static void open_control(const struct redis_server *s)
     assert_non_null(control);
 }
 
-int control_setup(void **state)
+static void empty(const struct redis_server *s)
 {
-    (void)state;
-    redisContext *c = redis_server_connect(&server);
+    redisContext *c = redis_server_connect(s);
     freeReplyObject(redisCommand(c, "FLUSHALL"));
     freeReplyObject(redisCommand(c, "SCRIPT FLUSH"));
     redisFree(c);
-    open_control(&server);
+}
+
+int control_setup(void **state)
+{
+    (void)state;
+    empty(&server);
+    if (second_server.pid != 0) {
+        empty(&second_server);
+    }
+    open_control();
     RUN_UNTIL(control_redis_state(control) == CONTROL_REDIS_READY, LONG_MS);
     assert_true(reported);
     return 0;
@@ -204,7 +214,7 @@ int control_setup_without_redis(void **state)
 {
     (void)state;
     redis_server_kill(&server);
-    open_control(&server);
+    open_control();
     return 0;
 }
 
@@ -222,7 +232,12 @@ int control_teardown(void **state)
 /* A command from outside, as text. */
 long long outside(const char *command)
 {
-    redisContext *c = redis_server_connect(&server);
+    return outside_at(&server, command);
+}
+
+long long outside_at(const struct redis_server *s, const char *command)
+{
+    redisContext *c = redis_server_connect(s);
     redisReply *r = redisCommand(c, command);
     long long n = r->type == REDIS_REPLY_ARRAY
                       ? (r->elements == 2 ? r->element[1]->integer : (long long)r->elements)
@@ -232,19 +247,30 @@ long long outside(const char *command)
     return n;
 }
 
-void publish_outside(const char *channel, const void *payload, size_t n)
+static void publish_at(const struct redis_server *s, const char *channel, const void *payload,
+                       size_t n)
 {
-    redisContext *c = redis_server_connect(&server);
+    redisContext *c = redis_server_connect(s);
     freeReplyObject(redisCommand(c, "PUBLISH %s %b", channel, payload, n));
     redisFree(c);
 }
 
+void publish_outside(const char *channel, const void *payload, size_t n)
+{
+    publish_at(&server, channel, payload, n);
+}
+
 void publish_one(const char *channel)
 {
-    publish_outside(channel,
-                    "\x22\x01"
-                    "1",
-                    3);
+    publish_one_at(&server, channel);
+}
+
+void publish_one_at(const struct redis_server *s, const char *channel)
+{
+    publish_at(s, channel,
+               "\x22\x01"
+               "1",
+               3);
 }
 
 unsigned total(void)
@@ -270,9 +296,17 @@ bool control_test_begin(void)
     return true;
 }
 
+bool control_test_begin_two(void)
+{
+    return control_test_begin() && redis_server_start(&second_server);
+}
+
 void control_test_end(void)
 {
     metrics_teardown();
     ev_loop_destroy(loop);
     redis_server_stop(&server);
+    if (second_server.pid != 0) {
+        redis_server_stop(&second_server);
+    }
 }

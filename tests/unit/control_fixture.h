@@ -14,6 +14,7 @@
 #define LONG_MS 20000
 
 extern struct redis_server server;
+extern struct redis_server second_server; /* running after control_test_begin_two only */
 extern struct ev_loop *loop;
 extern struct control *control;
 extern bool reported; /* control said that it is ready */
@@ -39,12 +40,13 @@ struct ask {
     struct presence_stats_result stats;
 };
 
-/* Starts redis-server and the loop; false when it is not installed. */
+/* Starts redis-server (or two of them) and the loop; false when it is not installed. */
 bool control_test_begin(void);
+bool control_test_begin_two(void);
 void control_test_end(void);
 
-/* For cmocka: an empty Redis and a control that is connected to it; without Redis; both torn down.
- */
+/* For cmocka: an empty Redis (or two, which share the channels) and a control that is connected to
+ * it; without Redis; both torn down. */
 int control_setup(void **state);
 int control_setup_without_redis(void **state);
 int control_teardown(void **state);
@@ -70,8 +72,10 @@ void unsubscribe(const char *channel, uint16_t worker);
 
 /* One command from outside; its integer, the second element of two, or the number of elements. */
 long long outside(const char *command);
+long long outside_at(const struct redis_server *s, const char *command);
 void publish_outside(const char *channel, const void *payload, size_t n);
 /* A publication of the data 1. */
 void publish_one(const char *channel);
+void publish_one_at(const struct redis_server *s, const char *channel);
 /* Messages of all workers. */
 unsigned total(void);

@@ -4,12 +4,23 @@
 
 enum control_redis_state control_redis_state(const struct control *c)
 {
-    return c->redis;
+    bool is_mixed = false;
+    for (uint32_t i = 0; i < c->more_count; i++) {
+        is_mixed = is_mixed || c->more[i].state != c->redis;
+    }
+    return is_mixed ? CONTROL_REDIS_PARTLY_DOWN : c->redis;
 }
 
-const char *control_redis_error(const struct control *c)
+uint32_t control_redis_count(const struct control *c)
 {
-    return c->redis_error;
+    return 1 + c->more_count;
+}
+
+struct control_redis control_redis_at(const struct control *c, uint32_t i)
+{
+    return i != 0 ? c->more[i - 1]
+                  : (struct control_redis){
+                        .address = "redis:6379", .state = c->redis, .error = c->redis_error};
 }
 
 void control_each_node(struct control *c, control_node_fn fn, void *arg)

@@ -5,7 +5,7 @@ FCGI_FIXTURE = tests/unit/fcgi_fixture.c tests/unit/fcgi_fixture.h tests/unit/re
 FCGI_TEST_LIBS = fcgi/libpushapi.a $(UNIT_LIBS) $(FCGI_LIBS) -lm
 
 check_PROGRAMS += tests/unit/test_fcgi_request tests/unit/test_fcgi_api tests/unit/test_fcgi_token \
-	tests/unit/test_fcgi_redis tests/unit/test_fcgi_registry tests/unit/test_fcgi_server tests/unit/test_sd
+	tests/unit/test_fcgi_redis tests/unit/test_fcgi_registry tests/unit/test_fcgi_shards tests/unit/test_fcgi_server tests/unit/test_sd
 tests_unit_test_fcgi_request_SOURCES = tests/unit/test_fcgi_request.c tests/unit/unit.h \
 	tests/unit/fcgi_client.c tests/unit/fcgi_client.h
 tests_unit_test_fcgi_request_LDADD = $(FCGI_TEST_LIBS)
@@ -17,6 +17,8 @@ tests_unit_test_fcgi_redis_SOURCES = tests/unit/test_fcgi_redis.c tests/unit/red
 tests_unit_test_fcgi_redis_LDADD = $(FCGI_TEST_LIBS)
 tests_unit_test_fcgi_registry_SOURCES = tests/unit/test_fcgi_registry.c $(FCGI_FIXTURE)
 tests_unit_test_fcgi_registry_LDADD = $(FCGI_TEST_LIBS)
+tests_unit_test_fcgi_shards_SOURCES = tests/unit/test_fcgi_shards.c $(FCGI_FIXTURE)
+tests_unit_test_fcgi_shards_LDADD = $(FCGI_TEST_LIBS)
 tests_unit_test_fcgi_server_SOURCES = tests/unit/test_fcgi_server.c \
 	tests/unit/fcgi_client.c tests/unit/fcgi_client.h $(FCGI_FIXTURE)
 tests_unit_test_fcgi_server_LDADD = $(FCGI_TEST_LIBS)

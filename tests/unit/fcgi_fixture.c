@@ -29,33 +29,36 @@ static void make_session_keys(struct fcgi_fixture *f, struct err *e)
     f->api.session_verifier = token_verifier_new(&f->session_keys, false, e);
 }
 
-void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *socket)
+void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *sockets)
 {
     struct err e = {0};
-    char address[160];
+    struct buf variable = {0};
     *f = (struct fcgi_fixture){0};
     log_threshold = LOG_LEVEL_NONE;
-    struct conf_load_opts opts = {.text = json, .text_len = strlen(json)};
+    buf_addf(&variable, "CENTRIFUGO_ENGINE_REDIS_ADDRESS=%s",
+             sockets != NULL ? sockets : "/nonexistent/redis.sock");
+    char *const environ[] = {(char *)(uintptr_t)buf_cstr(&variable), NULL};
+    struct conf_load_opts opts = {.text = json, .text_len = strlen(json), .environ = environ};
     f->conf = conf_load(&opts, &e);
+    buf_free(&variable);
     if (f->conf == NULL) {
         die("configuration", &e);
     }
     log_threshold = LOG_LEVEL_NONE;
-    snprintf(address, sizeof(address), "unix://%s",
-             socket != NULL ? socket : "/nonexistent/redis.sock");
-    if (redis_url_parse(address, &f->conf->engine.redis, &f->url, &e) != 0) {
+    if (rsync_shards_init(&f->shards, f->conf, &e) != 0) {
         die("address", &e);
     }
-    rsync_target_init(&f->target, &f->url, f->conf->pushd.redis_timeout_ms);
-    rsync_target_resolve(&f->target, NULL);
-    f->redis = rsync_new(&f->target);
+    for (uint32_t i = 0; i < f->shards.n; i++) {
+        rsync_target_resolve(&f->shards.targets[i], NULL);
+    }
+    f->redis = rsync_pool_new(&f->shards);
     f->api.conf = f->conf;
-    f->api.target = &f->target;
+    f->api.shards = &f->shards;
     engine_init(&f->api.engine, f->conf);
     rnd_uuid(f->api.uid);
     make_session_keys(f, &e);
     f->api.registry = registry_new(
-        &(struct registry_opts){.target = &f->target, .engine = &f->api.engine, .uid = f->api.uid});
+        &(struct registry_opts){.shards = &f->shards, .engine = &f->api.engine, .uid = f->api.uid});
     api_ctx_init(&f->ctx, &f->api);
     f->ctx.redis = f->redis;
 }
@@ -66,9 +69,8 @@ void fcgi_fixture_close(struct fcgi_fixture *f)
     response_free(&f->response);
     registry_free(f->api.registry);
     token_verifier_free(f->api.session_verifier);
-    rsync_free(f->redis);
-    rsync_target_fini(&f->target);
-    redis_url_fini(&f->url);
+    rsync_pool_free(f->redis);
+    rsync_shards_fini(&f->shards);
     conf_free(f->conf);
 }
 

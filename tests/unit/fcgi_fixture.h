@@ -9,19 +9,18 @@
 
 struct fcgi_fixture {
     struct conf *conf;
-    struct redis_url url;
-    struct rsync_target target;
-    struct rsync *redis;
+    struct rsync_shards shards;
+    struct rsync_pool *redis;
     struct api api;
     struct api_ctx ctx;
     struct response response;
     struct conf_token session_keys;
 };
 
-/* `json` is a configuration; engine.redis.address in it is replaced by `socket` unless that is
- * NULL, when nobody listens. Starts no thread: the registry is one that nobody feeds, and is down.
+/* `json` is a configuration; engine.redis.address in it is replaced by the path `sockets`, or by
+ * several with a comma in between; NULL: nobody listens. Starts no thread: the registry is one that nobody feeds, and is down.
  * Ends the program when the configuration is wrong. */
-void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *socket);
+void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *sockets);
 void fcgi_fixture_close(struct fcgi_fixture *f);
 
 /* Makes a request and returns the status. `variables` ends with NULL and comes in addition to

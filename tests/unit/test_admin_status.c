@@ -147,7 +147,8 @@ static void page_data_are_valid_json(void **state)
                     "\"num_clients\":5");
     assert_contains("\"ready\":true,\"draining\":false,\"reasons\":[]");
     assert_contains("\"name\":\"\\u003c/script\\u003e\"");
-    assert_contains("\"redis\":{\"state\":\"ready\",\"error\":\"\",\"reconnects\":1}");
+    assert_contains("\"redis\":{\"state\":\"ready\",\"error\":\"\",\"reconnects\":1,"
+                    "\"shards\":[{\"address\":\"redis:6379\",\"state\":\"ready\",\"error\":\"\"}]}");
     assert_contains(
         "{\"worker\":2,\"connections\":4,\"clients\":3,\"subscriptions\":10,\"channels\":4,"
         "\"heartbeat_age_ms\":10}");
@@ -228,6 +229,46 @@ static void prometheus_text_has_the_gauges(void **state)
     assert_true(prom_get(&parsed, "process_resident_memory_bytes", &cpu) && cpu > 100000);
 }
 
+static const struct control_redis others[] = {
+    {.address = "redis:6380", .state = CONTROL_REDIS_DOWN, .error = "the connection was lost: EOF"},
+    {.address = "redis:6381", .state = CONTROL_REDIS_READY, .error = ""},
+};
+
+static void one_of_several_redis_is_named_everywhere(void **state)
+{
+    (void)state;
+    static struct prom parsed;
+    double value = -2;
+    struct err e = {0};
+    control.more = others;
+    control.more_count = ARRAY_LEN(others);
+    assert_true(is_ready("{\"ready\":true,\"redis\":\"partly down\",\"warnings\":["
+                         "\"redis redis:6380: the connection was lost: EOF\"],\"workers\":3}\n"));
+    buf_clear(&out);
+    admin_status_json(&opts, &out);
+    assert_true(jscan_is_valid(buf_span(&out)));
+    assert_contains("\"redis\":{\"state\":\"partly down\","
+                    "\"error\":\"redis:6380: the connection was lost: EOF\"");
+    assert_contains("{\"address\":\"redis:6380\",\"state\":\"down\","
+                    "\"error\":\"the connection was lost: EOF\"}");
+    buf_clear(&out);
+    admin_status_metrics(&opts, &out);
+    assert_int_equal(prom_parse(&parsed, buf_span(&out), &e), 0);
+    assert_true(prom_get(&parsed, "pushd_redis_up{address=\"redis:6379\"}", &value) && value == 1);
+    assert_true(prom_get(&parsed, "pushd_redis_up{address=\"redis:6380\"}", &value) && value == 0);
+}
+
+static void several_redis_that_are_all_down_stand_against_readiness(void **state)
+{
+    (void)state;
+    control.redis = CONTROL_REDIS_DOWN;
+    control.redis_error = "dial";
+    control.more = others;
+    control.more_count = 1;
+    assert_false(is_ready("{\"ready\":false,\"reasons\":[\"redis redis:6379: dial\","
+                          "\"redis redis:6380: the connection was lost: EOF\"]}\n"));
+}
+
 static void the_kernel_tells_about_the_process(void **state)
 {
     (void)state;
@@ -257,6 +298,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(page_data_without_nodes_and_counters_are_valid, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(prometheus_text_has_the_gauges, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_of_several_redis_is_named_everywhere, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(several_redis_that_are_all_down_stand_against_readiness,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_kernel_tells_about_the_process, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,6 +192,31 @@ static void the_environment_wins(void **state)
     conf_free(c);
 }
 
+static void addresses_of_redis_may_be_one_text(void **state)
+{
+    (void)state;
+    static const char *const environ[] = {"CENTRIFUGO_ENGINE_REDIS_ADDRESS=a:1,b:2 , c:3 d:4", NULL};
+    static const char *const texts[] = {
+        "{\"engine\":{\"redis\":{\"address\":\"a:1, b:2,c:3,,d:4\"}}}",
+        "{\"engine\":{\"redis\":{\"address\":[\"a:1\",\"b:2\",\"c:3\",\"d:4\"]}}}",
+    };
+    for (size_t i = 0; i <= ARRAY_LEN(texts); i++) {
+        struct conf *c = i < ARRAY_LEN(texts) ? load(texts[i]) : load_env("{}", environ);
+        assert_int_equal(c->engine.redis.address.n, 4);
+        assert_string_equal(c->engine.redis.address.items[0], "a:1");
+        assert_string_equal(c->engine.redis.address.items[1], "b:2");
+        assert_string_equal(c->engine.redis.address.items[2], "c:3");
+        assert_string_equal(c->engine.redis.address.items[3], "d:4");
+        conf_free(c);
+    }
+    /* Other lists know no commas, nor do the elements of a list. */
+    struct conf *c = load("{\"engine\":{\"redis\":{\"address\":[\"redis://:a,b@h:1\"]}},"
+                          "\"client\":{\"allowed_origins\":\"a,b\"}}");
+    assert_string_equal(c->engine.redis.address.items[0], "redis://:a,b@h:1");
+    assert_string_equal(c->client.allowed_origins.items[0], "a,b");
+    conf_free(c);
+}
+
 static void older_variables_still_work(void **state)
 {
     (void)state;
@@ -430,6 +455,7 @@ int main(void)
         cmocka_unit_test(namespaces_inherit_only_what_is_global),
         cmocka_unit_test(prefixes_have_one_form),
         cmocka_unit_test(the_environment_wins),
+        cmocka_unit_test(addresses_of_redis_may_be_one_text),
         cmocka_unit_test(older_variables_still_work),
         cmocka_unit_test(the_present_variable_beats_the_older_one),
         cmocka_unit_test(an_old_variable_that_opens_a_door_does_nothing),

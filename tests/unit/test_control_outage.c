@@ -91,7 +91,7 @@ static void frozen_redis_times_out_and_comes_back(void **state)
         assert_int_equal(asks[i].error, ERR_TIMEOUT);
     }
     int64_t since = clk_mono_ms();
-    RUN_UNTIL(strstr(control_redis_error(control), "sign of life") != NULL, 6000);
+    RUN_UNTIL(strstr(control_redis_at(control, 0).error, "sign of life") != NULL, 6000);
     printf("silence noticed after %d ms, slowest answer %d ms\n", (int)(clk_mono_ms() - since),
            (int)slowest());
     ask_everything(asks, ASKS);
@@ -144,7 +144,7 @@ static void redis_may_be_missing_at_the_start(void **state)
     assert_int_equal(control_redis_state(control), CONTROL_REDIS_DOWN);
     char want[160];
     snprintf(want, sizeof(want), "dial unix %s: connect: no such file or directory", server.socket);
-    assert_string_equal(control_redis_error(control), want);
+    assert_string_equal(control_redis_at(control, 0).error, want);
     ask_everything(asks, ASKS);
     RUN_UNTIL(all_done(asks, ASKS), ANSWER_MS);
     redis_server_restart(&server);

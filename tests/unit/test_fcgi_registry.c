@@ -45,7 +45,7 @@ static int set_up(void **state)
 {
     (void)state;
     fcgi_fixture_open(&f, config, NULL);
-    registry_set_up(f.api.registry, true);
+    registry_set_up(f.api.registry, 0, true);
     return 0;
 }
 
@@ -101,17 +101,17 @@ static void a_silent_node_is_forgotten_but_not_while_we_are_deaf(void **state)
 {
     (void)state;
     clk_fake(1000000, -1);
-    registry_set_up(f.api.registry, false);
-    registry_set_up(f.api.registry, true);
+    registry_set_up(f.api.registry, 0, false);
+    registry_set_up(f.api.registry, 0, true);
     ping("a", "n", 1);
     clk_fake(1006000, -1);
     ping("b", "n", 1);
     clk_fake(1007500, -1);
     assert_non_null(strstr(fcgi_post(&f, "/api/stats", "{}"), "\"num_nodes\":1}"));
-    registry_set_up(f.api.registry, false);
+    registry_set_up(f.api.registry, 0, false);
     clk_fake(1020000, -1);
     assert_non_null(strstr(fcgi_post(&f, "/api/stats", "{}"), "\"code\":100"));
-    registry_set_up(f.api.registry, true);
+    registry_set_up(f.api.registry, 0, true);
     clk_fake(1021000, -1);
     assert_non_null(strstr(fcgi_post(&f, "/api/stats", "{}"), "\"num_nodes\":1}"));
 }
@@ -185,7 +185,7 @@ static void a_lost_subscriber_ends_surveys(void **state)
     (void)state;
     ping("a", "n", 1);
     assert_int_equal(registry_survey_begin(f.api.registry, &s), 0);
-    registry_set_up(f.api.registry, false);
+    registry_set_up(f.api.registry, 0, false);
     assert_int_equal(
         registry_survey_collect(f.api.registry, &s, clk_mono_ms() + 1000, count_answer, NULL),
         ERR_UNAVAILABLE);

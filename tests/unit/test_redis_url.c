@@ -127,12 +127,57 @@ static void password_is_never_in_a_refusal(void **state)
     assert_null(strstr(e.text, "hunter2"));
 }
 
+static void several_addresses_are_told_apart(void **state)
+{
+    (void)state;
+    static char one[] = "redis://h:1";
+    static char two[] = "redis://:s3@h:1/2";
+    static char three[] = "unix:///run/r.sock";
+    static char *items[] = {one, two, three, one};
+    struct conf_redis conf = {.user = none, .password = none, .address = {items, 4}};
+    struct redis_urls u;
+    struct err e = {0};
+    assert_int_equal(redis_urls_parse(&conf, &u, &e), 0);
+    assert_int_equal(u.n, 4);
+    assert_string_equal(u.items[0].display, "h:1");
+    assert_string_equal(u.items[1].display, "h:1/2");
+    assert_string_equal(u.items[2].display, "/run/r.sock");
+    assert_string_equal(u.items[3].display, "h:1/0");
+    redis_urls_fini(&u);
+    static char *same[] = {one, one, one};
+    conf.address = (struct conf_strings){same, 3};
+    assert_int_equal(redis_urls_parse(&conf, &u, &e), 0);
+    assert_string_equal(u.items[1].display, "h:1/0#2");
+    assert_string_equal(u.items[2].display, "h:1/0");
+    redis_urls_fini(&u);
+    conf.address.n = 0;
+    assert_int_equal(redis_urls_parse(&conf, &u, &e), 0);
+    assert_string_equal(u.items[0].display, "127.0.0.1:6379");
+    redis_urls_fini(&u);
+}
+
+static void a_wrong_one_of_several_addresses_is_counted(void **state)
+{
+    (void)state;
+    static char good[] = "h:1";
+    static char bad[] = "redis://u:hunter2@h:0";
+    static char *items[] = {good, bad};
+    struct conf_redis conf = {.user = none, .password = none, .address = {items, 2}};
+    struct redis_urls u;
+    struct err e = {0};
+    assert_int_not_equal(redis_urls_parse(&conf, &u, &e), 0);
+    assert_non_null(strstr(e.text, "engine.redis.address: number 2: "));
+    assert_null(strstr(e.text, "hunter2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_understood),
         cmocka_unit_test(other_addresses_are_refused_with_a_reason),
         cmocka_unit_test(password_is_never_in_a_refusal),
+        cmocka_unit_test(several_addresses_are_told_apart),
+        cmocka_unit_test(a_wrong_one_of_several_addresses_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
