@@ -8,16 +8,8 @@
 #include "pushd/worker/conn.h"
 #include "pushd/worker/sub.h"
 
-void hub_init(struct hub *h, struct worker *w)
-{
-    *h = (struct hub){.w = w};
-}
-
-void hub_fini(struct hub *h)
-{
-    htab_fini(&h->chans);
-    htab_fini(&h->users);
-}
+/* Redis that is away for one answer is often back soon. */
+#define RECHECK_MS 500
 
 struct chan *hub_find(const struct hub *h, struct span channel)
 {
@@ -159,30 +151,60 @@ void hub_dispatch(struct hub *h, struct msg *m)
     }
 }
 
+/* ---- the check after an outage ---- */
+
+/* Those that are being established count: they may have read history before the outage ended. */
 static const struct sub *find_positioned(const struct chan *c)
 {
     for (uint32_t i = 0; i < c->sub_count; i++) {
-        if (c->subs[i]->is_positioned && c->subs[i]->start == NULL) {
+        if (c->subs[i]->is_positioned) {
             return c->subs[i];
         }
     }
     return NULL;
 }
 
+/* The furthest position that a subscriber was brought to in the channel's stream. */
+static uint64_t find_furthest(const struct chan *c)
+{
+    uint64_t offset = 0;
+    for (uint32_t i = 0; i < c->sub_count; i++) {
+        const struct sub *s = c->subs[i];
+        if (s->is_positioned && s->epoch_id == c->epoch_id && s->offset > offset) {
+            offset = s->offset;
+        }
+    }
+    return offset;
+}
+
+static void check_later(struct hub *h, struct chan *c)
+{
+    c->is_unchecked = true;
+    if (h->recheck.due_ms == 0) {
+        timer_set(&h->w->wheel, &h->recheck, h->w->now_ms + RECHECK_MS);
+    }
+}
+
 static void top_read(struct bus_op *op)
 {
     struct hub *h = op->owner;
     struct chan *c = hub_find(h, op->channel);
-    if (op->error != 0 || c == NULL) {
-        return; /* the periodic check of each connection looks again */
+    if (c == NULL) {
+        return;
     }
-    uint32_t epoch_id = hub_epoch_id(c, op->found.top.epoch);
+    if (op->error != 0) {
+        check_later(h, c);
+        return;
+    }
+    const struct engine_position *top = &op->found.top;
+    uint32_t epoch_id = hub_epoch_id(c, top->epoch);
+    bool has_lost = top->offset < op->furthest;
     c->busy++;
     for (uint32_t i = c->sub_count; i-- > 0;) {
         struct sub *s = c->subs[i];
-        if (s->is_positioned && s->start == NULL &&
-            (s->epoch_id != epoch_id || s->offset < op->found.top.offset)) {
-            sub_insufficient(s);
+        if (s->is_positioned && (s->epoch_id != epoch_id || s->offset < top->offset ||
+                                 (has_lost && s->offset > top->offset))) {
+            sub_fell_behind(s);
         }
         if (i > c->sub_count) {
             i = c->sub_count;
@@ -194,20 +216,47 @@ static void top_read(struct bus_op *op)
     }
 }
 
-void hub_resumed(struct hub *h, struct span channel)
+static void check_top(struct hub *h, struct chan *c)
 {
-    struct chan *c = hub_find(h, channel);
-    const struct sub *s = c != NULL ? find_positioned(c) : NULL;
+    c->is_unchecked = false;
+    const struct sub *s = find_positioned(c);
     if (s == NULL) {
         return;
     }
-    struct bus_op *op = bus_op_new(BUS_HISTORY, channel);
+    struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(c));
     op->worker = h->w->index;
     op->opts = s->opts;
     op->owner = h;
     op->done = top_read;
+    op->furthest = find_furthest(c);
     bus_post_control(h->w->shared->bus, h->w->index, &op->item);
 }
+
+static bool recheck_chan(struct htab_node *n, void *arg)
+{
+    struct chan *c = CONTAINER_OF(n, struct chan, node);
+    if (c->is_unchecked) {
+        check_top(arg, c);
+    }
+    return true;
+}
+
+static void on_recheck(struct timer *t, int64_t now_ms)
+{
+    (void)now_ms;
+    struct hub *h = CONTAINER_OF(t, struct hub, recheck);
+    htab_each(&h->chans, recheck_chan, h);
+}
+
+void hub_resumed(struct hub *h, struct span channel)
+{
+    struct chan *c = hub_find(h, channel);
+    if (c != NULL) {
+        check_top(h, c);
+    }
+}
+
+/* ---- users ---- */
 
 static void tell_control(struct hub *h, enum bus_kind kind, struct span id)
 {
@@ -251,4 +300,18 @@ void hub_remove_user(struct hub *h, struct conn *c)
         htab_remove(&h->users, &u->node);
         free(u);
     }
+}
+
+/* ---- life ---- */
+
+void hub_init(struct hub *h, struct worker *w)
+{
+    *h = (struct hub){.w = w};
+    timer_init(&h->recheck, on_recheck);
+}
+
+void hub_fini(struct hub *h)
+{
+    htab_fini(&h->chans);
+    htab_fini(&h->users);
 }

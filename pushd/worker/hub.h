@@ -5,6 +5,7 @@
 #include "common/base/htab.h"
 #include "common/base/list.h"
 #include "pushd/msg.h"
+#include "pushd/worker/wheel.h"
 
 struct conn;
 struct sub;
@@ -26,7 +27,8 @@ struct chan {
     struct sub **subs; /* unordered */
     uint32_t sub_count;
     uint32_t sub_cap;
-    uint32_t busy; /* somebody walks over subs: do not free */
+    uint32_t busy;     /* somebody walks over subs: do not free */
+    bool is_unchecked; /* after an outage: its check got no answer */
     struct bus_op *joining;
     char name[];
 };
@@ -43,6 +45,7 @@ struct hub {
     struct htab chans;
     struct htab users;
     uint32_t sub_count;
+    struct timer recheck; /* armed while channels may be unchecked */
 };
 
 void hub_init(struct hub *h, struct worker *w);
@@ -63,7 +66,8 @@ static inline struct span hub_epoch(const struct chan *c)
     return span_of(c->epoch, c->epoch_len);
 }
 
-/* The channel is sent again after an outage: its top is read once, and who is behind it is told. */
+/* The channel is sent again after an outage: its top is read, again and again until Redis answers,
+ * and who is behind it, or has what Redis lost, is told. */
 void hub_resumed(struct hub *h, struct span channel);
 
 /* Gives a message to all subscriptions of its channel. */

@@ -97,15 +97,25 @@ void sub_insufficient(struct sub *s)
     }
 }
 
+void sub_fell_behind(struct sub *s)
+{
+    if (s->start != NULL) {
+        s->is_behind = true;
+    } else {
+        sub_insufficient(s);
+    }
+}
+
 static void position_checked(struct bus_op *op)
 {
     struct sub *s = op->context;
+    const struct engine_position *top = &op->found.top;
     s->is_checking = false;
     if (op->error != 0) {
         return; /* Redis is away: looked at again at the next tick */
     }
-    if (hub_epoch_id(s->chan, op->found.top.epoch) != s->epoch_id ||
-        op->found.top.offset > s->offset) {
+    if (hub_epoch_id(s->chan, top->epoch) != s->epoch_id || top->offset > s->offset ||
+        top->offset < op->furthest) {
         sub_insufficient(s);
         return;
     }
@@ -141,6 +151,7 @@ void sub_tick(struct sub *s, int64_t now_ms)
         s->is_checking = true;
         struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
         op->opts = s->opts;
+        op->furthest = s->offset;
         conn_submit(c, op, position_checked, s);
     }
 }

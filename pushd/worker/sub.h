@@ -37,6 +37,7 @@ struct sub {
     bool has_base : 1;    /* the client has the publication before the next one */
     bool is_checking : 1; /* a position check is under way */
     bool is_compact : 1;  /* pushes name the channel by chan->id */
+    bool is_behind : 1;   /* noticed while it was being established */
 };
 
 /* Called once when the subscription is established or failed; on failure the subscription is gone
@@ -87,6 +88,9 @@ void sub_tick(struct sub *s, int64_t now_ms);
 /* The position has a hole: the client has to subscribe or connect again. The subscription is gone
  * afterwards. */
 void sub_insufficient(struct sub *s);
+/* The same from a check of the whole channel: one that is being established is told at its end, if
+ * it does not read history once more. */
+void sub_fell_behind(struct sub *s);
 
 /* An operation with the client's info in this channel. */
 struct bus_op *sub_make_op(const struct sub *s, enum bus_kind kind);

@@ -131,6 +131,14 @@ static void presence_added(struct bus_op *op)
     part_done(op->context, op->error);
 }
 
+/* Whether the client gets the newest publication, which the next one may be a patch to. A filter
+ * may keep it back. */
+static bool ends_at(const struct vec *publications, uint64_t offset)
+{
+    const struct publication *pubs = publications->items;
+    return publications->n != 0 && pubs[publications->n - 1].offset == offset;
+}
+
 static void history_read(struct bus_op *op)
 {
     struct sub *s = op->context;
@@ -143,13 +151,14 @@ static void history_read(struct bus_op *op)
     s->epoch_id = hub_epoch_id(s->chan, top.epoch);
     s->offset = top.offset;
     s->checked_ms = s->conn->w->now_ms;
+    s->is_behind = false;
     st->result.epoch = arena_dup(&st->arena, top.epoch);
     st->result.offset = top.offset;
     if (st->recovery.is_wanted) {
         st->result.was_recovering = true;
         bool recovered = recovery_apply(&st->recovery, &op->found, &st->arena, &st->result);
         metrics_add(s->conn->w->metrics, METRIC_RECOVER, recovered, 1);
-        s->has_base = recovered && st->result.publications.n != 0;
+        s->has_base = recovered && ends_at(&st->result.publications, top.offset);
         if (s->has_delta) {
             recovery_make_deltas(&st->result.publications, s->conn->enc, &st->arena);
         }
@@ -248,6 +257,17 @@ void sub_hold(struct sub *s, struct msg *m)
     st->held[st->held_count++] = msg_ref(m);
 }
 
+static void deliver_held(struct sub *s, struct msg *m, struct arena *a)
+{
+    struct delivery_pool *pool = &s->conn->w->deliveries;
+    if (m->position.offset != 0) {
+        hub_epoch_id(s->chan, m->position.epoch); /* history may have told of another one since */
+    }
+    struct dispatch d = {.msg = m, .arena = a};
+    sub_deliver(s, &d);
+    dispatch_fini(&d, pool);
+}
+
 void sub_release(struct sub *s)
 {
     struct sub_start *st = s->start;
@@ -260,11 +280,12 @@ void sub_release(struct sub *s)
     struct span channel = arena_dup(&st->arena, chan_name(s->chan));
     for (uint32_t i = 0; i < st->held_count; i++) {
         if (conn_is_open(c) && sub_find(c, channel) == s) {
-            struct dispatch d = {.msg = st->held[i], .arena = &st->arena};
-            sub_deliver(s, &d);
-            dispatch_fini(&d, &c->w->deliveries);
+            deliver_held(s, st->held[i], &st->arena);
         }
         msg_unref(st->held[i]);
+    }
+    if (conn_is_open(c) && sub_find(c, channel) == s && s->is_behind) {
+        sub_insufficient(s);
     }
     free(st->held);
     arena_fini(&st->arena);
