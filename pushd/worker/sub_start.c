@@ -47,8 +47,11 @@ static bool overridden(enum token_override o, bool value)
     return o == OVERRIDE_NONE ? value : o == OVERRIDE_TRUE;
 }
 
-static bool allows_delta(const struct chan_opts *o)
+static bool allows_delta(const struct chan_opts *o, struct span wanted)
 {
+    if (!span_eq_str(wanted, "fossil")) {
+        return false;
+    }
     for (size_t i = 0; i < o->allowed_delta_types.n; i++) {
         if (strcmp(o->allowed_delta_types.items[i], "fossil") == 0) {
             return true;
@@ -78,7 +81,7 @@ static void choose_options(struct sub *s, const struct sub_params *p,
     s->gets_join_leave = overridden(t->force_push_join_leave, o->force_push_join_leave) ||
                          (wish->join_leave && s->emits_join_leave && o->presence &&
                           channel_permits(conf, o, RIGHT_PRESENCE, &who));
-    s->has_delta = wish->delta.n != 0 && allows_delta(o);
+    s->has_delta = allows_delta(o, wish->delta);
 }
 
 static void keep_info(struct sub *s, struct span info)
@@ -146,7 +149,7 @@ static void history_read(struct bus_op *op)
         st->result.was_recovering = true;
         bool recovered = recovery_apply(&st->recovery, &op->found, &st->arena, &st->result);
         metrics_add(s->conn->w->metrics, METRIC_RECOVER, recovered, 1);
-        s->has_base = recovered && st->result.publications.n != 0;
+        s->has_base = recovery_gives_base(&st->result, top.offset);
         if (s->has_delta) {
             recovery_make_deltas(&st->result.publications, s->conn->enc, &st->arena);
         }
