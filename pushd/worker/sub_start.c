@@ -25,6 +25,9 @@ struct sub_start {
     struct msg **held; /* arrived meanwhile, in order */
     uint32_t held_count;
     uint32_t held_cap;
+    bool is_doomed; /* ends right after the answer, with these */
+    uint32_t end_code;
+    struct span end_reason; /* in the arena */
 };
 
 void sub_start_free(struct sub *s)
@@ -40,6 +43,14 @@ void sub_start_free(struct sub *s)
     arena_fini(&st->arena);
     free(st);
     s->start = NULL;
+}
+
+void sub_start_doom(struct sub *s, uint32_t code, struct span reason)
+{
+    struct sub_start *st = s->start;
+    st->is_doomed = true;
+    st->end_code = code;
+    st->end_reason = arena_dup(&st->arena, reason);
 }
 
 static bool overridden(enum token_override o, bool value)
@@ -265,6 +276,9 @@ void sub_release(struct sub *s)
             dispatch_fini(&d, &c->w->deliveries);
         }
         msg_unref(st->held[i]);
+    }
+    if (st->is_doomed && conn_is_open(c) && sub_find(c, channel) == s) {
+        sub_unsubscribe(s, st->end_code, st->end_reason);
     }
     free(st->held);
     arena_fini(&st->arena);
