@@ -135,6 +135,13 @@ bool recovery_apply(const struct recovery *r, const struct engine_history_result
     return recovered;
 }
 
+bool recovery_gives_base(const struct subscribe_result *result, uint64_t top)
+{
+    const struct publication *pubs = result->publications.items;
+    size_t n = result->publications.n;
+    return result->recovered && n != 0 && pubs[n - 1].offset == top;
+}
+
 void recovery_make_deltas(struct vec *publications, enum proto_encoding enc, struct arena *a)
 {
     struct publication *pubs = publications->items;

@@ -75,16 +75,24 @@ void sub_end(struct sub *s)
     free(s);
 }
 
-/* Tells the client and ends. */
-static void push_unsubscribe(struct sub *s, uint32_t code)
+void sub_unsubscribe(struct sub *s, uint32_t code, struct span reason)
 {
     struct conn *c = s->conn;
+    if (s->start != NULL) {
+        sub_start_doom(s, code, reason);
+        return;
+    }
     metrics_add(c->w->metrics, METRIC_SERVER_UNSUBSCRIBES, metrics_code_index(code), 1);
-    struct unsubscribe_push u = {.code = code, .reason = span_str(perr_row(code)->text)};
+    struct unsubscribe_push u = {.code = code, .reason = reason};
     conn_send_push(c, &(struct push){.channel = chan_name(s->chan), .unsubscribe = &u});
     if (conn_is_open(c)) {
         sub_end(s); /* else it is gone with the connection */
     }
+}
+
+static void push_unsubscribe(struct sub *s, uint32_t code)
+{
+    sub_unsubscribe(s, code, span_str(perr_row(code)->text));
 }
 
 void sub_insufficient(struct sub *s)

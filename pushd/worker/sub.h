@@ -72,6 +72,8 @@ void sub_release(struct sub *s);
 /* A message that arrives before that. */
 void sub_hold(struct sub *s, struct msg *m);
 void sub_start_free(struct sub *s);
+/* sub_unsubscribe before the answer. */
+void sub_start_doom(struct sub *s, uint32_t code, struct span reason);
 
 /* ---- sub.c ---- */
 
@@ -80,6 +82,10 @@ struct sub *sub_find(const struct conn *c, struct span channel);
 /* Ends it: presence and leave, out of the tables, freed. Also cancels one that is being established
  * (its `done` is not called). */
 void sub_end(struct sub *s);
+
+/* Ends it and tells the client. One that is being established ends right after its answer: whoever
+ * takes a right away must not be overtaken by the start of its use. */
+void sub_unsubscribe(struct sub *s, uint32_t code, struct span reason);
 
 /* Every client.presence_update_interval of the connection: presence refresh, position check,
  * expiry. */

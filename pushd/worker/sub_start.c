@@ -25,6 +25,9 @@ struct sub_start {
     struct msg **held; /* arrived meanwhile, in order */
     uint32_t held_count;
     uint32_t held_cap;
+    bool is_doomed; /* ends right after the answer, with these */
+    uint32_t end_code;
+    struct span end_reason; /* in the arena */
 };
 
 void sub_start_free(struct sub *s)
@@ -42,13 +45,24 @@ void sub_start_free(struct sub *s)
     s->start = NULL;
 }
 
+void sub_start_doom(struct sub *s, uint32_t code, struct span reason)
+{
+    struct sub_start *st = s->start;
+    st->is_doomed = true;
+    st->end_code = code;
+    st->end_reason = arena_dup(&st->arena, reason);
+}
+
 static bool overridden(enum token_override o, bool value)
 {
     return o == OVERRIDE_NONE ? value : o == OVERRIDE_TRUE;
 }
 
-static bool allows_delta(const struct chan_opts *o)
+static bool allows_delta(const struct chan_opts *o, struct span wanted)
 {
+    if (!span_eq_str(wanted, "fossil")) {
+        return false;
+    }
     for (size_t i = 0; i < o->allowed_delta_types.n; i++) {
         if (strcmp(o->allowed_delta_types.items[i], "fossil") == 0) {
             return true;
@@ -78,7 +92,7 @@ static void choose_options(struct sub *s, const struct sub_params *p,
     s->gets_join_leave = overridden(t->force_push_join_leave, o->force_push_join_leave) ||
                          (wish->join_leave && s->emits_join_leave && o->presence &&
                           channel_permits(conf, o, RIGHT_PRESENCE, &who));
-    s->has_delta = wish->delta.n != 0 && allows_delta(o);
+    s->has_delta = allows_delta(o, wish->delta);
     s->is_compact = !s->is_server_side && o->allow_channel_compaction &&
                     (wish->flag & SUBSCRIBE_COMPACTION) != 0;
 }
@@ -131,14 +145,6 @@ static void presence_added(struct bus_op *op)
     part_done(op->context, op->error);
 }
 
-/* Whether the client gets the newest publication, which the next one may be a patch to. A filter
- * may keep it back. */
-static bool ends_at(const struct vec *publications, uint64_t offset)
-{
-    const struct publication *pubs = publications->items;
-    return publications->n != 0 && pubs[publications->n - 1].offset == offset;
-}
-
 static void history_read(struct bus_op *op)
 {
     struct sub *s = op->context;
@@ -158,7 +164,7 @@ static void history_read(struct bus_op *op)
         st->result.was_recovering = true;
         bool recovered = recovery_apply(&st->recovery, &op->found, &st->arena, &st->result);
         metrics_add(s->conn->w->metrics, METRIC_RECOVER, recovered, 1);
-        s->has_base = recovered && ends_at(&st->result.publications, top.offset);
+        s->has_base = recovery_gives_base(&st->result, top.offset);
         if (s->has_delta) {
             recovery_make_deltas(&st->result.publications, s->conn->enc, &st->arena);
         }
@@ -284,8 +290,12 @@ void sub_release(struct sub *s)
         }
         msg_unref(st->held[i]);
     }
-    if (conn_is_open(c) && sub_find(c, channel) == s && s->is_behind) {
-        sub_insufficient(s);
+    if (conn_is_open(c) && sub_find(c, channel) == s) {
+        if (st->is_doomed) {
+            sub_unsubscribe(s, st->end_code, st->end_reason);
+        } else if (s->is_behind) {
+            sub_insufficient(s);
+        }
     }
     free(st->held);
     arena_fini(&st->arena);

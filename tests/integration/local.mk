@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	%D%/harness/check.py \
 	%D%/harness/fronts.py \
 	%D%/harness/process.py \
+	%D%/harness/redis_proxy.py \
 	%D%/harness/relay.py \
 	%D%/harness/resp.py \
 	%D%/harness/system.py \
@@ -42,6 +43,7 @@ EXTRA_DIST += \
 	%D%/test_install.py \
 	%D%/test_positions.py \
 	%D%/test_pushctl.py \
+	%D%/test_races.py \
 	%D%/test_redis_faults.py \
 	%D%/test_shutdown.py \
 	%D%/test_slow_client.py \
