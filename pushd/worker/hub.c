@@ -131,6 +131,14 @@ uint32_t hub_epoch_id(struct chan *c, struct span epoch)
     return c->epoch_id;
 }
 
+uint32_t hub_note_top(struct hub *h, struct chan *c, const struct engine_position *top)
+{
+    c->top_epoch_id = hub_epoch_id(c, top->epoch);
+    c->top_offset = top->offset;
+    c->top_ms = h->w->now_ms;
+    return c->top_epoch_id;
+}
+
 void hub_dispatch(struct hub *h, struct msg *m)
 {
     struct htab_node *n = htab_find(&h->chans, m->channel, m->channel_hash);
@@ -142,7 +150,8 @@ void hub_dispatch(struct hub *h, struct msg *m)
         hub_epoch_id(c, m->position.epoch);
     }
     arena_reset(&h->w->arena);
-    struct dispatch d = {.msg = m, .arena = &h->w->arena};
+    struct dispatch d;
+    dispatch_init(&d, h->w, c, m, &h->w->arena);
     c->busy++;
     /* Downwards: a subscription that ends itself is replaced by one that was served already. */
     for (uint32_t i = c->sub_count; i-- > 0;) {
@@ -175,7 +184,7 @@ static void top_read(struct bus_op *op)
     if (op->error != 0 || c == NULL) {
         return; /* the periodic check of each connection looks again */
     }
-    uint32_t epoch_id = hub_epoch_id(c, op->found.top.epoch);
+    uint32_t epoch_id = hub_note_top(h, c, &op->found.top);
     c->busy++;
     for (uint32_t i = c->sub_count; i-- > 0;) {
         struct sub *s = c->subs[i];

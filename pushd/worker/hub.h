@@ -27,6 +27,10 @@ struct chan {
     uint32_t sub_cap;
     uint32_t busy; /* somebody walks over subs: do not free */
     struct bus_op *joining;
+    /* The top of the stream as it was read last, for all subscriptions that want to know. */
+    uint64_t top_offset;
+    uint32_t top_epoch_id;
+    int64_t top_ms; /* clk_mono_ms of that, 0: never */
     char name[];
 };
 
@@ -61,6 +65,9 @@ static inline struct span hub_epoch(const struct chan *c)
 {
     return span_of(c->epoch, c->epoch_len);
 }
+
+/* The top of the stream was read just now. Returns the number of its epoch. */
+uint32_t hub_note_top(struct hub *h, struct chan *c, const struct engine_position *top);
 
 /* The channel is sent again after an outage: its top is read once, and who is behind it is told. */
 void hub_resumed(struct hub *h, struct span channel);

@@ -97,6 +97,17 @@ void sub_insufficient(struct sub *s)
     }
 }
 
+/* By the top of the stream, which was read later than the position was last known to be good. */
+static void judge_position(struct sub *s)
+{
+    const struct chan *c = s->chan;
+    if (c->top_epoch_id != s->epoch_id || c->top_offset > s->offset) {
+        sub_insufficient(s);
+        return;
+    }
+    s->checked_ms = c->top_ms;
+}
+
 static void position_checked(struct bus_op *op)
 {
     struct sub *s = op->context;
@@ -104,12 +115,26 @@ static void position_checked(struct bus_op *op)
     if (op->error != 0) {
         return; /* Redis is away: looked at again at the next tick */
     }
-    if (hub_epoch_id(s->chan, op->found.top.epoch) != s->epoch_id ||
-        op->found.top.offset > s->offset) {
-        sub_insufficient(s);
+    hub_note_top(&s->conn->w->hub, s->chan, &op->found.top);
+    judge_position(s);
+}
+
+/* The first subscription of a channel that is due reads the top of the stream, and the others use
+ * what it found. */
+static void check_position(struct sub *s, int64_t now_ms)
+{
+    int64_t delay_ms = s->conn->w->conf->client.channel_position_check_delay_ms;
+    if (s->is_checking || now_ms - s->checked_ms <= delay_ms) {
         return;
     }
-    s->checked_ms = s->conn->w->now_ms;
+    if (s->chan->top_ms != 0 && now_ms - s->chan->top_ms <= delay_ms) {
+        judge_position(s);
+        return;
+    }
+    s->is_checking = true;
+    struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
+    op->opts = s->opts;
+    conn_submit(s->conn, op, position_checked, s);
 }
 
 static bool is_expired(const struct sub *s)
@@ -136,11 +161,7 @@ void sub_tick(struct sub *s, int64_t now_ms)
     if (s->has_presence) {
         sub_send_op(s, BUS_PRESENCE_ADD);
     }
-    if (s->is_positioned && !s->is_checking &&
-        now_ms - s->checked_ms > c->w->conf->client.channel_position_check_delay_ms) {
-        s->is_checking = true;
-        struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
-        op->opts = s->opts;
-        conn_submit(c, op, position_checked, s);
+    if (s->is_positioned) {
+        check_position(s, now_ms);
     }
 }

@@ -12,18 +12,12 @@
 struct sub_start;
 
 struct sub {
+    /* What a delivery reads and writes comes first, in one cache line or two neighbours. */
     struct conn *conn;
-    struct chan *chan;
-    const struct chan_opts *opts;
-    struct list link;           /* in conn->subs */
     struct sub_start *start;    /* not NULL while it is being established; sub_start.c's own */
     struct tags_filter *filter; /* NULL: all publications pass */
     uint64_t offset;            /* of the last publication delivered, when positioned */
     int64_t checked_ms;         /* when the position was last known to be good */
-    int64_t expire_at;          /* Unix seconds, 0: never */
-    char *info;                 /* chan_info, or NULL */
-    uint32_t info_len;
-    uint32_t index; /* in chan->subs */
     uint32_t epoch_id;
     bool is_server_side : 1;
     bool is_from_token : 1; /* of the connection token */
@@ -36,6 +30,13 @@ struct sub {
     bool has_delta : 1;
     bool has_base : 1;    /* the client has the publication before the next one */
     bool is_checking : 1; /* a position check is under way */
+    uint32_t index;       /* in chan->subs */
+    uint32_t info_len;
+    struct chan *chan;
+    const struct chan_opts *opts;
+    struct list link;  /* in conn->subs */
+    int64_t expire_at; /* Unix seconds, 0: never */
+    char *info;        /* chan_info, or NULL */
 };
 
 /* Called once when the subscription is established or failed; on failure the subscription is gone
@@ -100,9 +101,15 @@ struct dispatch {
     struct arena *arena; /* for the tags */
     struct vec tags;
     bool has_tags;
+    bool is_late;      /* older than client.channel_position_max_time_lag */
+    uint32_t epoch_id; /* of the channel */
+    int64_t now_ms;
     struct delivery *frames[ENC_COUNT][VARIANT_COUNT];
 };
 
+/* The arena is borrowed until dispatch_fini. */
+void dispatch_init(struct dispatch *d, const struct worker *w, const struct chan *c, struct msg *m,
+                   struct arena *a);
 /* Position check, filter, then the connection's queue. */
 void sub_deliver(struct sub *s, struct dispatch *d);
 void dispatch_fini(struct dispatch *d, struct delivery_pool *pool);

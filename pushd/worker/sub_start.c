@@ -137,7 +137,7 @@ static void history_read(struct bus_op *op)
         return;
     }
     struct engine_position top = op->found.top;
-    s->epoch_id = hub_epoch_id(s->chan, top.epoch);
+    s->epoch_id = hub_note_top(&s->conn->w->hub, s->chan, &top);
     s->offset = top.offset;
     s->checked_ms = s->conn->w->now_ms;
     st->result.epoch = arena_dup(&st->arena, top.epoch);
@@ -257,7 +257,8 @@ void sub_release(struct sub *s)
     struct span channel = arena_dup(&st->arena, chan_name(s->chan));
     for (uint32_t i = 0; i < st->held_count; i++) {
         if (conn_is_open(c) && sub_find(c, channel) == s) {
-            struct dispatch d = {.msg = st->held[i], .arena = &st->arena};
+            struct dispatch d;
+            dispatch_init(&d, c->w, s->chan, st->held[i], &st->arena);
             sub_deliver(s, &d);
             dispatch_fini(&d, &c->w->deliveries);
         }
