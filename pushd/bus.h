@@ -57,7 +57,7 @@ struct bus_op {
     void *owner; /* NULL: nobody waits any more */
     void (*done)(struct bus_op *op);
     void *context;
-    uint64_t furthest; /* history: a position that the stream had reached when it was asked */
+    uint64_t furthest; /* history: chan->furthest when it was asked for */
 
     /* Request. `opts` is borrowed from the configuration. */
     struct span channel;

@@ -120,8 +120,22 @@ uint32_t hub_epoch_id(struct chan *c, struct span epoch)
         c->epoch = span_dup(epoch);
         c->epoch_len = epoch.n;
         c->epoch_id++;
+        c->furthest = 0;
     }
     return c->epoch_id;
+}
+
+uint32_t hub_note_top(struct hub *h, struct chan *c, const struct engine_position *top,
+                      uint64_t furthest)
+{
+    c->top_epoch_id = hub_epoch_id(c, top->epoch);
+    c->top_offset = top->offset;
+    c->top_ms = h->w->now_ms;
+    c->top_is_less = top->offset < furthest && top->offset < c->furthest;
+    if (c->top_is_less || c->furthest < top->offset) {
+        c->furthest = top->offset;
+    }
+    return c->top_epoch_id;
 }
 
 void hub_dispatch(struct hub *h, struct msg *m)
@@ -133,9 +147,11 @@ void hub_dispatch(struct hub *h, struct msg *m)
     struct chan *c = CONTAINER_OF(n, struct chan, node);
     if (m->position.offset != 0) {
         hub_epoch_id(c, m->position.epoch);
+        c->furthest = m->position.offset > c->furthest ? m->position.offset : c->furthest;
     }
     arena_reset(&h->w->arena);
-    struct dispatch d = {.msg = m, .arena = &h->w->arena};
+    struct dispatch d;
+    dispatch_init(&d, h->w, c, m, &h->w->arena);
     c->busy++;
     /* Downwards: a subscription that ends itself is replaced by one that was served already. */
     for (uint32_t i = c->sub_count; i-- > 0;) {
@@ -164,17 +180,22 @@ static const struct sub *find_positioned(const struct chan *c)
     return NULL;
 }
 
-/* The furthest position that a subscriber was brought to in the channel's stream. */
-static uint64_t find_furthest(const struct chan *c)
+void hub_judge(struct hub *h, struct chan *c)
 {
-    uint64_t offset = 0;
-    for (uint32_t i = 0; i < c->sub_count; i++) {
-        const struct sub *s = c->subs[i];
-        if (s->is_positioned && s->epoch_id == c->epoch_id && s->offset > offset) {
-            offset = s->offset;
+    c->busy++;
+    for (uint32_t i = c->sub_count; i-- > 0;) {
+        struct sub *s = c->subs[i];
+        if (s->is_positioned && sub_is_astray(s)) {
+            sub_fell_behind(s);
+        }
+        if (i > c->sub_count) {
+            i = c->sub_count;
         }
     }
-    return offset;
+    c->busy--;
+    if (c->sub_count == 0 && c->busy == 0) {
+        give_up(h, c);
+    }
 }
 
 static void check_later(struct hub *h, struct chan *c)
@@ -196,24 +217,8 @@ static void top_read(struct bus_op *op)
         check_later(h, c);
         return;
     }
-    const struct engine_position *top = &op->found.top;
-    uint32_t epoch_id = hub_epoch_id(c, top->epoch);
-    bool has_lost = top->offset < op->furthest;
-    c->busy++;
-    for (uint32_t i = c->sub_count; i-- > 0;) {
-        struct sub *s = c->subs[i];
-        if (s->is_positioned && (s->epoch_id != epoch_id || s->offset < top->offset ||
-                                 (has_lost && s->offset > top->offset))) {
-            sub_fell_behind(s);
-        }
-        if (i > c->sub_count) {
-            i = c->sub_count;
-        }
-    }
-    c->busy--;
-    if (c->sub_count == 0) {
-        give_up(h, c);
-    }
+    hub_note_top(h, c, &op->found.top, op->furthest);
+    hub_judge(h, c);
 }
 
 static void check_top(struct hub *h, struct chan *c)
@@ -228,7 +233,7 @@ static void check_top(struct hub *h, struct chan *c)
     op->opts = s->opts;
     op->owner = h;
     op->done = top_read;
-    op->furthest = find_furthest(c);
+    op->furthest = c->furthest;
     bus_post_control(h->w->shared->bus, h->w->index, &op->item);
 }
 

@@ -30,6 +30,12 @@ struct chan {
     uint32_t busy;     /* somebody walks over subs: do not free */
     bool is_unchecked; /* after an outage: its check got no answer */
     struct bus_op *joining;
+    /* The top of the stream as it was read last, for all subscriptions that want to know. */
+    uint64_t top_offset;
+    uint32_t top_epoch_id;
+    bool top_is_less;  /* Redis had more of this stream before, and lost the newest of it */
+    uint64_t furthest; /* the highest offset that Redis was seen to have in this epoch */
+    int64_t top_ms;    /* clk_mono_ms of that, 0: never */
     char name[];
 };
 
@@ -65,6 +71,14 @@ static inline struct span hub_epoch(const struct chan *c)
 {
     return span_of(c->epoch, c->epoch_len);
 }
+
+/* The top of the stream was read just now. `furthest` is what chan->furthest was when it was asked
+ * for. Returns the number of its epoch. */
+uint32_t hub_note_top(struct hub *h, struct chan *c, const struct engine_position *top,
+                      uint64_t furthest);
+/* Holds all positions in the channel against it: after an outage, and when top_is_less, because
+ * offsets are given out again soon. Subscriptions may be gone afterwards. */
+void hub_judge(struct hub *h, struct chan *c);
 
 /* The channel is sent again after an outage: its top is read, again and again until Redis answers,
  * and who is behind it, or has what Redis lost, is told. */

@@ -114,20 +114,55 @@ void sub_fell_behind(struct sub *s)
     }
 }
 
+bool sub_is_astray(const struct sub *s)
+{
+    const struct chan *c = s->chan;
+    return c->top_epoch_id != s->epoch_id || c->top_offset > s->offset ||
+           (c->top_is_less && c->top_offset < s->offset);
+}
+
+static void judge_position(struct sub *s)
+{
+    if (sub_is_astray(s)) {
+        sub_insufficient(s);
+    } else {
+        s->checked_ms = s->chan->top_ms;
+    }
+}
+
 static void position_checked(struct bus_op *op)
 {
     struct sub *s = op->context;
-    const struct engine_position *top = &op->found.top;
     s->is_checking = false;
     if (op->error != 0) {
         return; /* Redis is away: looked at again at the next tick */
     }
-    if (hub_epoch_id(s->chan, top->epoch) != s->epoch_id || top->offset > s->offset ||
-        top->offset < op->furthest) {
-        sub_insufficient(s);
+    struct hub *h = &s->conn->w->hub;
+    hub_note_top(h, s->chan, &op->found.top, op->furthest);
+    if (s->chan->top_is_less) {
+        hub_judge(h, s->chan);
+    } else {
+        judge_position(s);
+    }
+}
+
+/* The first subscription of a channel that is due reads the top of the stream, and the others use
+ * what it found. */
+static void check_position(struct sub *s, int64_t now_ms)
+{
+    int64_t delay_ms = s->conn->w->conf->client.channel_position_check_delay_ms;
+    if (s->is_checking || now_ms - s->checked_ms <= delay_ms) {
         return;
     }
-    s->checked_ms = s->conn->w->now_ms;
+    if (s->chan->top_ms != 0 && now_ms - s->chan->top_ms <= delay_ms) {
+        judge_position(s);
+        return;
+    }
+    s->is_checking = true;
+    struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
+    op->opts = s->opts;
+    op->furthest = s->chan->furthest;
+    conn_submit(s->conn, op, position_checked, s);
 }
 
 static bool is_expired(const struct sub *s)
@@ -154,12 +189,7 @@ void sub_tick(struct sub *s, int64_t now_ms)
     if (s->has_presence) {
         sub_send_op(s, BUS_PRESENCE_ADD);
     }
-    if (s->is_positioned && !s->is_checking &&
-        now_ms - s->checked_ms > c->w->conf->client.channel_position_check_delay_ms) {
-        s->is_checking = true;
-        struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
-        op->opts = s->opts;
-        op->furthest = s->offset;
-        conn_submit(c, op, position_checked, s);
+    if (s->is_positioned) {
+        check_position(s, now_ms);
     }
 }

@@ -154,7 +154,11 @@ static void history_read(struct bus_op *op)
         return;
     }
     struct engine_position top = op->found.top;
-    s->epoch_id = hub_epoch_id(s->chan, top.epoch);
+    struct hub *h = &s->conn->w->hub;
+    s->epoch_id = hub_note_top(h, s->chan, &top, op->furthest);
+    if (s->chan->top_is_less) {
+        hub_judge(h, s->chan);
+    }
     s->offset = top.offset;
     s->checked_ms = s->conn->w->now_ms;
     s->is_behind = false;
@@ -180,6 +184,7 @@ static void read_history(struct sub *s)
     struct sub_start *st = s->start;
     struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
     op->opts = s->opts;
+    op->furthest = s->chan->furthest;
     if (st->recovery.is_wanted && s->is_recoverable) {
         recovery_ask(&st->recovery, s->conn->w->conf->client.recovery_max_publication_limit,
                      &op->history);
@@ -269,7 +274,8 @@ static void deliver_held(struct sub *s, struct msg *m, struct arena *a)
     if (m->position.offset != 0) {
         hub_epoch_id(s->chan, m->position.epoch); /* history may have told of another one since */
     }
-    struct dispatch d = {.msg = m, .arena = a};
+    struct dispatch d;
+    dispatch_init(&d, s->conn->w, s->chan, m, a);
     sub_deliver(s, &d);
     dispatch_fini(&d, pool);
 }
