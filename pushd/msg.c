@@ -221,21 +221,36 @@ static int encode_info(const struct msg *m, struct arena *a, struct msg_form for
     return 0;
 }
 
-static struct msg_frame *frame_of(struct span reply, enum proto_encoding enc)
+/* A frame whose payload is in two parts. */
+static struct msg_frame *frame_of(unsigned opcode, struct span first, struct span rest)
 {
     char head[FRAME_HEADER_MAX];
+    size_t n = frame_ws_header(opcode, first.n + rest.n, head);
+    struct msg_frame *frame = mem_alloc(sizeof(*frame) + n + first.n + rest.n);
+    frame->head = n;
+    frame->len = n + first.n + rest.n;
+    memcpy(frame->bytes, head, n);
+    if (first.n != 0) {
+        memcpy(frame->bytes + n, first.p, first.n);
+    }
+    memcpy(frame->bytes + n + first.n, rest.p, rest.n);
+    return frame;
+}
+
+static unsigned opcode_of(struct msg_form form)
+{
+    return form.enc == ENC_JSON ? 1 : 2;
+}
+
+/* The reply as a message of its own: in Protobuf behind its length. */
+static struct msg_frame *plain_frame(struct msg_form form, struct span reply)
+{
     char length[VARINT_MAX];
     struct buf prefix = {.p = length, .cap = sizeof(length), .max = sizeof(length)};
-    if (enc == ENC_PROTOBUF) {
+    if (form.enc == ENC_PROTOBUF) {
         pb_add_varint(&prefix, reply.n);
     }
-    size_t n = frame_ws_header(enc == ENC_JSON ? 1 : 2, prefix.n + reply.n, head);
-    struct msg_frame *frame = mem_alloc(sizeof(*frame) + n + prefix.n + reply.n);
-    frame->len = n + prefix.n + reply.n;
-    memcpy(frame->bytes, head, n);
-    memcpy(frame->bytes + n, length, prefix.n);
-    memcpy(frame->bytes + n + prefix.n, reply.p, reply.n);
-    return frame;
+    return frame_of(opcode_of(form), buf_span(&prefix), reply);
 }
 
 static struct msg_frame *build(const struct msg *m, struct msg_form form, int *rc)
@@ -244,30 +259,55 @@ static struct msg_frame *build(const struct msg *m, struct msg_form form, int *r
     struct buf reply = {0};
     *rc = m->kind == MESSAGE_PUBLICATION ? encode_publication(m, &arena, form, &reply)
                                          : encode_info(m, &arena, form, &reply);
-    struct msg_frame *frame = *rc == 0 ? frame_of(buf_span(&reply), form.enc) : NULL;
+    struct msg_frame *frame = *rc == 0 ? plain_frame(form, buf_span(&reply)) : NULL;
     buf_free(&reply);
     arena_fini(&arena);
     return frame;
 }
 
-const struct msg_frame *msg_frame_get(struct msg *m, struct msg_form form)
+/* Puts a frame where the others find it, unless somebody was faster: then that one is it. */
+static const struct msg_frame *keep(struct msg *m, struct msg_form form, struct msg_frame *mine)
 {
-    _Atomic(struct msg_frame *) *slot = &m->frames[msg_form_index(form)];
-    struct msg_frame *frame = atomic_load_explicit(slot, memory_order_acquire);
+    struct msg_frame *other = NULL;
+    if (!atomic_compare_exchange_strong_explicit(&m->frames[msg_form_index(form)], &other, mine,
+                                                 memory_order_acq_rel, memory_order_acquire)) {
+        free(mine);
+        return other;
+    }
+    return mine;
+}
+
+static const struct msg_frame *get_deflated(struct msg *m, struct msg_form form, struct deflate *z)
+{
+    struct msg_form plain_form = form;
+    plain_form.is_deflated = false;
+    const struct msg_frame *plain = msg_frame_get(m, plain_form, z);
+    if (plain == NULL || !deflate_pays(z, plain->len - plain->head)) {
+        return plain;
+    }
+    struct buf packed = {0};
+    deflate_compress(z, span_of(plain->bytes + plain->head, plain->len - plain->head), &packed);
+    struct msg_frame *mine =
+        frame_of(opcode_of(form) | FRAME_COMPRESSED, SPAN(""), buf_span(&packed));
+    buf_free(&packed);
+    return keep(m, form, mine);
+}
+
+const struct msg_frame *msg_frame_get(struct msg *m, struct msg_form form, struct deflate *z)
+{
+    struct msg_frame *frame =
+        atomic_load_explicit(&m->frames[msg_form_index(form)], memory_order_acquire);
     if (LIKELY(frame != NULL) || (form.enc == ENC_JSON && !m->is_json)) {
         return frame;
     }
+    if (form.is_deflated) {
+        return get_deflated(m, form, z);
+    }
     int rc;
     struct msg_frame *mine = build(m, form, &rc);
-    if (mine == NULL) {
-        form.variant = VARIANT_FULL;
-        return rc == ERR_MISSING ? msg_frame_get(m, form) : NULL;
+    if (mine != NULL) {
+        return keep(m, form, mine);
     }
-    /* Another worker may have built it meanwhile; then its frame is the one. */
-    if (!atomic_compare_exchange_strong_explicit(slot, &frame, mine, memory_order_acq_rel,
-                                                 memory_order_acquire)) {
-        free(mine);
-        return frame;
-    }
-    return mine;
+    form.variant = VARIANT_FULL;
+    return rc == ERR_MISSING ? msg_frame_get(m, form, z) : NULL;
 }

@@ -4,11 +4,13 @@
 #pragma once
 
 #include "common/base/hash.h"
+#include "common/format/deflate.h"
 #include "pushd/bus.h"
 
 /* The bytes of a complete WebSocket frame. */
 struct msg_frame {
     size_t len;
+    size_t head; /* bytes of the WebSocket header */
     char bytes[];
 };
 
@@ -25,15 +27,17 @@ enum msg_variant {
 struct msg_form {
     enum proto_encoding enc;
     enum msg_variant variant;
-    bool is_compact; /* the channel by its number instead of its name */
+    bool is_compact;  /* the channel by its number instead of its name */
+    bool is_deflated; /* permessage-deflate, where it pays */
 };
 
-#define MSG_FORMS (ENC_COUNT * VARIANT_COUNT * 2)
+#define MSG_FORMS (ENC_COUNT * VARIANT_COUNT * 4)
 
 /* Its place among all forms. */
 static inline unsigned msg_form_index(struct msg_form f)
 {
-    return ((unsigned)f.enc * VARIANT_COUNT + (unsigned)f.variant) * 2 + f.is_compact;
+    return ((unsigned)f.enc * VARIANT_COUNT + (unsigned)f.variant) * 4 + f.is_compact * 2U +
+           f.is_deflated;
 }
 
 /* Immutable but for the reference count and the frames, which are built on first need by whichever
@@ -66,5 +70,5 @@ void msg_unref(struct msg *m);
 
 /* The frame of one form, built now if nobody needed it before. NULL when it cannot be: a body that
  * is no valid Publication, or a payload that is not JSON for JSON clients (they are disconnected
- * with 3506). Any thread. */
-const struct msg_frame *msg_frame_get(struct msg *m, struct msg_form form);
+ * with 3506). Any thread; z is the thread's own and may be NULL where nothing is deflated. */
+const struct msg_frame *msg_frame_get(struct msg *m, struct msg_form form, struct deflate *z);

@@ -244,7 +244,14 @@ struct conf {
         int64_t message_size_limit;
         int64_t write_timeout_ms;
         bool compression;
+        int64_t compression_level;
+        int64_t compression_min_size;
+        int64_t decompressed_message_size_limit; /* 0: ten times message_size_limit */
     } websocket;
+    struct {
+        bool enabled;
+        char *handler_prefix;
+    } init;
     struct {
         bool disabled;
         char *handler_prefix;

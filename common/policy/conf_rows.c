@@ -200,7 +200,21 @@ static const struct conf_row rows[] = {
     {ROW(CONF_DURATION, "websocket.write_timeout", websocket.write_timeout_ms), .def = "1s",
      .help = "A client that takes nothing for this long is disconnected."},
     {ROW(CONF_BOOL, "websocket.compression", websocket.compression),
-     .help = "Offer permessage-deflate."},
+     .help = "Compress messages for clients that offer permessage-deflate."},
+    {ROW(CONF_INT, "websocket.compression_level", websocket.compression_level), .def = "1",
+     .min = -2, .max = 9, .help = "Effort of compression: 1 fastest, 9 smallest."},
+    {ROW(CONF_INT, "websocket.compression_min_size", websocket.compression_min_size), .def = "0",
+     .max = 1 << 30, .help = "Messages of this many bytes or fewer are not compressed."},
+    {ROW(CONF_INT, "websocket.decompressed_message_size_limit",
+         websocket.decompressed_message_size_limit),
+     .def = "0", .max = 1 << 30,
+     .help = "Bytes of one compressed message from a client after decompression; 0 takes ten times "
+             "websocket.message_size_limit."},
+
+    {ROW(CONF_BOOL, "init.enabled", init.enabled),
+     .help = "Answer {} to GET at init.handler_prefix, on the port of the WebSocket endpoint."},
+    {ROW(CONF_STRING, "init.handler_prefix", init.handler_prefix), .def = "/connection/init",
+     .flags = CONF_PATH, .help = "Path that warms up a connection."},
 
     {ROW(CONF_BOOL, "http_api.disabled", http_api.disabled), .help = "Serve no server API."},
     {ROW(CONF_STRING, "http_api.handler_prefix", http_api.handler_prefix), .def = "/api",

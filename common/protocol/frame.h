@@ -17,6 +17,7 @@ enum proto_encoding {
 int frame_next(enum proto_encoding enc, struct span *rest, struct span *command);
 
 /* Header of an unmasked, final frame of `len` bytes (RFC 6455 5.2): opcode 1 for JSON, 2 for
- * Protobuf. Returns its length. */
+ * Protobuf, with FRAME_COMPRESSED for a compressed message. Returns its length. */
+#define FRAME_COMPRESSED 0x40 /* RSV1 of RFC 7692 */
 #define FRAME_HEADER_MAX 10
 size_t frame_ws_header(unsigned opcode, size_t len, char out[FRAME_HEADER_MAX]);

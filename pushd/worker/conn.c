@@ -23,13 +23,14 @@
 
 static void on_timer(struct timer *t, int64_t now_ms);
 
-struct conn *conn_new(struct worker *w, int fd, enum proto_encoding enc, const char *address,
-                      struct span header_user)
+struct conn *conn_new(struct worker *w, int fd, const struct upgrade *u, const char *address)
 {
     struct conn *c = mem_zalloc(sizeof(*c));
     c->w = w;
     c->fd = fd;
-    c->enc = enc;
+    c->enc = u->encoding;
+    c->has_deflate = u->has_deflate;
+    c->reader.has_deflate = u->has_deflate;
     list_init(&c->dirty_link);
     list_init(&c->doom_link);
     list_init(&c->user_link);
@@ -43,7 +44,7 @@ struct conn *conn_new(struct worker *w, int fd, enum proto_encoding enc, const c
     timer_init(&c->timer, on_timer);
     rnd_uuid(c->id);
     c->address = mem_strdup(address);
-    c->header_user = header_user.n != 0 ? span_dup(header_user) : NULL;
+    c->header_user = u->user.n != 0 ? span_dup(u->user) : NULL;
     c->stale_ms = w->now_ms + w->conf->client.stale_close_delay_ms;
     conn_schedule(c);
     return c;
@@ -128,9 +129,23 @@ void conn_push(struct conn *c, struct delivery *d)
     flush_mark(c);
 }
 
+/* A message of this connection's own, compressed where it pays. Control frames never are. */
+static struct delivery *delivery_deflated(struct worker *w, unsigned opcode, struct span payload)
+{
+    if (opcode > WS_OP_BINARY || !deflate_pays(w->deflate, payload.n)) {
+        return delivery_of_bytes(opcode, payload);
+    }
+    struct buf packed = {0};
+    deflate_compress(w->deflate, payload, &packed);
+    struct delivery *d = delivery_of_bytes(opcode | FRAME_COMPRESSED, buf_span(&packed));
+    buf_free(&packed);
+    return d;
+}
+
 static void push_bytes(struct conn *c, unsigned opcode, struct span payload, bool is_close)
 {
-    struct delivery *d = delivery_of_bytes(opcode, payload);
+    struct delivery *d = c->has_deflate ? delivery_deflated(c->w, opcode, payload)
+                                        : delivery_of_bytes(opcode, payload);
     d->is_close = is_close;
     if (is_close) {
         outq_push(&c->out, d);
@@ -320,6 +335,35 @@ static void on_transport_error(struct conn *c, const struct ws_event *e)
     conn_close(c, e->code, span_str(e->detail));
 }
 
+/* False when it ends the connection. */
+static bool take_message(struct conn *c, const struct ws_event *e)
+{
+    struct span message = e->payload;
+    if (!conn_is_open(c)) {
+        return true;
+    }
+    if (e->is_deflated) {
+        const struct conf *conf = c->w->conf;
+        int64_t max = conf->websocket.decompressed_message_size_limit;
+        max = max != 0 ? max : 10 * conf->websocket.message_size_limit;
+        struct buf *b = &c->w->inflated;
+        buf_clear(b);
+        int rc = deflate_expand(c->w->deflate, message, (size_t)max, b);
+        if (rc != 0) {
+            on_transport_error(
+                c, rc == ERR_LIMIT
+                       ? &(struct ws_event){.code = WS_CLOSE_TOO_BIG,
+                                            .detail = "message too big after decompression"}
+                       : &(struct ws_event){.code = WS_CLOSE_BAD_DATA,
+                                            .detail = "a compressed message is damaged"});
+            return false;
+        }
+        message = buf_span(b);
+    }
+    client_cmd_message(c, message);
+    return true;
+}
+
 static bool on_ws_event(struct conn *c, const struct ws_event *e)
 {
     switch (e->kind) {
@@ -327,10 +371,7 @@ static bool on_ws_event(struct conn *c, const struct ws_event *e)
         return false;
     case WS_MESSAGE:
         metrics_add(c->w->metrics, METRIC_TRANSPORT_RECEIVED, 0, 1);
-        if (conn_is_open(c)) {
-            client_cmd_message(c, e->payload);
-        }
-        return true;
+        return take_message(c, e);
     case WS_PING:
         if (c->state <= CONN_REFUSED) {
             push_bytes(c, WS_OP_PONG, e->payload, false);

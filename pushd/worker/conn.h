@@ -7,6 +7,7 @@
 #include "common/protocol/perr.h"
 #include "common/protocol/proto.h"
 #include "pushd/worker/outq.h"
+#include "pushd/worker/upgrade.h"
 #include "pushd/worker/wheel.h"
 #include "pushd/worker/worker.h"
 #include "pushd/worker/ws_frame.h"
@@ -60,16 +61,16 @@ struct conn {
     bool wants_pong : 1;
     bool close_sent : 1;
     bool close_received : 1;
-    bool is_limited : 1; /* counted by limits_enter_user */
-    bool is_counted : 1; /* among the connected clients */
-    bool is_deaf : 1;    /* framing is broken: what still comes is thrown away */
+    bool is_limited : 1;  /* counted by limits_enter_user */
+    bool is_counted : 1;  /* among the connected clients */
+    bool is_deaf : 1;     /* framing is broken: what still comes is thrown away */
+    bool has_deflate : 1; /* permessage-deflate is negotiated */
     char id[RND_UUID_LEN + 1];
 };
 
 /* A transport was opened; the caller gives ownership of wsi's life to ws.c, which calls conn_gone
  * once. */
-struct conn *conn_new(struct worker *w, int fd, enum proto_encoding enc, const char *address,
-                      struct span header_user);
+struct conn *conn_new(struct worker *w, int fd, const struct upgrade *u, const char *address);
 
 /* ---- from the transport ---- */
 void conn_received(struct conn *c, char *bytes, size_t n);

@@ -74,10 +74,10 @@ static enum msg_variant choose_variant(struct sub *s, const struct msg *m)
 static struct delivery *frame_for(struct sub *s, struct dispatch *d)
 {
     struct conn *c = s->conn;
-    struct msg_form form = {c->enc, choose_variant(s, d->msg), s->is_compact};
+    struct msg_form form = {c->enc, choose_variant(s, d->msg), s->is_compact, c->has_deflate};
     struct delivery **slot = &d->frames[msg_form_index(form)];
     if (*slot == NULL) {
-        const struct msg_frame *frame = msg_frame_get(d->msg, form);
+        const struct msg_frame *frame = msg_frame_get(d->msg, form, c->w->deflate);
         if (frame == NULL) {
             return NULL;
         }

@@ -6,6 +6,7 @@
 
 #include "common/base/arena.h"
 #include "common/format/b64.h"
+#include "common/format/deflate.h"
 #include "common/policy/channel.h"
 
 struct request {
@@ -17,6 +18,7 @@ struct request {
     struct span upgrade;
     struct span ws_version;
     struct span ws_protocol;
+    struct span cors_headers; /* Access-Control-Request-Headers */
     bool is_malformed;
 };
 
@@ -75,6 +77,7 @@ static void read_header(const struct conf *c, struct request *r, struct upgrade 
         {"upgrade", &r->upgrade},
         {"sec-websocket-version", &r->ws_version},
         {"sec-websocket-protocol", &r->ws_protocol},
+        {"access-control-request-headers", &r->cors_headers},
         {"sec-websocket-key", &out->key},
         {"origin", &out->origin},
         {"x-forwarded-for", &out->forwarded_for},
@@ -85,6 +88,9 @@ static void read_header(const struct conf *c, struct request *r, struct upgrade 
         if (name.n != 0 && span_eq_nocase(name, span_str(wanted[i].name))) {
             *wanted[i].to = value;
         }
+    }
+    if (c->websocket.compression && span_eq_nocase(name, SPAN("sec-websocket-extensions"))) {
+        out->has_deflate |= deflate_is_offered(value); /* the header may stand several times */
     }
 }
 
@@ -108,7 +114,8 @@ static void read_head(const struct conf *c, struct span head, struct request *r,
         }
         size_t colon = span_find(line, ':', 0);
         struct span name = span_of(line.p, colon);
-        if (colon == line.n || !is_token(name) || memchr(line.p, '\0', line.n) != NULL) {
+        if (colon == line.n || !is_token(name) || memchr(line.p, '\0', line.n) != NULL ||
+            memchr(line.p, '\r', line.n) != NULL) {
             r->is_malformed = true;
             continue;
         }
@@ -166,11 +173,20 @@ static void refuse(struct upgrade *out, uint16_t status, const char *detail)
     out->detail = detail;
 }
 
+static bool is_init(const struct conf *c, const struct request *r)
+{
+    return c->init.enabled && span_eq_str(r->path, c->init.handler_prefix);
+}
+
 static void judge(const struct conf *c, const struct request *r, struct upgrade *out)
 {
     if (r->is_malformed ||
         !(span_eq_str(r->version, "HTTP/1.1") || span_eq_str(r->version, "HTTP/1.0"))) {
         refuse(out, 400, "this is no HTTP/1.1 request");
+    } else if (is_init(c, r)) {
+        out->status = span_eq_str(r->method, "GET") ? 200 : 405;
+        out->may_cors = out->origin.n != 0 && origin_is_allowed(c, out->origin);
+        out->cors_headers = r->cors_headers;
     } else if (c->websocket.disabled || !span_eq_str(r->path, c->websocket.handler_prefix)) {
         refuse(out, 404, NULL);
     } else if (!has_token(r->connection, "upgrade")) {
@@ -263,8 +279,31 @@ static void add_accept(struct span key, struct buf *out)
     b64_encode(out, span_of(digest, sizeof(digest)));
 }
 
+/* The answer at init.handler_prefix. */
+static void add_init(const struct upgrade *u, struct buf *out)
+{
+    buf_add_str(out, "HTTP/1.1 200 OK\r\n");
+    if (u->may_cors) {
+        buf_add_str(out, "Access-Control-Allow-Origin: ");
+        buf_add_span(out, u->origin);
+        buf_add_str(out, "\r\nAccess-Control-Allow-Credentials: true\r\n");
+    }
+    if (u->may_cors && u->cors_headers.n != 0) {
+        buf_add_str(out, "Access-Control-Allow-Headers: ");
+        buf_add_span(out, u->cors_headers);
+        buf_add_str(out, "\r\n");
+    }
+    buf_add_str(out, "Content-Type: application/json; charset=utf-8\r\n"
+                     "Content-Length: 2\r\n"
+                     "Connection: close\r\n\r\n{}");
+}
+
 void upgrade_answer(const struct upgrade *u, struct buf *out)
 {
+    if (u->status == 200) {
+        add_init(u, out);
+        return;
+    }
     if (u->status != 101) {
         upgrade_refuse(u->status, u->detail, out);
         return;
@@ -276,6 +315,10 @@ void upgrade_answer(const struct upgrade *u, struct buf *out)
     if (u->subprotocol.n != 0) {
         buf_add_str(out, "\r\nSec-WebSocket-Protocol: ");
         buf_add_span(out, u->subprotocol);
+    }
+    if (u->has_deflate) {
+        buf_add_str(out, "\r\nSec-WebSocket-Extensions: permessage-deflate; "
+                         "server_no_context_takeover; client_no_context_takeover");
     }
     buf_add_str(out, "\r\n\r\n");
 }

@@ -14,24 +14,27 @@
 #define UPGRADE_ACCEPT_LEN     28
 
 struct upgrade {
-    uint16_t status;    /* 101, or the HTTP status of the refusal */
+    uint16_t status;    /* 101, 200 at init.handler_prefix, or the HTTP status of the refusal */
     const char *detail; /* why it is refused, for log and body; NULL with 101 */
     enum proto_encoding encoding;
+    bool has_deflate;        /* permessage-deflate is taken */
     struct span subprotocol; /* to echo; n == 0: none */
     struct span key;
     struct span origin; /* p == NULL: no header */
     struct span forwarded_for;
     struct span user; /* value of client.user_id_http_header; n == 0: none */
     struct span user_agent;
-    size_t head_bytes; /* length of the head; what follows is WebSocket data */
+    bool may_cors;            /* 200: a page of this origin may read the answer */
+    struct span cors_headers; /* what it asks to send */
+    size_t head_bytes;        /* length of the head; what follows is WebSocket data */
 };
 
 /* 0 while the head is incomplete, 1 when *out is filled (accepted or refused). Spans are borrowed
  * from `in`. */
 int upgrade_read(const struct conf *c, struct span in, struct upgrade *out);
 
-/* The complete answer: 101 with its headers, or the refusal with a text body and "Connection:
- * close". */
+/* The complete answer: 101 with its headers, 200 with {}, or the refusal with a text body; all but
+ * 101 with "Connection: close". */
 void upgrade_answer(const struct upgrade *u, struct buf *out);
 /* A refusal outside of upgrade_read, such as 503. `detail` may be NULL. */
 void upgrade_refuse(uint16_t status, const char *detail, struct buf *out);

@@ -206,6 +206,11 @@ struct worker *worker_new(const struct worker_opts *opts, struct err *e)
     now_is(w);
     wheel_init(&w->wheel, w->now_ms);
     start_watchers(w);
+    const struct conf *conf = w->conf;
+    if (conf->websocket.compression) {
+        w->deflate = deflate_new((int)conf->websocket.compression_level,
+                                 (size_t)conf->websocket.compression_min_size);
+    }
     w->ping[ENC_JSON] = delivery_of_bytes(WS_OP_TEXT, SPAN("{}"));
     w->ping[ENC_PROTOBUF] = delivery_of_bytes(WS_OP_BINARY, span_of("\0", 1));
     w->ws = ws_new(w, e);
@@ -264,6 +269,8 @@ void worker_free(struct worker *w)
     arena_fini(&w->arena);
     buf_free(&w->scratch);
     buf_free(&w->gather);
+    buf_free(&w->inflated);
+    deflate_free(w->deflate);
     if (w->loop != NULL) {
         ev_loop_destroy(w->loop);
     }

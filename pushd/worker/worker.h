@@ -44,9 +44,11 @@ struct worker {
     struct list doomed; /* connections to be dropped at the end of the turn */
     struct list conns;  /* all */
     uint32_t conn_count;
-    struct arena arena; /* for one command or message, reset after it */
-    struct buf scratch; /* for encoding one reply */
-    struct buf gather;  /* coalesced frames of one batch */
+    struct arena arena;      /* for one command or message, reset after it */
+    struct buf scratch;      /* for encoding one reply */
+    struct buf gather;       /* coalesced frames of one batch */
+    struct deflate *deflate; /* NULL: websocket.compression is off */
+    struct buf inflated;     /* the message at hand, expanded */
     struct log_limit refusals;
     int64_t now_ms; /* of this loop turn, clk_mono_ms */
     bool is_stopping;

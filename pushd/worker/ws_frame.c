@@ -13,7 +13,6 @@ enum {
 
 #define CLOSE_PROTOCOL_ERROR 1002
 #define CLOSE_NO_STATUS      1005
-#define CLOSE_TOO_BIG        1009
 
 void ws_reader_fini(struct ws_reader *r)
 {
@@ -51,7 +50,8 @@ static const char *header_fault(const struct ws_reader *r)
 {
     unsigned opcode = r->header[0] & 0x0f;
     bool final = (r->header[0] & 0x80) != 0;
-    if ((r->header[0] & 0x70) != 0) {
+    bool begins = opcode == OP_TEXT || opcode == OP_BINARY;
+    if ((r->header[0] & (r->has_deflate && begins ? 0x30 : 0x70)) != 0) {
         return "a reserved bit is set";
     }
     if ((r->header[1] & 0x80) == 0) {
@@ -106,9 +106,10 @@ static struct ws_event begin_frame(struct ws_reader *r, size_t max_bytes)
     }
     if (r->opcode != OP_CONTINUATION) {
         r->message_opcode = r->opcode;
+        r->is_deflated = (h[0] & 0x40) != 0;
     }
     if (len > max_bytes || r->message.n + len > max_bytes) {
-        return fail(CLOSE_TOO_BIG, NULL);
+        return fail(WS_CLOSE_TOO_BIG, NULL);
     }
     return (struct ws_event){.kind = WS_NONE};
 }
@@ -161,14 +162,16 @@ static struct ws_event end_data(struct ws_reader *r, struct span part)
 {
     if (r->message.n == 0 && r->is_final) {
         r->message_opcode = 0;
-        return (struct ws_event){.kind = WS_MESSAGE, .payload = part};
+        return (struct ws_event){
+            .kind = WS_MESSAGE, .payload = part, .is_deflated = r->is_deflated};
     }
     buf_add_span(&r->message, part);
     if (!r->is_final) {
         return (struct ws_event){.kind = WS_NONE};
     }
     r->message_opcode = 0;
-    return (struct ws_event){.kind = WS_MESSAGE, .payload = buf_span(&r->message)};
+    return (struct ws_event){
+        .kind = WS_MESSAGE, .payload = buf_span(&r->message), .is_deflated = r->is_deflated};
 }
 
 static struct ws_event take_payload(struct ws_reader *r, char **in, size_t *n)

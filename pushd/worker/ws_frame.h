@@ -9,6 +9,10 @@
 
 #define WS_MAX_CONTROL_BYTES 125
 
+/* Close codes of the transport. */
+#define WS_CLOSE_BAD_DATA 1007
+#define WS_CLOSE_TOO_BIG  1009
+
 /* One connection's state between reads. Zero-initialised it is ready; `max_bytes` is the limit of a
  * message, all its fragments together. Free with ws_reader_fini. */
 struct ws_reader {
@@ -21,6 +25,8 @@ struct ws_reader {
     uint8_t mask_at;
     uint8_t opcode;         /* of the current frame */
     uint8_t message_opcode; /* of the message that the fragments make up; 0: none is open */
+    bool has_deflate;       /* permessage-deflate is negotiated: set by the owner */
+    bool is_deflated;       /* the message at hand is compressed */
     bool is_final;
     bool in_payload;
     uint8_t control_have;
@@ -39,6 +45,7 @@ enum ws_event_kind {
 struct ws_event {
     enum ws_event_kind kind;
     struct span payload; /* borrowed from the input or the reader, valid until the next call */
+    bool is_deflated;    /* WS_MESSAGE: to be expanded (RFC 7692) */
     uint16_t code;       /* WS_CLOSE: the peer's (1005: none given); WS_ERROR: 1002 or 1009 */
     const char *detail;
 };

@@ -64,7 +64,7 @@ function startSdk() {
 }
 
 function startOther(number, token) {
-  const socket = new WebSocket(url);
+  const socket = new WebSocket(url, { perMessageDeflate: false }); // Node expands too slowly for all of them
   let next = 0;
   let ready = false;
   socket.on("open", () => {

@@ -28,8 +28,9 @@ def said(process, what):
     return any(line["what"] == what for line in lines)
 
 
-def everything_in_order(test, front, **options):
-    config = {"pushd": {"token": {"channels": ["org:{org}:messages"], "channels_as": "permission"}},
+def everything_in_order(test, front, compression=False, **options):
+    config = {"websocket": {"compression": compression},
+              "pushd": {"token": {"channels": ["org:{org}:messages"], "channels_as": "permission"}},
               "channel": {"namespaces": [{**BASE["channel"]["namespaces"][0], **options}]}}
     system = System(test, config, front=front, session={"sid=ada": {"REMOTE_USER": "ada", "REMOTE_ORGS": "123"}})
     sdk = node_client(test, system, COUNT, OTHERS)
@@ -51,5 +52,5 @@ def test_sdk_and_200_others_through_lighttpd(test):
 
 @limit(300)
 def test_sdk_and_200_others_through_nginx(test):
-    """The same through nginx, with numbers instead of the channel's name for the SDK, which asks for them."""
-    everything_in_order(test, "nginx", allow_channel_compaction=True)
+    """The same through nginx, compressed, and with numbers instead of the channel's name for the SDK, which asks for them."""
+    everything_in_order(test, "nginx", compression=True, allow_channel_compaction=True)

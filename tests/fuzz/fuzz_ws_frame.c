@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint64_t feed(const uint8_t *data, size_t size, size_t step)
 {
-    struct ws_reader r = {0};
+    struct ws_reader r = {.has_deflate = true};
     uint64_t sum = 0;
     char *copy = malloc(size + 1);
     if (size != 0) {
@@ -27,7 +27,8 @@ static uint64_t feed(const uint8_t *data, size_t size, size_t step)
             if (e.kind == WS_NONE) {
                 break;
             }
-            sum = sum * 31 + (uint64_t)e.kind * 7 + e.code + hash_fnv1a64(e.payload);
+            sum =
+                sum * 31 + (uint64_t)e.kind * 7 + e.code + e.is_deflated + hash_fnv1a64(e.payload);
             if (e.kind == WS_ERROR || e.kind == WS_CLOSE) {
                 over = true;
                 break;

@@ -37,6 +37,7 @@ EXTRA_DIST += \
 	%D%/test_bad_input.py \
 	%D%/test_bytes.py \
 	%D%/test_compaction.py \
+	%D%/test_compression.py \
 	%D%/test_connection.py \
 	%D%/test_demo.py \
 	%D%/test_guide.py \

@@ -56,7 +56,7 @@ static void on_item(uint16_t worker, struct bus_item *item)
     case BUS_MESSAGE: {
         struct msg *m = CONTAINER_OF(item, struct msg, item);
         const struct msg_frame *f =
-            msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false});
+            msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false, false}, NULL);
         assert_non_null(f);
         snprintf(got.last, sizeof(got.last), "%.*s", (int)f->len - 2, f->bytes + 2);
         got.messages[worker]++;

@@ -85,7 +85,8 @@ static const struct {
 
 static void assert_frame(size_t row, struct msg *m, enum proto_encoding enc, struct span want)
 {
-    const struct msg_frame *f = msg_frame_get(m, (struct msg_form){enc, VARIANT_PLAIN, false});
+    const struct msg_frame *f =
+        msg_frame_get(m, (struct msg_form){enc, VARIANT_PLAIN, false, false}, NULL);
     if (want.p == NULL) {
         assert_null(f);
         return;
@@ -102,7 +103,8 @@ static void assert_frame(size_t row, struct msg *m, enum proto_encoding enc, str
     if (!span_eq(span_of(f->bytes + 2, f->len - 2), buf_span(&b))) {
         fail_msg("row %zu, encoding %d: %.*s", row, enc, (int)f->len, f->bytes);
     }
-    assert_ptr_equal(msg_frame_get(m, (struct msg_form){enc, VARIANT_PLAIN, false}), f);
+    assert_ptr_equal(msg_frame_get(m, (struct msg_form){enc, VARIANT_PLAIN, false, false}, NULL),
+                     f);
     buf_free(&b);
 }
 
@@ -126,17 +128,47 @@ static void compact_frames_have_the_number(void **state)
                                 "1"));
     m->channel_id = 42;
     const struct msg_frame *json =
-        msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, true});
+        msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, true, false}, NULL);
     assert_memory_equal(json->bytes + 2, "{\"push\":{\"id\":42,\"pub\":{\"data\":1,\"offset\":7}}}",
                         json->len - 2);
     const struct msg_frame *pb =
-        msg_frame_get(m, (struct msg_form){ENC_PROTOBUF, VARIANT_PLAIN, true});
+        msg_frame_get(m, (struct msg_form){ENC_PROTOBUF, VARIANT_PLAIN, true, false}, NULL);
     assert_memory_equal(pb->bytes + 3,
                         "\x22\x09\x08\x2a\x22\x05\x22\x01"
                         "1\x30\x07",
                         pb->len - 3);
-    assert_ptr_not_equal(msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false}), json);
+    assert_ptr_not_equal(
+        msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false, false}, NULL), json);
     msg_unref(m);
+}
+
+static void deflated_frames_are_shared_and_expand_to_the_plain_one(void **state)
+{
+    (void)state;
+    struct deflate *z = deflate_new(1, 60);
+    struct msg *small = msg_of(SPAN("\x22\x01"
+                                    "1"));
+    struct msg *large =
+        msg_of(SPAN("\x22\x40"
+                    "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""));
+    for (unsigned enc = 0; enc < ENC_COUNT; enc++) {
+        struct msg_form plain = {enc, VARIANT_PLAIN, false, false};
+        struct msg_form packed = {enc, VARIANT_PLAIN, false, true};
+        assert_ptr_equal(msg_frame_get(small, packed, z), msg_frame_get(small, plain, z));
+        const struct msg_frame *f = msg_frame_get(large, packed, z);
+        const struct msg_frame *p = msg_frame_get(large, plain, NULL);
+        assert_true(f->len < p->len);
+        assert_int_equal((unsigned char)f->bytes[0], enc == ENC_JSON ? 0xc1 : 0xc2);
+        assert_ptr_equal(msg_frame_get(large, packed, z), f);
+        struct buf back = {0};
+        assert_int_equal(
+            deflate_expand(z, span_of(f->bytes + f->head, f->len - f->head), 1000, &back), 0);
+        assert_true(span_eq(buf_span(&back), span_of(p->bytes + p->head, p->len - p->head)));
+        buf_free(&back);
+    }
+    msg_unref(small);
+    msg_unref(large);
+    deflate_free(z);
 }
 
 static void delta_frame_is_delivered_in_full(void **state)
@@ -145,7 +177,8 @@ static void delta_frame_is_delivered_in_full(void **state)
     struct msg *m = msg_of(SPAN("__d1:2:E:3:\x22\x01"
                                 "0:3:\x22\x01"
                                 "1"));
-    const struct msg_frame *f = msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false});
+    const struct msg_frame *f =
+        msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false, false}, NULL);
     assert_memory_equal(f->bytes + 2,
                         "{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"offset\":2}}}",
                         f->len - 2);
@@ -179,8 +212,9 @@ static void malformed_body_gives_no_message(void **state)
     struct msg *m = msg_of(SPAN("\x22\x01"
                                 "1\x5a\x01\xff")); /* a key that is no UTF-8 */
     assert_non_null(m);
-    assert_null(msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false}));
-    assert_null(msg_frame_get(m, (struct msg_form){ENC_PROTOBUF, VARIANT_PLAIN, false}));
+    assert_null(msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false, false}, NULL));
+    assert_null(
+        msg_frame_get(m, (struct msg_form){ENC_PROTOBUF, VARIANT_PLAIN, false, false}, NULL));
     msg_unref(m);
 }
 
@@ -196,7 +230,7 @@ static void long_frames_have_longer_headers(void **state)
         pb_add_bytes(&b, 4, span_of(zeros, sizes[i]));
         struct msg *m = msg_of(buf_span(&b));
         const struct msg_frame *f =
-            msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false});
+            msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false, false}, NULL);
         assert_int_equal(f->bytes[1], i == 0 ? 126 : 127);
         assert_memory_equal(f->bytes + (i == 0 ? 4 : 10), "{\"push\":", 8);
         msg_unref(m);
@@ -207,7 +241,8 @@ static void long_frames_have_longer_headers(void **state)
 static void *frame_from_thread(void *arg)
 {
     struct msg *m = arg;
-    size_t len = msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false})->len;
+    size_t len =
+        msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false, false}, NULL)->len;
     msg_unref(m);
     return (void *)(uintptr_t)len;
 }
@@ -226,7 +261,8 @@ static void threads_share_one_frame(void **state)
         for (int k = 0; k < THREADS; k++) {
             assert_int_equal(pthread_create(&threads[k], NULL, frame_from_thread, msg_ref(m)), 0);
         }
-        size_t len = msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false})->len;
+        size_t len =
+            msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false, false}, NULL)->len;
         msg_unref(m);
         for (int k = 0; k < THREADS; k++) {
             void *got;
@@ -241,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_are_built_once_and_exactly),
         cmocka_unit_test(compact_frames_have_the_number),
+        cmocka_unit_test(deflated_frames_are_shared_and_expand_to_the_plain_one),
         cmocka_unit_test(delta_frame_is_delivered_in_full),
         cmocka_unit_test(scan_finds_time_position_and_epoch),
         cmocka_unit_test(malformed_body_gives_no_message),

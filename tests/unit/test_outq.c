@@ -74,7 +74,7 @@ static void a_shared_frame_is_released_by_the_last_queue(void **state)
                                              "1")};
     struct msg *m = msg_new(SPAN("news"), &em);
     const struct msg_frame *frame =
-        msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false});
+        msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false, false}, NULL);
     assert_non_null(frame);
     struct delivery *d = delivery_of_msg(&pool, m, frame);
     struct outq a;

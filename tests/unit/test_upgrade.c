@@ -19,7 +19,9 @@ static int setup(void **state)
     (void)state;
     static const char text[] = "{\"client\":{\"allowed_origins\":[\"https://"
                                "*.example.com\"],\"user_id_http_header\":\"X-User\","
-                               "\"token\":{\"hmac_secret_key\":\"s\"}}}";
+                               "\"token\":{\"hmac_secret_key\":\"s\"}},"
+                               "\"websocket\":{\"compression\":true},"
+                               "\"init\":{\"enabled\":true}}";
     struct err e;
     conf = conf_load(&(struct conf_load_opts){.text = text, .text_len = sizeof(text) - 1}, &e);
     return conf != NULL ? 0 : -1;
@@ -72,6 +74,10 @@ static void refusals_have_their_status(void **state)
         {"GET /connection/websocket HTTP/2.0\r\n" BASE "\r\n", 400},
         {"\x16\x03\x01\x02\r\n\r\n", 400},
         {GET BASE "Bad Header: x\r\n\r\n", 400},
+        {GET BASE "Origin: https://a.example.com\rX: y\r\n\r\n", 400},
+        {"GET /connection/init HTTP/1.1\r\nHost: x\r\n\r\n", 200},
+        {"POST /connection/init HTTP/1.1\r\nHost: x\r\n\r\n", 405},
+        {"GET /connection/init/ HTTP/1.1\r\nHost: x\r\n\r\n", 404},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct upgrade u = read_head(rows[i].head);
@@ -125,6 +131,48 @@ static void the_answer_carries_the_key_of_rfc_6455(void **state)
     buf_free(&out);
 }
 
+static void compression_is_taken_from_any_of_its_headers(void **state)
+{
+    (void)state;
+    struct upgrade u = read_head(GET BASE "Sec-WebSocket-Extensions: a; b=c\r\n"
+                                          "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
+    assert_true(u.has_deflate);
+    struct buf out = {0};
+    upgrade_answer(&u, &out);
+    assert_non_null(strstr(buf_cstr(&out),
+                           "\r\nSec-WebSocket-Extensions: permessage-deflate; "
+                           "server_no_context_takeover; client_no_context_takeover\r\n"));
+    buf_clear(&out);
+    u = read_head(GET BASE "\r\n");
+    upgrade_answer(&u, &out);
+    assert_null(strstr(buf_cstr(&out), "Extensions"));
+    buf_free(&out);
+}
+
+static void init_answers_pages_of_allowed_origins(void **state)
+{
+    (void)state;
+    static const char head[] = "GET /connection/init HTTP/1.1\r\nOrigin: https://%s\r\n"
+                               "Access-Control-Request-Headers: x-a\r\n\r\n";
+    struct buf text = {0};
+    struct buf out = {0};
+    buf_addf(&text, head, "a.example.com");
+    struct upgrade u = read_head(buf_cstr(&text));
+    upgrade_answer(&u, &out);
+    assert_non_null(strstr(buf_cstr(&out), "Access-Control-Allow-Origin: https://a.example.com\r\n"
+                                           "Access-Control-Allow-Credentials: true\r\n"
+                                           "Access-Control-Allow-Headers: x-a\r\n"));
+    buf_clear(&text);
+    buf_clear(&out);
+    buf_addf(&text, head, "evil.test");
+    u = read_head(buf_cstr(&text));
+    upgrade_answer(&u, &out);
+    assert_non_null(strstr(buf_cstr(&out), "HTTP/1.1 200 OK"));
+    assert_null(strstr(out.p, "Access-Control"));
+    buf_free(&text);
+    buf_free(&out);
+}
+
 static void an_endless_head_is_refused(void **state)
 {
     (void)state;
@@ -145,6 +193,8 @@ int main(void)
         cmocka_unit_test(refusals_have_their_status),
         cmocka_unit_test(the_first_known_subprotocol_is_echoed),
         cmocka_unit_test(the_answer_carries_the_key_of_rfc_6455),
+        cmocka_unit_test(compression_is_taken_from_any_of_its_headers),
+        cmocka_unit_test(init_answers_pages_of_allowed_origins),
         cmocka_unit_test(an_endless_head_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

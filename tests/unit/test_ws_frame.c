@@ -39,14 +39,14 @@ static void note(struct seen *s, const struct ws_event *e)
         [WS_MESSAGE] = "message", [WS_PING] = "ping",   [WS_PONG] = "pong",
         [WS_CLOSE] = "close",     [WS_ERROR] = "error",
     };
-    buf_addf(&s->text, "%s %u %.*s\n", names[e->kind], e->code, (int)e->payload.n,
-             e->payload.p != NULL ? e->payload.p : "");
+    buf_addf(&s->text, "%s%s %u %.*s\n", e->is_deflated ? "deflated " : "", names[e->kind], e->code,
+             (int)e->payload.n, e->payload.p != NULL ? e->payload.p : "");
 }
 
 /* Feeds in pieces of `step` bytes and returns what came out. */
-static char *feed(const struct buf *in, size_t step)
+static char *feed(const struct buf *in, size_t step, bool has_deflate)
 {
-    struct ws_reader r = {0};
+    struct ws_reader r = {.has_deflate = has_deflate};
     struct seen s = {0};
     char *copy = malloc(in->n + 1);
     memcpy(copy, in->p, in->n);
@@ -73,17 +73,22 @@ static char *feed(const struct buf *in, size_t step)
     return text;
 }
 
-static void expect(struct buf *in, const char *events)
+static void expect_with(bool has_deflate, struct buf *in, const char *events)
 {
     for (size_t step = 1; step <= in->n; step = step * 3 + 1) {
-        char *got = feed(in, step);
+        char *got = feed(in, step, has_deflate);
         assert_string_equal(got, events);
         free(got);
     }
-    char *got = feed(in, in->n);
+    char *got = feed(in, in->n, has_deflate);
     assert_string_equal(got, events);
     free(got);
     buf_free(in);
+}
+
+static void expect(struct buf *in, const char *events)
+{
+    expect_with(false, in, events);
 }
 
 static void messages_arrive_whole_however_they_are_cut(void **state)
@@ -122,6 +127,27 @@ static void bad_headers_are_protocol_errors(void **state)
     add_frame(&b, 0x01, SPAN("x"), true);
     add_frame(&b, 0x81, SPAN("y"), true);
     expect(&b, "error 1002 \n");
+}
+
+static void compressed_messages_are_told_apart(void **state)
+{
+    (void)state;
+    struct buf b = {0};
+    add_frame(&b, 0xc1, SPAN("a"), true);
+    add_frame(&b, 0x81, SPAN("b"), true);
+    add_frame(&b, 0x42, SPAN("c"), true);
+    add_frame(&b, 0x89, SPAN("p"), true);
+    add_frame(&b, 0x80, SPAN("d"), true);
+    expect_with(true, &b, "deflated message 0 a\nmessage 0 b\nping 0 p\ndeflated message 0 cd\n");
+    /* Continuations and control frames carry no such bit, and the other two mean nothing. */
+    static const unsigned bad[] = {0xc9, 0xca, 0xc8, 0xa1, 0x91, 0xe1};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        add_frame(&b, bad[i], SPAN("xy"), true);
+        expect_with(true, &b, "error 1002 \n");
+    }
+    add_frame(&b, 0x41, SPAN("a"), true);
+    add_frame(&b, 0xc0, SPAN("b"), true);
+    expect_with(true, &b, "error 1002 \n");
 }
 
 static void a_message_over_the_limit_is_1009_before_it_is_buffered(void **state)
@@ -178,6 +204,7 @@ int main(void)
         cmocka_unit_test(messages_arrive_whole_however_they_are_cut),
         cmocka_unit_test(an_unmasked_frame_is_refused_even_after_masked_ones),
         cmocka_unit_test(bad_headers_are_protocol_errors),
+        cmocka_unit_test(compressed_messages_are_told_apart),
         cmocka_unit_test(a_message_over_the_limit_is_1009_before_it_is_buffered),
         cmocka_unit_test(close_codes_are_checked),
         cmocka_unit_test(an_idle_reader_holds_no_memory),
