@@ -71,6 +71,10 @@ static void leave(struct conn *c)
     cmd_connect_cancel(c);
     buf_free(&c->backlog);
     c->backlog_at = 0;
+    if (c->is_paused) {
+        c->is_paused = false;
+        ws_read_on(c, true); /* for the peer's close frame */
+    }
     while (!list_is_empty(&c->subs)) {
         sub_end(LIST_ENTRY(c->subs.next, struct sub, link));
     }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands of the cluster and of clients that cross each other while Redis takes its time."""
+import threading
 import time
 
 from harness import SECRET, RedisProxy, System, check, equal, token, wait_for
@@ -137,6 +138,35 @@ def test_what_was_sent_before_a_close_counts(test):
     cluster.proxy.release("commands")
     equal([other.publication()["data"] for _ in range(2)], [50, 51], "what arrives")
     equal(client.expect_close(2)[0], 1000, "the answer to the close frame")
+
+
+def test_a_burst_of_commands_waits(test):
+    """Publications that come faster than Redis takes them wait in the client's socket; it is not closed for them."""
+    cluster = Cluster(test)
+    client, other = cluster.system.client("a"), cluster.system.client("b")
+    count, filler = 400, "x" * 10000
+    cluster.proxy.hold("commands")
+    burst = b"".join(frame(TEXT, '{"id":%d,"publish":{"channel":"%s","data":"%d %s"}}' % (number, CHANNEL, number, filler))
+                     for number in range(100, 100 + count))
+    sender = threading.Thread(target=client.send_bytes, args=(burst,), daemon=True)
+    sender.start()
+    cluster.wait_for_an_answer()
+    check(other.call(rpc={"method": "x"})["error"]["code"] == 108, "others are served meanwhile")
+    cluster.proxy.release("commands")
+    equal([client.recv() for _ in range(count)], [{"id": number, "publish": {}} for number in range(100, 100 + count)],
+          "replies")
+    sender.join()
+    other.subscribe(CHANNEL)
+    data = [pub["data"] for pub in other.call(history={"channel": CHANNEL, "limit": 300})["history"]["publications"]]
+    equal([text.split()[0] for text in data], [str(number) for number in range(100, 400)], "history")
+    cluster.proxy.hold("commands")
+    sender = threading.Thread(target=client.send_bytes, args=(burst,), daemon=True)
+    sender.start()
+    cluster.wait_for_an_answer()
+    cluster.tell(command(DISCONNECT, user="a", code=3503, reason="force disconnect"))
+    equal(client.expect_close(2), (3503, "force disconnect"), "the end of who is not read from")
+    sender.join()
+    cluster.proxy.release("commands")
 
 
 def test_ttl_of_a_slow_subscribe(test):
