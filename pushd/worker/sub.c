@@ -105,6 +105,28 @@ void sub_insufficient(struct sub *s)
     }
 }
 
+static void read_top(struct sub *s, void (*done)(struct bus_op *op), uint64_t seen)
+{
+    struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
+    op->opts = s->opts;
+    op->history.since.offset = seen; /* a note to `done`: without has_since nobody else looks */
+    conn_submit(s->conn, op, done, s);
+}
+
+/* What the first look saw in the stream has arrived by now, or never will. */
+static void position_confirmed(struct bus_op *op)
+{
+    struct sub *s = op->context;
+    s->is_checking = false;
+    if (op->error != 0) {
+        return;
+    }
+    if (hub_epoch_id(s->chan, op->found.top.epoch) != s->epoch_id ||
+        op->history.since.offset > s->offset) {
+        sub_insufficient(s);
+    }
+}
+
 static void position_checked(struct bus_op *op)
 {
     struct sub *s = op->context;
@@ -112,12 +134,16 @@ static void position_checked(struct bus_op *op)
     if (op->error != 0) {
         return; /* Redis is away: looked at again at the next tick */
     }
-    if (hub_epoch_id(s->chan, op->found.top.epoch) != s->epoch_id ||
-        op->found.top.offset > s->offset) {
+    if (hub_epoch_id(s->chan, op->found.top.epoch) != s->epoch_id) {
         sub_insufficient(s);
-        return;
+    } else if (op->found.top.offset > s->offset) {
+        /* A publication of this very moment may be on its way by PUB/SUB, which is another
+         * connection. */
+        s->is_checking = true;
+        read_top(s, position_confirmed, op->found.top.offset);
+    } else {
+        s->checked_ms = s->conn->w->now_ms;
     }
-    s->checked_ms = s->conn->w->now_ms;
 }
 
 static bool is_expired(const struct sub *s)
@@ -147,8 +173,6 @@ void sub_tick(struct sub *s, int64_t now_ms)
     if (s->is_positioned && !s->is_checking &&
         now_ms - s->checked_ms > c->w->conf->client.channel_position_check_delay_ms) {
         s->is_checking = true;
-        struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
-        op->opts = s->opts;
-        conn_submit(c, op, position_checked, s);
+        read_top(s, position_checked, 0);
     }
 }

@@ -65,8 +65,9 @@ class Cluster:
         while b"J\x04\x08\x07\x10\x03" not in self.inbox.read()[2]: # code 3, method not found
             pass
 
-    def wait_for_an_answer(self):
-        wait_for(lambda: self.proxy.kept("commands"), "pushd asked Redis something")
+    def wait_for_an_answer(self, part=b""):
+        """Until Redis has answered something to pushd that is held back."""
+        wait_for(lambda: part in self.proxy.kept("commands") != b"", "pushd asked Redis something")
 
 
 def test_an_unsubscribe_is_not_overtaken_by_a_subscribe(test):
@@ -138,6 +139,31 @@ def test_what_was_sent_before_a_close_counts(test):
     cluster.proxy.release("commands")
     equal([other.publication()["data"] for _ in range(2)], [50, 51], "what arrives")
     equal(client.expect_close(2)[0], 1000, "the answer to the close frame")
+
+
+def test_a_publication_that_is_on_its_way_is_no_gap(test):
+    """The check of a position sees a publication in the stream before PUB/SUB brings it: the subscription stays. One that
+    never comes ends it."""
+    cluster = Cluster(test, {"client": {"presence_update_interval": "1s", "channel_position_check_delay": "1s"},
+                             "channel": {"without_namespace": {"history_size": 10, "history_ttl": "300s",
+                                                               "force_positioning": True}}})
+    client, other = cluster.system.client("a"), cluster.system.client("b")
+    client.subscribe("pos")
+    cluster.proxy.hold("subscriptions")
+    other.call(publish={"channel": "pos", "data": 1})
+    cluster.proxy.hold("commands")
+    top = b"*2\r\n$1\r\n1\r\n$8\r\n" # offset 1 and the epoch
+    cluster.wait_for_an_answer(top)
+    cluster.proxy.pass_kept("commands")
+    cluster.wait_for_an_answer(top)
+    cluster.proxy.release("subscriptions")
+    equal(client.publication()["data"], 1, "what comes")
+    cluster.proxy.release("commands")
+    with cluster.system.resp() as redis:
+        redis.call("HINCRBY", "centrifugo.stream.meta.pos", "s", "1")
+    begun = time.monotonic()
+    equal(client.recv(), {"push": {"channel": "pos", "unsubscribe": {"code": 2500, "reason": "insufficient state"}}}, "a gap")
+    check(time.monotonic() - begun < 4, "a gap is noticed in time")
 
 
 def test_a_burst_of_commands_waits(test):
