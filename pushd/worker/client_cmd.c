@@ -215,6 +215,14 @@ void client_cmd_message(struct conn *c, struct span message)
     }
 }
 
+static void read_again(struct conn *c)
+{
+    if (c->is_paused && c->backlog.n - c->backlog_at < BACKLOG_LOW) {
+        c->is_paused = false;
+        ws_read_on(c, true);
+    }
+}
+
 void client_cmd_resume(struct conn *c)
 {
     /* Out of the connection's reach while commands in it are executed: one of them may close. */
@@ -240,10 +248,14 @@ void client_cmd_resume(struct conn *c)
     } else {
         buf_free(&waiting);
     }
-    if (c->is_paused && conn_is_open(c) && c->backlog.n - c->backlog_at < BACKLOG_LOW) {
-        c->is_paused = false;
-        ws_read_on(c, true);
-    }
+    read_again(c);
+}
+
+void client_cmd_drop(struct conn *c)
+{
+    buf_free(&c->backlog);
+    c->backlog_at = 0;
+    read_again(c); /* the peer's close frame */
 }
 
 struct perr_result cmd_check_channel(const struct conn *c, struct span channel,

@@ -130,7 +130,11 @@ static inline struct span conn_id(const struct conn *c)
     return span_of(c->id, RND_UUID_LEN);
 }
 
-struct span conn_user(const struct conn *c);
+/* "" before connect. */
+static inline struct span conn_user(const struct conn *c)
+{
+    return c->user != NULL ? c->user->node.key : SPAN("");
+}
 
 /* Sends an operation to control; `done` is called on this worker when it comes back, unless the
  * owner was taken away. */
