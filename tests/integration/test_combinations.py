@@ -67,6 +67,16 @@ def test_server_side_subscriptions(test):
             equal((reply["id"], len(reply["connect"]["subs"])), (2**32 - 1, 4), "as many as allowed: %r" % reply)
 
 
+def test_a_map_publish_is_no_publication(test):
+    """publish with type 1 is meant for a map: elsewhere it is refused, and nobody gets it as a publication."""
+    system = System(test, CONFIG, front=None)
+    client = system.client()
+    client.subscribe("test")
+    equal(client.call(publish={"channel": "test", "data": 1, "type": 1, "key": "k"})["error"]["code"], 103, "the error")
+    client.call(publish={"channel": "test", "data": 2})
+    equal(client.publication()["data"], 2, "what comes")
+
+
 def test_join_and_leave_keep_their_order(test):
     """subscribe, unsubscribe and subscribe in one frame: others see join, leave, join; replies come before pushes."""
     system = System(test, CONFIG, front=None)
