@@ -184,7 +184,8 @@ static struct span run(struct conn *c, struct span rest)
 {
     struct span text;
     int rc;
-    while (conn_is_open(c) && (rc = frame_next(c->enc, &rest, &text)) != 0) {
+    c->is_executing = true;
+    while (conn_is_open(c) && !c->is_busy && (rc = frame_next(c->enc, &rest, &text)) != 0) {
         if (rc < 0) {
             bad_request(c, "frame.empty",
                         c->enc == ENC_JSON ? "an empty line between commands"
@@ -192,11 +193,9 @@ static struct span run(struct conn *c, struct span rest)
             break;
         }
         execute(c, text);
-        if (c->is_busy) {
-            return rest;
-        }
     }
-    return SPAN("");
+    c->is_executing = false;
+    return c->is_busy ? rest : SPAN("");
 }
 
 void client_cmd_message(struct conn *c, struct span message)
@@ -225,6 +224,9 @@ static void read_again(struct conn *c)
 
 void client_cmd_resume(struct conn *c)
 {
+    if (c->is_executing) {
+        return; /* it was answered at once: who called its handler goes on */
+    }
     /* Out of the connection's reach while commands in it are executed: one of them may close. */
     struct buf waiting = c->backlog;
     size_t at = c->backlog_at;

@@ -369,7 +369,7 @@ void conn_command_done(struct conn *c)
 {
     c->is_busy = false;
     client_cmd_resume(c);
-    if (c->close_received && !c->is_busy) {
+    if (c->close_received && !c->is_busy && !c->is_executing) {
         conn_close(c, c->close_code, SPAN(""));
     }
 }

@@ -60,10 +60,11 @@ struct conn {
     bool wants_pong : 1;
     bool close_sent : 1;
     bool close_received : 1;
-    bool is_limited : 1; /* counted by limits_enter_user */
-    bool is_counted : 1; /* among the connected clients */
-    bool is_paused : 1;  /* not read from: too many commands wait */
-    bool is_deaf : 1;    /* framing is broken: what still comes is thrown away */
+    bool is_limited : 1;   /* counted by limits_enter_user */
+    bool is_counted : 1;   /* among the connected clients */
+    bool is_executing : 1; /* commands of a message are being taken one by one */
+    bool is_paused : 1;    /* not read from: too many commands wait */
+    bool is_deaf : 1;      /* framing is broken: what still comes is thrown away */
     char id[RND_UUID_LEN + 1];
 };
 

@@ -128,16 +128,18 @@ def test_a_disconnect_does_not_wait(test):
 
 
 def test_what_was_sent_before_a_close_counts(test):
-    """A client publishes twice and closes; the second publication is not lost although the first waits for Redis."""
-    cluster = Cluster(test)
+    """A client publishes twice and closes; the second publication is not lost although the first waits for Redis, nor for
+    a command in between that is answered at once."""
+    cluster = Cluster(test, {"pushd": {"workers": 1}})
     client, other = cluster.system.client("a"), cluster.system.client("b")
     other.subscribe("test")
     cluster.proxy.hold("commands")
-    publishes = ['{"id":%d,"publish":{"channel":"test","data":%d}}' % (number, number) for number in (50, 51)]
-    client.send_bytes(b"".join(frame(TEXT, text) for text in publishes) + frame(CLOSE, b"\x03\xe8"))
+    publishes = ['{"id":%d,"publish":{"channel":"test","data":%d}}' % (number, number) for number in (50, 52)]
+    commands = publishes[0], '{"id":51,"subscribe":{"channel":"test"}}', publishes[1]
+    client.send_bytes(b"".join(frame(TEXT, text) for text in commands) + frame(CLOSE, b"\x03\xe8"))
     cluster.wait_for_an_answer()
     cluster.proxy.release("commands")
-    equal([other.publication()["data"] for _ in range(2)], [50, 51], "what arrives")
+    equal([other.publication()["data"] for _ in range(2)], [50, 52], "what arrives")
     equal(client.expect_close(2)[0], 1000, "the answer to the close frame")
 
 
