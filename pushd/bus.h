@@ -57,7 +57,7 @@ struct bus_op {
     void *owner; /* NULL: nobody waits any more */
     void (*done)(struct bus_op *op);
     void *context;
-    uint64_t furthest; /* history: chan->furthest when it was asked for */
+    uint64_t furthest; /* history: an offset that the stream was known to have when it was asked */
 
     /* Request. `opts` is borrowed from the configuration. */
     struct span channel;

@@ -280,6 +280,11 @@ unsigned metrics_code_count(void)
     return sets[SET_CODE].count;
 }
 
+size_t metrics_slots(void)
+{
+    return slot_count;
+}
+
 uint64_t metrics_sum(enum metric id, unsigned label)
 {
     uint64_t sum = 0;

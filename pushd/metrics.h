@@ -119,6 +119,9 @@ static inline void metrics_add(struct metrics *m, enum metric id, unsigned label
                           memory_order_relaxed);
 }
 
+/* How many counters there are, all labels taken: metric_base[id] + label is below it. */
+size_t metrics_slots(void);
+
 /* Sum over all threads. */
 uint64_t metrics_sum(enum metric id, unsigned label);
 

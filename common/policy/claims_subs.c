@@ -89,7 +89,7 @@ static const char *read_sub(struct span value, struct arena *a, struct token_sub
     return read_override(o.override, a, out);
 }
 
-/* Tokens are at most 8 KiB and signed, so looking through all before is cheap enough. */
+/* Tokens are at most 64 KiB and signed, so looking through all before is cheap enough. */
 static bool has_channel(const struct token_connect *t, struct span channel)
 {
     for (size_t i = 0; i < t->sub_count; i++) {

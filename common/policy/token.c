@@ -148,7 +148,7 @@ static struct perr_result open_token(const struct token_verifier *v, struct span
                                      int64_t now_s, struct arena *a, struct claims *c)
 {
     if (token.n > TOKEN_MAX_BYTES) {
-        return invalid("token.too_long", "the token is longer than 8192 bytes");
+        return invalid("token.too_long", "the token is longer than 65536 bytes");
     }
     struct token_parts parts;
     const char *wrong = token__split(token, a, &parts);

@@ -7,7 +7,8 @@
 #include "common/policy/conf.h"
 #include "common/protocol/perr.h"
 
-#define TOKEN_MAX_BYTES 8192
+/* As much as a message of a client may have by default. libjwt decodes on the stack. */
+#define TOKEN_MAX_BYTES 65536
 
 /* Keys prepared from a conf_token; read-only after creation, so all threads may share one. */
 struct token_verifier;

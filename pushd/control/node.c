@@ -52,10 +52,24 @@ static void describe(struct node *n, struct node_ping *out)
     };
 }
 
-static void ping(struct node *n)
+/* For one that does not know us yet, and so has no metrics of us to keep. */
+static void introduce(struct node *n, struct span uid)
 {
     struct node_ping self;
     describe(n, &self);
+    self.metrics = figures_last(&n->figures);
+    publish_to_node(n, uid, &(struct control_command){.node = &self});
+}
+
+static void ping(struct node *n)
+{
+    struct control_node numbers;
+    struct node_ping self;
+    control_self(n->control, &numbers);
+    describe(n, &self);
+    if (figures_renew(&n->figures, &numbers, clk_mono_ms())) {
+        self.metrics = figures_last(&n->figures); /* once: receivers keep them */
+    }
     publish(n, buf_span(&n->control_name), &(struct control_command){.node = &self});
 }
 
@@ -115,9 +129,7 @@ static void answer_survey(void *arg, struct span asker, const struct survey_resp
 static void heard_node(struct node *n, const struct control_command *command)
 {
     if (registry_heard(&n->registry, command->node, clk_mono_ms())) {
-        struct node_ping self;
-        describe(n, &self);
-        publish_to_node(n, command->node->uid, &(struct control_command){.node = &self});
+        introduce(n, command->node->uid);
     }
 }
 
@@ -167,9 +179,7 @@ static void obey(struct node *n, const struct control_command *c, struct span pa
         metrics_add(n->control->metrics, METRIC_ACTIONS, METRIC_ACTION_SURVEY, 1);
         if (span_eq_str(c->survey_request->op,
                         "pushd_node")) { /* push-api has started and wants our figures at once */
-            struct node_ping self;
-            describe(n, &self);
-            publish_to_node(n, c->uid, &(struct control_command){.node = &self});
+            introduce(n, c->uid);
         }
         surveys_request(&n->surveys, c->uid, c->survey_request);
     } else if (c->survey_response == NULL && c->notification == NULL && c->refresh != NULL) {
@@ -226,6 +236,7 @@ void node_open(struct node *n, struct control *c, const struct shards_opts *link
 {
     *n = (struct node){.control = c, .started_ms = clk_mono_ms()};
     rnd_uuid(n->uid);
+    figures_init(&n->figures, c->conf->node.info_metrics_aggregate_interval_ms, n->started_ms);
     surveys_init(&n->surveys, c->bus, answer_survey, n);
     engine_control_name(&c->engine, &n->control_name);
     engine_node_name(&c->engine, span_str(n->uid), &n->node_name);
@@ -257,6 +268,7 @@ void node_close(struct node *n)
     free(n->subs);
     registry_fini(&n->registry);
     surveys_fini(&n->surveys);
+    figures_fini(&n->figures);
     arena_fini(&n->arena);
     buf_free(&n->control_name);
     buf_free(&n->node_name);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "common/base/rnd.h"
+#include "pushd/control/figures.h"
 #include "pushd/control/redis_sub.h"
 #include "pushd/control/registry.h"
 #include "pushd/control/shards.h"
@@ -16,6 +17,7 @@ struct node {
     struct redis_sub *subs; /* of our channels, one at each shard */
     struct registry registry;
     struct surveys surveys;
+    struct figures figures;
     struct arena arena; /* of the command at hand */
     char uid[RND_UUID_LEN + 1];
     struct buf control_name;

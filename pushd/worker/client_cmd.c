@@ -4,9 +4,12 @@
 
 #include "common/base/err.h"
 #include "common/policy/channel.h"
+#include "pushd/worker/ws.h"
 
-/* Waiting commands of one client; more means that it floods us faster than Redis answers. */
-#define BACKLOG_MAX_BYTES (1U << 20)
+/* Waiting commands of one client: with more it is not read any further, so that what it sends waits
+ * in its socket, until few are left. */
+#define BACKLOG_HIGH (256U << 10)
+#define BACKLOG_LOW  (64U << 10)
 
 typedef struct perr_result (*cmd_fn)(struct conn *c, uint32_t id, const void *request);
 
@@ -162,19 +165,17 @@ static void execute(struct conn *c, struct span text)
 static void keep(struct conn *c, struct span rest)
 {
     uint32_t n = (uint32_t)rest.n;
-    if (c->backlog.n - c->backlog_at + rest.n > BACKLOG_MAX_BYTES) {
-        conn_close_perr(
-            c, &(struct perr_result){PERR_CLOSE_TOO_MANY_REQUESTS, "command.flood",
-                                     "too many commands while an earlier one is not answered"});
-        return;
-    }
-    if (c->backlog_at > BACKLOG_MAX_BYTES) {
+    if (c->backlog_at > BACKLOG_HIGH) {
         c->backlog.n -= c->backlog_at;
         memmove(c->backlog.p, c->backlog.p + c->backlog_at, c->backlog.n);
         c->backlog_at = 0;
     }
     buf_add(&c->backlog, &n, sizeof(n));
     buf_add_span(&c->backlog, rest);
+    if (!c->is_paused && c->backlog.n - c->backlog_at > BACKLOG_HIGH) {
+        c->is_paused = true;
+        ws_read_on(c, false);
+    }
 }
 
 /* Executes until the end of the message or until a command has to wait for Redis. Returns what is
@@ -183,7 +184,8 @@ static struct span run(struct conn *c, struct span rest)
 {
     struct span text;
     int rc;
-    while (conn_is_open(c) && (rc = frame_next(c->enc, &rest, &text)) != 0) {
+    c->is_executing = true;
+    while (conn_is_open(c) && !c->is_busy && (rc = frame_next(c->enc, &rest, &text)) != 0) {
         if (rc < 0) {
             bad_request(c, "frame.empty",
                         c->enc == ENC_JSON ? "an empty line between commands"
@@ -191,11 +193,9 @@ static struct span run(struct conn *c, struct span rest)
             break;
         }
         execute(c, text);
-        if (c->is_busy) {
-            return rest;
-        }
     }
-    return SPAN("");
+    c->is_executing = false;
+    return c->is_busy ? rest : SPAN("");
 }
 
 void client_cmd_message(struct conn *c, struct span message)
@@ -214,8 +214,19 @@ void client_cmd_message(struct conn *c, struct span message)
     }
 }
 
+static void read_again(struct conn *c)
+{
+    if (c->is_paused && c->backlog.n - c->backlog_at < BACKLOG_LOW) {
+        c->is_paused = false;
+        ws_read_on(c, true);
+    }
+}
+
 void client_cmd_resume(struct conn *c)
 {
+    if (c->is_executing) {
+        return; /* it was answered at once: who called its handler goes on */
+    }
     /* Out of the connection's reach while commands in it are executed: one of them may close. */
     struct buf waiting = c->backlog;
     size_t at = c->backlog_at;
@@ -239,6 +250,14 @@ void client_cmd_resume(struct conn *c)
     } else {
         buf_free(&waiting);
     }
+    read_again(c);
+}
+
+void client_cmd_drop(struct conn *c)
+{
+    buf_free(&c->backlog);
+    c->backlog_at = 0;
+    read_again(c); /* the peer's close frame */
 }
 
 struct perr_result cmd_check_channel(const struct conn *c, struct span channel,

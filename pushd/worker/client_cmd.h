@@ -9,6 +9,8 @@
 void client_cmd_message(struct conn *c, struct span message);
 /* Goes on with what waited. */
 void client_cmd_resume(struct conn *c);
+/* Forgets what waited: the connection ends. */
+void client_cmd_drop(struct conn *c);
 
 /* Name of a METRIC_METHOD_*. */
 const char *client_cmd_name(unsigned method);

@@ -26,6 +26,10 @@ struct perr_result cmd_publish(struct conn *c, uint32_t id, const void *request)
     if (p.code != PERR_OK) {
         return p;
     }
+    if (r->type != 0) {
+        return (struct perr_result){PERR_PERMISSION_DENIED, "publish.type",
+                                    "the channel is no map, and type asks for one"};
+    }
     if (!channel_data_is_valid(o, r->data)) {
         return (struct perr_result){
             PERR_BAD_REQUEST, "publish.data",

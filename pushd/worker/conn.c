@@ -12,12 +12,11 @@
 #include "pushd/worker/sub.h"
 #include "pushd/worker/ws.h"
 
-#define CLOSE_WAIT_MS    5000
-#define CLOSE_REASON_MAX 123
-#define WS_OP_TEXT       1
-#define WS_OP_BINARY     2
-#define WS_OP_CLOSE      8
-#define WS_OP_PONG       10
+#define CLOSE_WAIT_MS 5000
+#define WS_OP_TEXT    1
+#define WS_OP_BINARY  2
+#define WS_OP_CLOSE   8
+#define WS_OP_PONG    10
 /* A frame or message that stays incomplete for this long is cut off. */
 #define HALF_FRAME_MS 30000
 
@@ -50,11 +49,6 @@ struct conn *conn_new(struct worker *w, int fd, const struct upgrade *u, const c
     return c;
 }
 
-struct span conn_user(const struct conn *c)
-{
-    return c->user != NULL ? c->user->node.key : SPAN("");
-}
-
 /* ---- what the connection leaves behind ---- */
 
 static void cancel_ops(struct conn *c)
@@ -70,8 +64,7 @@ static void leave(struct conn *c)
 {
     cancel_ops(c);
     cmd_connect_cancel(c);
-    buf_free(&c->backlog);
-    c->backlog_at = 0;
+    client_cmd_drop(c);
     while (!list_is_empty(&c->subs)) {
         sub_end(LIST_ENTRY(c->subs.next, struct sub, link));
     }
@@ -219,18 +212,10 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
             delivery_unref(&c->w->deliveries, d);
         }
     }
-    char body[2 + CLOSE_REASON_MAX];
-    size_t n = reason.n < CLOSE_REASON_MAX ? reason.n : CLOSE_REASON_MAX;
-    while (n != 0 && n < reason.n && ((unsigned char)reason.p[n] & 0xc0) == 0x80) {
-        n--; /* half a character would make the frame invalid for the peer */
-    }
-    body[0] = (char)(code >> 8);
-    body[1] = (char)(code & 0xff);
-    if (n != 0) {
-        memcpy(body + 2, reason.p, n);
-    }
+    char body[WS_CLOSE_MAX];
+    size_t n = ws_close_body((uint16_t)code, reason, body);
     metrics_add(c->w->metrics, METRIC_OUTGOING_CLOSE, metrics_code_index(code), 1);
-    push_bytes(c, WS_OP_CLOSE, span_of(body, 2 + n), true);
+    push_bytes(c, WS_OP_CLOSE, span_of(body, n), true);
     c->close_ms = c->w->now_ms + CLOSE_WAIT_MS;
     conn_schedule(c);
 }
@@ -242,7 +227,7 @@ void conn_close_perr(struct conn *c, const struct perr_result *r)
     }
     metrics_add(c->w->metrics, METRIC_SERVER_DISCONNECTS, metrics_code_index(r->code), 1);
     struct buf text = {0};
-    perr_explain(r, CLOSE_REASON_MAX, &text);
+    perr_explain(r, WS_CLOSE_MAX - 2, &text);
     uint32_t dropped;
     if (log_is_on(LOG_LEVEL_INFO) && r->code != PERR_CLOSE_SHUTDOWN &&
         log_limit_pass(&c->w->refusals, c->w->now_ms, &dropped)) {
@@ -425,7 +410,7 @@ void conn_command_done(struct conn *c)
 {
     c->is_busy = false;
     client_cmd_resume(c);
-    if (c->close_received && !c->is_busy) {
+    if (c->close_received && !c->is_busy && !c->is_executing) {
         conn_close(c, c->close_code, SPAN(""));
     }
 }

@@ -61,10 +61,12 @@ struct conn {
     bool wants_pong : 1;
     bool close_sent : 1;
     bool close_received : 1;
-    bool is_limited : 1;  /* counted by limits_enter_user */
-    bool is_counted : 1;  /* among the connected clients */
-    bool is_deaf : 1;     /* framing is broken: what still comes is thrown away */
-    bool has_deflate : 1; /* permessage-deflate is negotiated */
+    bool is_limited : 1;   /* counted by limits_enter_user */
+    bool is_counted : 1;   /* among the connected clients */
+    bool is_executing : 1; /* commands of a message are being taken one by one */
+    bool is_paused : 1;    /* not read from: too many commands wait */
+    bool is_deaf : 1;      /* framing is broken: what still comes is thrown away */
+    bool has_deflate : 1;  /* permessage-deflate is negotiated */
     char id[RND_UUID_LEN + 1];
 };
 
@@ -130,7 +132,11 @@ static inline struct span conn_id(const struct conn *c)
     return span_of(c->id, RND_UUID_LEN);
 }
 
-struct span conn_user(const struct conn *c);
+/* "" before connect. */
+static inline struct span conn_user(const struct conn *c)
+{
+    return c->user != NULL ? c->user->node.key : SPAN("");
+}
 
 /* Sends an operation to control; `done` is called on this worker when it comes back, unless the
  * owner was taken away. */

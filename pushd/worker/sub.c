@@ -121,12 +121,38 @@ bool sub_is_astray(const struct sub *s)
            (c->top_is_less && c->top_offset < s->offset);
 }
 
+static void read_top(struct sub *s, void (*done)(struct bus_op *op), uint64_t known)
+{
+    struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
+    op->opts = s->opts;
+    op->furthest = known;
+    s->is_checking = true;
+    conn_submit(s->conn, op, done, s);
+}
+
+/* What the first look saw in the stream has arrived by now, or never will. */
+static void position_confirmed(struct bus_op *op)
+{
+    struct sub *s = op->context;
+    s->is_checking = false;
+    if (op->error == 0 &&
+        (hub_epoch_id(s->chan, op->found.top.epoch) != s->epoch_id || op->furthest > s->offset)) {
+        sub_insufficient(s);
+    }
+}
+
+/* By the top of the stream, which was read later than the position was last known to be good. */
 static void judge_position(struct sub *s)
 {
-    if (sub_is_astray(s)) {
-        sub_insufficient(s);
+    const struct chan *c = s->chan;
+    if (!sub_is_astray(s)) {
+        s->checked_ms = c->top_ms;
+    } else if (c->top_epoch_id == s->epoch_id && c->top_offset > s->offset) {
+        /* A publication of this very moment may be on its way by PUB/SUB, which is another
+         * connection. */
+        read_top(s, position_confirmed, c->top_offset);
     } else {
-        s->checked_ms = s->chan->top_ms;
+        sub_insufficient(s);
     }
 }
 
@@ -156,13 +182,9 @@ static void check_position(struct sub *s, int64_t now_ms)
     }
     if (s->chan->top_ms != 0 && now_ms - s->chan->top_ms <= delay_ms) {
         judge_position(s);
-        return;
+    } else {
+        read_top(s, position_checked, s->chan->furthest);
     }
-    s->is_checking = true;
-    struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
-    op->opts = s->opts;
-    op->furthest = s->chan->furthest;
-    conn_submit(s->conn, op, position_checked, s);
 }
 
 static bool is_expired(const struct sub *s)

@@ -161,6 +161,13 @@ int ws_write(struct conn *c, const char *p, size_t n)
     return lws_write(c->wsi, u.out, n, LWS_WRITE_RAW) < 0 ? ERR_CLOSED : 0;
 }
 
+void ws_read_on(struct conn *c, bool on)
+{
+    if (c->wsi != NULL) {
+        lws_rx_flow_control(c->wsi, on);
+    }
+}
+
 void ws_doom(struct conn *c)
 {
     if (c->state != CONN_DEAD) {

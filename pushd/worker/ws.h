@@ -21,6 +21,10 @@ void ws_request_writable(struct conn *c);
 /* Writes through libwebsockets, which keeps what the socket does not take. 0, or ERR_CLOSED. */
 int ws_write(struct conn *c, const char *p, size_t n);
 
+/* Whether bytes from the peer are wanted. Off, they wait in the socket, and the peer's end is
+ * noticed only when it is on again. */
+void ws_read_on(struct conn *c, bool on);
+
 /* Marks for dropping at the end of the loop turn, when nothing of the connection is on the stack.
  */
 void ws_doom(struct conn *c);

@@ -25,6 +25,20 @@ bool ws_close_code_is_valid(unsigned code)
            (code >= 3000 && code <= 4999);
 }
 
+size_t ws_close_body(uint16_t code, struct span reason, char out[WS_CLOSE_MAX])
+{
+    size_t n = reason.n < WS_CLOSE_MAX - 2 ? reason.n : WS_CLOSE_MAX - 2;
+    while (n != 0 && n < reason.n && ((unsigned char)reason.p[n] & 0xc0) == 0x80) {
+        n--; /* half a character would make the frame invalid for the peer */
+    }
+    out[0] = (char)(code >> 8);
+    out[1] = (char)(code & 0xff);
+    if (n != 0) {
+        memcpy(out + 2, reason.p, n);
+    }
+    return 2 + n;
+}
+
 static struct ws_event fail(uint16_t code, const char *detail)
 {
     return (struct ws_event){.kind = WS_ERROR, .code = code, .detail = detail};

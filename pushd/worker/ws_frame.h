@@ -64,3 +64,8 @@ static inline bool ws_reader_is_midway(const struct ws_reader *r)
 
 /* Whether an endpoint may send this close code (RFC 6455 7.4). */
 bool ws_close_code_is_valid(unsigned code);
+
+/* Payload of a close frame: the code and as much of the reason as fits, cut between characters.
+ * Returns its length. */
+#define WS_CLOSE_MAX 125
+size_t ws_close_body(uint16_t code, struct span reason, char out[WS_CLOSE_MAX]);

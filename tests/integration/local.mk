@@ -36,6 +36,7 @@ EXTRA_DIST += \
 	%D%/test_api.py \
 	%D%/test_bad_input.py \
 	%D%/test_bytes.py \
+	%D%/test_combinations.py \
 	%D%/test_compaction.py \
 	%D%/test_compression.py \
 	%D%/test_connection.py \

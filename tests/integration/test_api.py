@@ -4,7 +4,7 @@ import base64
 import json
 import socket
 
-from harness import API_KEY, System, check, equal, has
+from harness import API_KEY, System, check, equal, has, wait_for
 from harness.web import connection, exchange
 
 CHANNEL = "org:1:messages"
@@ -156,6 +156,22 @@ def test_figures_are_real(test):
     node = system.result("info")["nodes"][0]
     for name in ("uid", "name", "version", "num_clients", "num_users", "num_channels", "num_subs"):
         has(node, name, "info")
+
+
+def test_metrics_in_info(test):
+    """info has each node's metrics of the last interval: gauges, and how much counters grew."""
+    system = System(test, {"node": {"info_metrics_aggregate_interval": "1s"}})
+    client = system.client("a")
+    client.subscribe("test")
+
+    def metrics():
+        return system.result("info")["nodes"][0].get("metrics", {})
+    wait_for(lambda: metrics().get("items", {}).get("centrifugo.node.num_clients") == 1, "metrics with a client", 10)
+    equal(metrics()["interval"], 1, "the interval")
+    equal(metrics()["items"]["centrifugo.node.num_subscriptions"], 1, "subscriptions")
+    client.call(publish={"channel": "test", "data": 1})
+    wait_for(lambda: metrics()["items"].get("pushd.client.commands_total.publish") == 1, "what grew", 10)
+    wait_for(lambda: "pushd.client.commands_total.publish" not in metrics()["items"], "what did not grow since", 10)
 
 
 def test_control_of_clients(test):

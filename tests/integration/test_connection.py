@@ -168,6 +168,16 @@ def test_hmac_lengths(test):
             system.open().connect(token=token(secret, {"sub": "a"}, alg=alg))
 
 
+def test_large_tokens(test):
+    """A token with a hundred channels and their options is as good as any."""
+    system = System(test, front=None)
+    subs = {"org:%04d:messages" % number: {"override": {"presence": {"value": False}, "join_leave": {"value": False}},
+                                           "info": "x" * 200} for number in range(100)}
+    large = token(SECRET, {"sub": "a", "subs": subs})
+    check(len(large) > 40000, "the token has %d bytes" % len(large))
+    equal(sorted(system.open().connect(token=large)["subs"]), sorted(subs), "channels")
+
+
 def test_refusals_explain_themselves(test):
     """Every refusal of a first frame carries the protocol's words and, behind them, what was wrong."""
     system = System(test, front=None)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands of the cluster and of clients that cross each other while Redis takes its time."""
+import threading
 import time
 
 from harness import SECRET, RedisProxy, System, check, equal, token, wait_for
@@ -64,8 +65,9 @@ class Cluster:
         while b"J\x04\x08\x07\x10\x03" not in self.inbox.read()[2]: # code 3, method not found
             pass
 
-    def wait_for_an_answer(self):
-        wait_for(lambda: self.proxy.kept("commands"), "pushd asked Redis something")
+    def wait_for_an_answer(self, part=b""):
+        """Until Redis has answered something to pushd that is held back."""
+        wait_for(lambda: part in self.proxy.kept("commands") != b"", "pushd asked Redis something")
 
 
 def test_an_unsubscribe_is_not_overtaken_by_a_subscribe(test):
@@ -126,17 +128,73 @@ def test_a_disconnect_does_not_wait(test):
 
 
 def test_what_was_sent_before_a_close_counts(test):
-    """A client publishes twice and closes; the second publication is not lost although the first waits for Redis."""
-    cluster = Cluster(test)
+    """A client publishes twice and closes; the second publication is not lost although the first waits for Redis, nor for
+    a command in between that is answered at once."""
+    cluster = Cluster(test, {"pushd": {"workers": 1}})
     client, other = cluster.system.client("a"), cluster.system.client("b")
     other.subscribe("test")
     cluster.proxy.hold("commands")
-    publishes = ['{"id":%d,"publish":{"channel":"test","data":%d}}' % (number, number) for number in (50, 51)]
-    client.send_bytes(b"".join(frame(TEXT, text) for text in publishes) + frame(CLOSE, b"\x03\xe8"))
+    publishes = ['{"id":%d,"publish":{"channel":"test","data":%d}}' % (number, number) for number in (50, 52)]
+    commands = publishes[0], '{"id":51,"subscribe":{"channel":"test"}}', publishes[1]
+    client.send_bytes(b"".join(frame(TEXT, text) for text in commands) + frame(CLOSE, b"\x03\xe8"))
     cluster.wait_for_an_answer()
     cluster.proxy.release("commands")
-    equal([other.publication()["data"] for _ in range(2)], [50, 51], "what arrives")
+    equal([other.publication()["data"] for _ in range(2)], [50, 52], "what arrives")
     equal(client.expect_close(2)[0], 1000, "the answer to the close frame")
+
+
+def test_a_publication_that_is_on_its_way_is_no_gap(test):
+    """The check of a position sees a publication in the stream before PUB/SUB brings it: the subscription stays. One that
+    never comes ends it."""
+    cluster = Cluster(test, {"client": {"presence_update_interval": "1s", "channel_position_check_delay": "1s"},
+                             "channel": {"without_namespace": {"history_size": 10, "history_ttl": "300s",
+                                                               "force_positioning": True}}})
+    client, other = cluster.system.client("a"), cluster.system.client("b")
+    client.subscribe("pos")
+    cluster.proxy.hold("subscriptions")
+    other.call(publish={"channel": "pos", "data": 1})
+    cluster.proxy.hold("commands")
+    top = b"*2\r\n$1\r\n1\r\n$8\r\n" # offset 1 and the epoch
+    cluster.wait_for_an_answer(top)
+    cluster.proxy.pass_kept("commands")
+    cluster.wait_for_an_answer(top)
+    cluster.proxy.release("subscriptions")
+    equal(client.publication()["data"], 1, "what comes")
+    cluster.proxy.release("commands")
+    with cluster.system.resp() as redis:
+        redis.call("HINCRBY", "centrifugo.stream.meta.pos", "s", "1")
+    begun = time.monotonic()
+    equal(client.recv(), {"push": {"channel": "pos", "unsubscribe": {"code": 2500, "reason": "insufficient state"}}}, "a gap")
+    check(time.monotonic() - begun < 4, "a gap is noticed in time")
+
+
+def test_a_burst_of_commands_waits(test):
+    """Publications that come faster than Redis takes them wait in the client's socket; it is not closed for them."""
+    cluster = Cluster(test)
+    client, other = cluster.system.client("a"), cluster.system.client("b")
+    count, filler = 400, "x" * 10000
+    cluster.proxy.hold("commands")
+    burst = b"".join(frame(TEXT, '{"id":%d,"publish":{"channel":"%s","data":"%d %s"}}' % (number, CHANNEL, number, filler))
+                     for number in range(100, 100 + count))
+    sender = threading.Thread(target=client.send_bytes, args=(burst,), daemon=True)
+    sender.start()
+    cluster.wait_for_an_answer()
+    check(other.call(rpc={"method": "x"})["error"]["code"] == 108, "others are served meanwhile")
+    cluster.proxy.release("commands")
+    equal([client.recv() for _ in range(count)], [{"id": number, "publish": {}} for number in range(100, 100 + count)],
+          "replies")
+    sender.join()
+    other.subscribe(CHANNEL)
+    data = [pub["data"] for pub in other.call(history={"channel": CHANNEL, "limit": 300})["history"]["publications"]]
+    equal([text.split()[0] for text in data], [str(number) for number in range(100, 400)], "history")
+    cluster.proxy.hold("commands")
+    sender = threading.Thread(target=client.send_bytes, args=(burst,), daemon=True)
+    sender.start()
+    cluster.wait_for_an_answer()
+    cluster.tell(command(DISCONNECT, user="a", code=3503, reason="force disconnect"))
+    equal(client.expect_close(2), (3503, "force disconnect"), "the end of who is not read from")
+    sender.join()
+    cluster.proxy.release("commands")
 
 
 def test_ttl_of_a_slow_subscribe(test):

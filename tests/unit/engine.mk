@@ -8,7 +8,7 @@ CONTROL_TEST_LIBS = pushd/libpushd.a $(COMMON_LIBS) $(EV_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_rcmd tests/unit/test_redis_url tests/unit/test_engine tests/unit/test_engine_redis \
 	tests/unit/test_engine_presence \
-	tests/unit/test_msg tests/unit/test_bus tests/unit/test_control tests/unit/test_control_outage \
+	tests/unit/test_msg tests/unit/test_bus tests/unit/test_figures tests/unit/test_control tests/unit/test_control_outage \
 	tests/unit/test_control_shards
 tests_unit_test_rcmd_SOURCES = tests/unit/test_rcmd.c tests/unit/unit.h
 tests_unit_test_rcmd_LDADD = $(UNIT_LIBS)
@@ -24,6 +24,8 @@ tests_unit_test_msg_SOURCES = tests/unit/test_msg.c tests/unit/unit.h
 tests_unit_test_msg_LDADD = $(CONTROL_TEST_LIBS)
 tests_unit_test_bus_SOURCES = tests/unit/test_bus.c tests/unit/unit.h
 tests_unit_test_bus_LDADD = $(CONTROL_TEST_LIBS)
+tests_unit_test_figures_SOURCES = tests/unit/test_figures.c tests/unit/unit.h
+tests_unit_test_figures_LDADD = $(CONTROL_TEST_LIBS)
 tests_unit_test_control_SOURCES = tests/unit/test_control.c tests/unit/unit.h $(CONTROL_FIXTURE)
 tests_unit_test_control_LDADD = $(CONTROL_TEST_LIBS)
 tests_unit_test_control_outage_SOURCES = tests/unit/test_control_outage.c tests/unit/unit.h $(CONTROL_FIXTURE)

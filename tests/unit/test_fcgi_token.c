@@ -259,9 +259,7 @@ static void too_many_channels_are_refused(void **state)
     assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, variables), 403);
     orgs.n = strlen("REMOTE_ORGS=") + 1200;
     char *const fewer[] = {(char[]){"REMOTE_USER=42"}, (char *)(uintptr_t)buf_cstr(&orgs), NULL};
-    assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, fewer),
-                     500); /* no server would accept so long a token */
-    assert_string_equal(f.response.reason, "token.too_long");
+    assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, fewer), 200);
     buf_free(&orgs);
     fcgi_fixture_close(&f);
 }

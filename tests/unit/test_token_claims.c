@@ -271,7 +271,8 @@ static void nesting_is_limited(void **state)
         }
         buf_add_char(&b, '}');
         struct perr_result r = read_connect(buf_cstr(&b));
-        expect_result("nested", r, depth < JSCAN_MAX_DEPTH ? PERR_OK : PERR_CLOSE_INVALID_TOKEN, NULL);
+        expect_result("nested", r, depth < JSCAN_MAX_DEPTH ? PERR_OK : PERR_CLOSE_INVALID_TOKEN,
+                      NULL);
     }
     buf_clear(&b);
     for (int i = 0; i < 1000; i++) {

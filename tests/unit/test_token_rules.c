@@ -177,9 +177,9 @@ static void tokens_that_nobody_would_accept_are_not_made(void **state)
 {
     (void)state;
     static const struct span bad_channel[] = {SPAN("ok"), SPAN("\xff")};
-    char *huge = malloc(9000);
+    char *huge = malloc(TOKEN_MAX_BYTES);
     assert_non_null(huge);
-    memset(huge, '1', 9000);
+    memset(huge, '1', TOKEN_MAX_BYTES);
     const struct {
         struct token_mint m;
         struct span key;
@@ -192,7 +192,7 @@ static void tokens_that_nobody_would_accept_are_not_made(void **state)
         {{.channels = bad_channel, .channel_count = 2}, KEY, ERR_SYNTAX},
         {{.user = SPAN("u"), .info_json = SPAN("{")}, KEY, ERR_SYNTAX},
         {{.user = SPAN("u"), .info_json = SPAN("1,\"sub\":\"root\"")}, KEY, ERR_SYNTAX},
-        {{.user = SPAN("u"), .info_json = span_of(huge, 9000)}, KEY, ERR_LIMIT},
+        {{.user = SPAN("u"), .info_json = span_of(huge, TOKEN_MAX_BYTES)}, KEY, ERR_LIMIT},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct err e = {0};

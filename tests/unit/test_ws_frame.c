@@ -179,6 +179,27 @@ static void close_codes_are_checked(void **state)
     expect(&b, "error 1002 \n");
 }
 
+static void a_close_reason_is_cut_between_characters(void **state)
+{
+    (void)state;
+    char body[WS_CLOSE_MAX];
+    char reason[130];
+    assert_int_equal(ws_close_body(3501, SPAN(""), body), 2);
+    assert_memory_equal(body, "\x0d\xad", 2);
+    assert_int_equal(ws_close_body(3501, SPAN("bad"), body), 5);
+    assert_memory_equal(body,
+                        "\x0d\xad"
+                        "bad",
+                        5);
+    for (size_t lead = 120; lead < 125; lead++) { /* then characters of three bytes */
+        memset(reason, 'x', lead);
+        memcpy(reason + lead, "\xe2\x82\xac\xe2\x82\xac", sizeof(reason) - lead < 6 ? 3 : 6);
+        size_t n = ws_close_body(1000, span_of(reason, lead + 3), body);
+        assert_int_equal(n - 2, lead <= 120 ? lead + 3 : lead < 123 ? lead : 123);
+        assert_memory_equal(body + 2, reason, n - 2);
+    }
+}
+
 static void an_idle_reader_holds_no_memory(void **state)
 {
     (void)state;
@@ -207,6 +228,7 @@ int main(void)
         cmocka_unit_test(compressed_messages_are_told_apart),
         cmocka_unit_test(a_message_over_the_limit_is_1009_before_it_is_buffered),
         cmocka_unit_test(close_codes_are_checked),
+        cmocka_unit_test(a_close_reason_is_cut_between_characters),
         cmocka_unit_test(an_idle_reader_holds_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,10 +94,18 @@ class RedisProxy:
             for pipe in self.pipes:
                 pipe.flush()
 
-    def kept(self, kind):
-        """How many bytes are held back."""
+    def pass_kept(self, kind):
+        """Lets through what is held back by now, and goes on holding."""
         with self.lock:
-            return sum(len(pipe.kept) for pipe in self.pipes if pipe.kind == kind)
+            self.held.discard(kind)
+            for pipe in self.pipes:
+                pipe.flush()
+            self.held.add(kind)
+
+    def kept(self, kind):
+        """The bytes that are held back."""
+        with self.lock:
+            return b"".join(pipe.kept for pipe in self.pipes if pipe.kind == kind)
 
     def _close(self):
         self.listener.close()
