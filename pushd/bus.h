@@ -56,6 +56,9 @@ struct bus_op {
     void (*done)(struct bus_op *op);
     void *context;
 
+    /* Control's own: the next one that gets the same answer. */
+    struct bus_op *also;
+
     /* Request. `opts` is borrowed from the configuration. */
     struct span channel;
     const struct chan_opts *opts;
