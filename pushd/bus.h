@@ -59,6 +59,9 @@ struct bus_op {
     void *context;
     uint64_t furthest; /* history: an offset that the stream was known to have when it was asked */
 
+    /* Control's own: the next one that gets the same answer. */
+    struct bus_op *also;
+
     /* Request. `opts` is borrowed from the configuration. */
     struct span channel;
     const struct chan_opts *opts;

@@ -111,6 +111,7 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int events)
     (void)events;
     struct control *c = w->data;
     bool more = false;
+    service_begin_turn(c);
     for (uint16_t i = 0; i < c->bus->workers; i++) {
         more = drain(c, i) || more;
     }

@@ -8,6 +8,17 @@
 #include "pushd/control/shards.h"
 #include "pushd/control/users.h"
 
+struct call;
+
+#define RECENT_CALLS 64
+
+/* Calls that went into the output buffer in this turn of the loop, by the hash of what they ask. */
+struct recent {
+    uint64_t turn;
+    struct call *call[RECENT_CALLS];
+    uint64_t turn_of[RECENT_CALLS];
+};
+
 struct control {
     const struct conf *conf;
     struct bus *bus;
@@ -20,6 +31,7 @@ struct control {
     struct node node;
     struct users users;
     struct buf scratch; /* a command that is being built */
+    struct recent recent;
     ev_async wake;
     ev_prepare prepare;
     control_ready_fn ready;

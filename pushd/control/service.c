@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/base/clk.h"
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 
 #define UNCOUNTED (-1)
@@ -20,7 +21,7 @@ struct row {
     bool is_answered;
 };
 
-/* A request on its way. */
+/* A request on its way; others that want the same hang on it. */
 struct call {
     struct control *control;
     struct shard *shard;
@@ -166,6 +167,59 @@ static const struct row rows[] = {
     [BUS_LEAVE] = {"leave", build_leave, read_nothing, METRIC_TYPE_LEAVE, false},
 };
 
+/* ---- requests that share a command ---- */
+
+/* When many clients come back at once, they ask for the same history. A reading that has not left
+ * for Redis yet is as good for those that ask now; one that has left may miss what was published
+ * before their subscription. Nothing leaves before the turn of the loop ends. */
+static bool is_same(const struct bus_op *a, const struct bus_op *b)
+{
+    const struct engine_history *x = &a->history;
+    const struct engine_history *y = &b->history;
+    return a->opts == b->opts && x->limit == y->limit && x->has_since == y->has_since &&
+           x->since.offset == y->since.offset && x->reverse == y->reverse &&
+           span_eq(x->since.epoch, y->since.epoch) && span_eq(a->channel, b->channel);
+}
+
+static unsigned recent_place(const struct bus_op *op)
+{
+    return (unsigned)((hash_span(op->channel) + op->history.since.offset) % RECENT_CALLS);
+}
+
+void service_begin_turn(struct control *c)
+{
+    c->recent.turn++;
+}
+
+static void remember(struct control *c, struct call *call)
+{
+    unsigned i = recent_place(call->op);
+    c->recent.call[i] = call;
+    c->recent.turn_of[i] = c->recent.turn;
+}
+
+static void forget(struct control *c, const struct call *call)
+{
+    unsigned i = recent_place(call->op);
+    if (c->recent.call[i] == call) {
+        c->recent.call[i] = NULL;
+    }
+}
+
+static bool join_call(struct control *c, struct bus_op *op)
+{
+    unsigned i = recent_place(op);
+    const struct call *call = c->recent.call[i];
+    if (call == NULL || c->recent.turn_of[i] != c->recent.turn || !is_same(call->op, op)) {
+        return false;
+    }
+    op->also = call->op->also;
+    call->op->also = op;
+    return true;
+}
+
+/* ---- requests and answers ---- */
+
 static void finish(struct control *c, struct bus_op *op, int error)
 {
     if (!rows[op->item.kind].is_answered) {
@@ -176,13 +230,26 @@ static void finish(struct control *c, struct bus_op *op, int error)
     bus_post_worker(c->bus, op->worker, &op->item);
 }
 
+/* What the answer of Redis means for one request. */
+static int read_answer(const struct control *c, struct shard *shard, struct bus_op *op,
+                       const struct redisReply *reply)
+{
+    const struct row *row = &rows[op->item.kind];
+    struct err e = {0};
+    int error = row->read(c, op, reply, &e);
+    if (error != 0 && error != ERR_UNRECOVERABLE) {
+        redis_story_answer(&shard->story, row->name, e.text);
+    }
+    return error;
+}
+
 static int submit(struct call *call);
 
 static void on_answer(void *arg, int error, const struct redisReply *reply)
 {
     struct call *call = arg;
     struct control *c = call->control;
-    struct bus_op *op = call->op;
+    bool is_read = error == 0;
     if (error == 0 && engine_is_noscript(reply) && !call->use_eval) {
         /* A Redis that lost its scripts gets the text, within the time that the request has left.
          */
@@ -191,16 +258,17 @@ static void on_answer(void *arg, int error, const struct redisReply *reply)
         if (error == 0) {
             return;
         }
-    } else if (error == 0) {
-        const struct row *row = &rows[op->item.kind];
-        struct err e = {0};
-        error = row->read(c, op, reply, &e);
-        if (error != 0 && error != ERR_UNRECOVERABLE) {
-            redis_story_answer(&call->shard->story, row->name, e.text);
-        }
+        is_read = false;
     }
+    forget(c, call);
+    struct bus_op *op = call->op;
+    struct shard *shard = call->shard;
     free(call);
-    finish(c, op, error);
+    while (op != NULL) {
+        struct bus_op *also = op->also;
+        finish(c, op, is_read ? read_answer(c, shard, op, reply) : error);
+        op = also;
+    }
 }
 
 static int submit(struct call *call)
@@ -208,7 +276,8 @@ static int submit(struct call *call)
     struct control *c = call->control;
     buf_clear(&c->scratch);
     rows[call->op->item.kind].build(c, call->op, call->use_eval, &c->scratch);
-    return redis_conn_submit(&call->shard->commands, &c->scratch, call->deadline_ms, on_answer, call);
+    return redis_conn_submit(&call->shard->commands, &c->scratch, call->deadline_ms, on_answer,
+                             call);
 }
 
 void service_take(struct control *c, struct bus_op *op)
@@ -217,6 +286,10 @@ void service_take(struct control *c, struct bus_op *op)
     struct shard *shard = &c->shards.items[shards_of(&c->shards, op->channel)];
     if (!redis_conn_is_ready(&shard->commands)) {
         finish(c, op, ERR_UNAVAILABLE);
+        return;
+    }
+    bool may_share = op->item.kind == BUS_HISTORY;
+    if (may_share && join_call(c, op)) {
         return;
     }
     struct call *call = mem_alloc(sizeof(*call));
@@ -229,6 +302,9 @@ void service_take(struct control *c, struct bus_op *op)
         free(call);
         finish(c, op, rc);
         return;
+    }
+    if (may_share) {
+        remember(c, call);
     }
     if (row->sent != UNCOUNTED) {
         metrics_add(c->metrics, METRIC_MESSAGES_SENT, (unsigned)row->sent, 1);

@@ -4,6 +4,8 @@
 
 #include "pushd/control/control_private.h"
 
+/* Call it before the requests of one turn of the loop are taken. */
+void service_begin_turn(struct control *c);
 /* Takes a request; answers it exactly once, by the bus, if its kind is one that is answered, and
  * frees it otherwise. */
 void service_take(struct control *c, struct bus_op *op);

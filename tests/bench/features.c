@@ -17,6 +17,7 @@ struct lane {
     struct side side;
     double memory_bytes;
     double *us, *over_floor, *over_plain; /* of each round; the ratios of paced rounds only */
+    bool is_paced;                        /* the latest round */
     unsigned paced;
     struct phase sum;
 };
@@ -83,27 +84,34 @@ static void warm_up(struct parade *q, struct phase *p)
     }
 }
 
-static void run_round(struct parade *q, unsigned round, struct phase *p)
+static void run_lane(struct parade *q, struct lane *l, unsigned round, struct phase *p)
 {
     struct load load = {.rate = RATE,
                         .seconds = q->bench->o.seconds / 2,
                         .lead_seconds = LEAD_SECONDS,
                         .seed = round + 1};
-    struct lane *floor = &q->lanes[FLOOR], *plain = &q->lanes[PLAIN];
+    side_phase(&l->side, &load, p);
+    phase_add(&l->sum, p);
+    l->us[round] = phase_us_per_delivery(p);
+    l->is_paced = phase_per_segment(p) <= COALESCED;
+    printf("  %s %.2f", l->side.name, l->us[round]);
+    fflush(stdout);
+}
+
+/* Forwards and backwards, so that no lane has the same one before it all the time. */
+static void run_round(struct parade *q, unsigned round, struct phase *p)
+{
     printf("  round %-2u    us", round + 1);
-    for (unsigned i = 0; i < q->count; i++) {
-        struct lane *l = &q->lanes[i];
-        side_phase(&l->side, &load, p);
-        phase_add(&l->sum, p);
-        double us = l->us[round] = phase_us_per_delivery(p);
-        printf("  %s %.2f", l->side.name, us);
-        fflush(stdout);
-        if (i == FLOOR || phase_per_segment(p) > COALESCED)
-            continue;
-        l->over_floor[l->paced] = us / floor->us[round];
-        l->over_plain[l->paced++] = us / plain->us[round];
-    }
+    for (unsigned i = 0; i < q->count; i++)
+        run_lane(q, &q->lanes[round % 2 ? q->count - 1 - i : i], round, p);
     putchar('\n');
+    for (unsigned i = PLAIN; i < q->count; i++) {
+        struct lane *l = &q->lanes[i];
+        if (!l->is_paced)
+            continue;
+        l->over_floor[l->paced] = l->us[round] / q->lanes[FLOOR].us[round];
+        l->over_plain[l->paced++] = l->us[round] / q->lanes[PLAIN].us[round];
+    }
 }
 
 static bool is_whole(const struct lane *l)

@@ -13,6 +13,7 @@ struct publisher {
     void (*flush)(struct publisher *p);
     void (*free)(struct publisher *p);
     uint64_t sent, answered, failed;
+    bool may_be_unheard; /* nobody is meant to receive it now */
 };
 
 struct publisher_opts {

@@ -114,7 +114,7 @@ static void read_line(struct redis_publisher *rp, const char *line)
     if (*line != ':')
         return; /* +OK of AUTH */
     rp->pub.answered++;
-    if (line[1] == '0' && !rp->pub.failed++)
+    if (line[1] == '0' && !rp->pub.may_be_unheard && !rp->pub.failed++)
         note("nobody receives %s.client.%s in Redis: is this the server's Redis and prefix?",
              rp->opts.prefix, rp->opts.channels->name[0]);
 }

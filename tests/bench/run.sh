@@ -147,7 +147,10 @@ for batches in $BENCH_BATCHES; do
     if [ $# -gt 0 ]; then
         measure "$@"
     elif [ $first = yes ]; then
-        measure all
+        measure all --rows hold,fanout-1000,fanout-10000,flat,publish,hold-presence,storm
+        stop_server
+        start_server # memory is read on one that has not served yet
+        measure all --rows features
     else
         # All other figures do not depend on how batches are sent.
         measure all --rows fanout-1000,fanout-10000

@@ -49,8 +49,7 @@ struct feature_result {
     const struct feature *feature;
     double ratio, over_plain; /* CPU per delivery: medians over floor and over plain */
     double memory_bytes;      /* per client */
-    double p50_us, p99_us;
-    bool is_whole, is_paced; /* as above */
+    bool is_whole, is_paced;  /* as above */
 };
 
 /* Plain subscriptions, the floor and each of the features in turns; `r` has the features of

@@ -20,7 +20,7 @@ struct storm {
     unsigned clients;
     char wish[256];
     uint64_t recovered, caught_up; /* in all rounds */
-    double *cpu_us, *redis_us, *seconds;
+    double *leave_us, *cpu_us, *redis_us, *seconds;
 };
 
 static void make_fleet(void *arg)
@@ -30,6 +30,7 @@ static void make_fleet(void *arg)
     bench_fleet_opts(t->bench, t->feature, &t->channels, &o);
     fleet_init(&t->side.fleet, &t->side.poller, &o, t->clients);
     t->side.pub = bench_publisher(t->bench, t->feature, &t->side);
+    t->side.pub->may_be_unheard = true;
 }
 
 static void open_all(void *arg)
@@ -73,11 +74,21 @@ static void ask_from(struct storm *t, uint64_t offset)
     f->opts.wish = t->wish;
 }
 
+/* All at once; the server's work for that. */
+static void leave(struct storm *t, unsigned round)
+{
+    const struct procs *ps = &t->bench->server;
+    uint64_t cpu = procs_cpu_ns(ps);
+    side_call(&t->side, close_all, t);
+    bench_wait_quiet(ps);
+    t->leave_us[round] = (double)(procs_cpu_ns(ps) - cpu) / 1000.0 / t->clients;
+}
+
 static void run_round(struct storm *t, unsigned round)
 {
     struct bench *b = t->bench;
     struct fleet *f = &t->side.fleet;
-    side_call(&t->side, close_all, t);
+    leave(t, round);
     ask_from(t, f->stream.offset + round * b->o.missed);
     side_call(&t->side, publish_missed, t);
     bench_wait_quiet(&b->server);
@@ -90,8 +101,9 @@ static void run_round(struct storm *t, unsigned round)
     t->redis_us[round] = (double)(procs_cpu_ns(&b->redis_procs) - redis) / 1000.0 / t->clients;
     t->recovered += f->stream.recovered;
     t->caught_up += f->stream.caught_up;
-    printf("  storm %-2u     %.1f us CPU per client, Redis %.1f; all back after %.2f s\n",
-           round + 1, t->cpu_us[round], t->redis_us[round], t->seconds[round]);
+    printf("  storm %-2u     %.1f us CPU per client, Redis %.1f; all back after %.2f s; leaving "
+           "%.1f us\n",
+           round + 1, t->cpu_us[round], t->redis_us[round], t->seconds[round], t->leave_us[round]);
     fflush(stdout);
 }
 
@@ -99,6 +111,7 @@ static void report(struct storm *t, struct storm_result *r)
 {
     const struct opts *o = &t->bench->o;
     struct jline j;
+    struct spread leave_us = spread_of(t->leave_us, o->rounds);
     struct spread us = spread_of(t->cpu_us, o->rounds);
     struct spread redis = spread_of(t->redis_us, o->rounds);
     struct spread seconds = spread_of(t->seconds, o->rounds);
@@ -114,6 +127,8 @@ static void report(struct storm *t, struct storm_result *r)
         "%.0f/s; from connect() to recovered p50 %.0f p99 %.0f us\n",
         us.median, us.min, us.max, redis.median, seconds.median, t->clients / seconds.median,
         hist_percentile_us(lat, 50), hist_percentile_us(lat, 99));
+    printf("  LEAVING      %.1f (%.1f to %.1f) us CPU per client, all at once\n", leave_us.median,
+           leave_us.min, leave_us.max);
     if (!r->is_whole)
         printf("  NOT WHOLE    %" PRIu64 " of %" PRIu64 " clients recovered, with %" PRIu64
                " publications\n",
@@ -121,6 +136,7 @@ static void report(struct storm *t, struct storm_result *r)
     jline_open(&j, o->json, "storm");
     jline_number(&j, "clients", t->clients);
     jline_number(&j, "missed", o->missed);
+    jline_spread(&j, "leave_us", &leave_us);
     jline_spread(&j, "cpu_us", &us);
     jline_spread(&j, "redis_us", &redis);
     jline_spread(&j, "seconds", &seconds);
@@ -153,6 +169,7 @@ void scenario_storm(struct bench *b, unsigned clients, struct storm_result *r)
     t->bench = b;
     t->clients = clients;
     t->feature = feature_find("recovery");
+    t->leave_us = xcalloc(b->o.rounds, sizeof(double));
     t->cpu_us = xcalloc(b->o.rounds, sizeof(double));
     t->redis_us = xcalloc(b->o.rounds, sizeof(double));
     t->seconds = xcalloc(b->o.rounds, sizeof(double));
@@ -166,6 +183,7 @@ void scenario_storm(struct bench *b, unsigned clients, struct storm_result *r)
     report(t, r);
     side_stop(&t->side);
     channels_free(&t->channels);
+    free(t->leave_us);
     free(t->cpu_us);
     free(t->redis_us);
     free(t->seconds);

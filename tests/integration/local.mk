@@ -43,6 +43,7 @@ EXTRA_DIST += \
 	%D%/test_demo.py \
 	%D%/test_guide.py \
 	%D%/test_install.py \
+	%D%/test_position_checks.py \
 	%D%/test_positions.py \
 	%D%/test_pushctl.py \
 	%D%/test_races.py \

@@ -115,6 +115,14 @@ void post(enum bus_kind kind, const char *channel, uint16_t worker, struct ask *
     bus_post_control(&bus, worker, &make(kind, channel, worker, a)->item);
 }
 
+void post_history(const char *channel, uint16_t worker, const struct engine_history *h,
+                  struct ask *a)
+{
+    struct bus_op *op = make(BUS_HISTORY, channel, worker, a);
+    op->history = *h;
+    bus_post_control(&bus, worker, &op->item);
+}
+
 struct ask run(enum bus_kind kind, const char *channel)
 {
     struct ask a;

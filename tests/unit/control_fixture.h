@@ -65,6 +65,9 @@ void note_stopped(void *arg);
 
 /* Posts a request of a worker; `a` has to stay until it is done. */
 void post(enum bus_kind kind, const char *channel, uint16_t worker, struct ask *a);
+/* BUS_HISTORY with a range of its own. */
+void post_history(const char *channel, uint16_t worker, const struct engine_history *h,
+                  struct ask *a);
 /* Posts and waits. */
 struct ask run(enum bus_kind kind, const char *channel);
 int subscribe(const char *channel, uint16_t worker);

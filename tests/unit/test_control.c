@@ -88,6 +88,72 @@ static void requests_reach_redis_and_come_back(void **state)
         "{\"push\":{\"channel\":\"h\",\"join\":{\"info\":{\"user\":\"u\",\"client\":\"c\"}}}}");
 }
 
+/* How often Redis was asked to run a script. */
+static long long scripts_run(void)
+{
+    return outside("EVAL return(tonumber(string.match(redis.call('INFO','commandstats'),"
+                   "'cmdstat_evalsha:calls=(%%d+)')or'0')) 0");
+}
+
+static void equal_readings_of_a_turn_are_one_command(void **state)
+{
+    (void)state;
+    assert_int_equal(run(BUS_PUBLISH, "h").offset, 1);
+    outside("CONFIG RESETSTAT");
+    struct ask a[6];
+    for (uint16_t i = 0; i < ARRAY_LEN(a); i++) {
+        post(BUS_HISTORY, i == 2 ? "other" : "h", i / 2, &a[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(a); i++) {
+        RUN_UNTIL(a[i].done, LONG_MS);
+        assert_int_equal(a[i].error, 0);
+        assert_int_equal(a[i].offset, i == 2 ? 0 : 1);
+        assert_int_equal(a[i].found, i == 2 ? 0 : 1);
+    }
+    assert_int_equal(scripts_run(), 2);
+    assert_int_equal(run(BUS_PUBLISH, "h").offset, 2);
+    outside("SCRIPT FLUSH");
+    post(BUS_HISTORY, "h", 0, &a[0]);
+    post(BUS_HISTORY, "h", 1, &a[1]);
+    RUN_UNTIL(a[0].done && a[1].done, LONG_MS);
+    assert_int_equal(a[0].found, 2);
+    assert_int_equal(a[1].found, 2);
+}
+
+static void reading_that_is_under_way_is_not_shared(void **state)
+{
+    (void)state;
+    assert_int_equal(run(BUS_HISTORY, "h").error, 0);
+    outside("CONFIG RESETSTAT");
+    struct ask first;
+    struct ask second;
+    post(BUS_HISTORY, "h", 0, &first);
+    ev_run(loop, EVRUN_ONCE); /* taken, and hardly answered yet */
+    post(BUS_HISTORY, "h", 0, &second);
+    RUN_UNTIL(first.done && second.done, LONG_MS);
+    assert_int_equal(scripts_run(), 2);
+}
+
+static void readings_that_differ_are_not_shared(void **state)
+{
+    (void)state;
+    assert_int_equal(run(BUS_PUBLISH, "h").offset, 1);
+    assert_int_equal(run(BUS_PUBLISH, "h").offset, 2);
+    struct ask whole;
+    struct ask since; /* 64: the same place among the recent calls */
+    struct ask top;
+    post(BUS_HISTORY, "h", 0, &whole);
+    post_history("h", 0,
+                 &(struct engine_history){.limit = -1, .has_since = true, .since.offset = 64},
+                 &since);
+    post_history("h", 1, &(struct engine_history){.limit = 0}, &top);
+    RUN_UNTIL(whole.done && since.done && top.done, LONG_MS);
+    assert_int_equal(whole.found, 2);
+    assert_int_equal(since.found, 0);
+    assert_int_equal(top.found, 0);
+    assert_int_equal(top.offset, 2);
+}
+
 static void lost_scripts_are_sent_again(void **state)
 {
     (void)state;
@@ -278,6 +344,9 @@ int main(void)
         CONTROL_TEST(channel_is_left_a_second_after_its_last_subscriber),
         CONTROL_TEST(unsubscribing_cancels_a_subscription_under_way),
         CONTROL_TEST(requests_reach_redis_and_come_back),
+        CONTROL_TEST(equal_readings_of_a_turn_are_one_command),
+        CONTROL_TEST(reading_that_is_under_way_is_not_shared),
+        CONTROL_TEST(readings_that_differ_are_not_shared),
         CONTROL_TEST(lost_scripts_are_sent_again),
         CONTROL_TEST(error_answers_fail_the_request_alone),
         CONTROL_TEST(users_are_counted_once),
