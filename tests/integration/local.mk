@@ -11,6 +11,6 @@ EXTRA_DIST += tests/run.sh \
 	%D%/harness/process.py %D%/harness/resp.py %D%/harness/system.py %D%/harness/tokens.py \
 	%D%/harness/wait.py %D%/harness/web.py %D%/harness/ws.py \
 	%D%/test_admin.py %D%/test_api.py %D%/test_bad_input.py %D%/test_bytes.py %D%/test_connection.py \
-	%D%/test_demo.py %D%/test_guide.py %D%/test_install.py %D%/test_pushctl.py %D%/test_redis_faults.py \
+	%D%/test_demo.py %D%/test_guide.py %D%/test_install.py %D%/test_pushctl.py %D%/test_redis_faults.py %D%/test_redis_shards.py \
 	%D%/test_shutdown.py %D%/test_slow_client.py %D%/test_startup.py %D%/test_systemd.py \
 	%D%/test_token_endpoint.py %D%/test_two_nodes.py
