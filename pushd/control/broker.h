@@ -50,8 +50,8 @@ void broker_open(struct broker *b, const struct broker_opts *opts);
 void broker_close(struct broker *b);
 
 /* Takes a BUS_SUBSCRIBE; answers it when Redis has confirmed, with ERR_UNAVAILABLE at once when
- * PUB/SUB of the channel's shard is down and no worker has the channel yet, with ERR_TIMEOUT after timeout_ms, with
- * ERR_CANCELED when the same worker unsubscribes before. */
+ * PUB/SUB of the channel's shard is down and no worker has the channel yet, with ERR_TIMEOUT after
+ * timeout_ms, with ERR_CANCELED when the same worker unsubscribes before. */
 void broker_subscribe(struct broker *b, struct bus_op *op);
 /* Redis hears of it at least one second after the last worker, if nobody came back. */
 void broker_unsubscribe(struct broker *b, struct span channel, uint16_t worker);

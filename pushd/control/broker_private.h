@@ -20,7 +20,7 @@ struct channel {
     int64_t idle_ms;
     struct list waiters; /* of struct waiter */
     uint32_t users;      /* workers in the set */
-    uint64_t workers[]; /* a set; the name follows */
+    uint64_t workers[];  /* a set; the name follows */
 };
 
 /* A worker's request that waits for Redis. */

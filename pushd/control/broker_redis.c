@@ -110,8 +110,9 @@ static void on_sweep(struct ev_loop *loop, ev_timer *t, int events)
 static struct channel *named(const struct broker *b, struct span name)
 {
     struct span channel;
-    return engine_channel_of(b->o.engine, name, &channel) ? broker__find(b, channel, hash_span(channel))
-                                                          : NULL;
+    return engine_channel_of(b->o.engine, name, &channel)
+               ? broker__find(b, channel, hash_span(channel))
+               : NULL;
 }
 
 /* Workers that had the channel before an outage have to look whether they missed something. */

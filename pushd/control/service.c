@@ -208,7 +208,8 @@ static int submit(struct call *call)
     struct control *c = call->control;
     buf_clear(&c->scratch);
     rows[call->op->item.kind].build(c, call->op, call->use_eval, &c->scratch);
-    return redis_conn_submit(&call->shard->commands, &c->scratch, call->deadline_ms, on_answer, call);
+    return redis_conn_submit(&call->shard->commands, &c->scratch, call->deadline_ms, on_answer,
+                             call);
 }
 
 void service_take(struct control *c, struct bus_op *op)
