@@ -42,6 +42,8 @@ static int set_up(void **state)
 {
     char sockets[256];
     (void)state;
+    redis_server_heal(&first);
+    redis_server_heal(&second);
     at(&first, "FLUSHALL");
     at(&second, "FLUSHALL");
     snprintf(sockets, sizeof(sockets), "%s,%s", first.socket, second.socket);
