@@ -57,6 +57,7 @@ struct bus_op {
     void *owner; /* NULL: nobody waits any more */
     void (*done)(struct bus_op *op);
     void *context;
+    uint64_t furthest; /* history: chan->furthest when it was asked for */
 
     /* Request. `opts` is borrowed from the configuration. */
     struct span channel;
@@ -67,7 +68,8 @@ struct bus_op {
     struct engine_history history; /* history: limit, since, reverse */
 
     /* Answer. */
-    int error; /* 0 or enum err_code */
+    int error;           /* 0 or enum err_code */
+    uint32_t channel_id; /* subscribe: the node's number of the channel, while it is in use here */
     struct engine_publish_result published;
     struct engine_history_result found; /* in the arena */
     struct vec presence;                /* of struct kv_msg -> struct client_info, in the arena */

@@ -123,9 +123,8 @@ struct msg *msg_ref(struct msg *m)
 void msg_unref(struct msg *m)
 {
     if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) {
-        for (size_t i = 0; i < ENC_COUNT * VARIANT_COUNT; i++) {
-            free(atomic_load_explicit(&m->frames[i / VARIANT_COUNT][i % VARIANT_COUNT],
-                                      memory_order_relaxed));
+        for (size_t i = 0; i < MSG_FORMS; i++) {
+            free(atomic_load_explicit(&m->frames[i], memory_order_relaxed));
         }
         free(m);
     }
@@ -143,18 +142,18 @@ static void encode_push(struct push *push, enum proto_encoding enc, struct buf *
 
 /* Turns the payload into what a subscription with delta gets. False: there is no patch that is
  * worth it. */
-static bool make_delta(const struct msg *m, struct arena *a, enum proto_encoding enc,
-                       enum msg_variant variant, struct publication *pub)
+static bool make_delta(const struct msg *m, struct arena *a, struct msg_form form,
+                       struct publication *pub)
 {
     struct buf made = {0};
-    if (variant == VARIANT_PATCH) {
+    if (form.variant == VARIANT_PATCH) {
         struct publication prev;
         if (m->prev.n == 0 || schema_pb_decode(&publication_schema, m->prev, a, &prev, NULL) != 0 ||
             prev.data.n == 0) {
             return false;
         }
         fossil_create(prev.data, pub->data, &made);
-        if (made.n >= pub->data.n || (enc == ENC_JSON && !span_is_utf8(buf_span(&made)))) {
+        if (made.n >= pub->data.n || (form.enc == ENC_JSON && !span_is_utf8(buf_span(&made)))) {
             buf_free(&made);
             return false;
         }
@@ -162,7 +161,7 @@ static bool make_delta(const struct msg *m, struct arena *a, enum proto_encoding
         pub->delta = true;
         buf_clear(&made);
     }
-    if (enc == ENC_JSON) {
+    if (form.enc == ENC_JSON) {
         jwrite_string(&made, pub->data);
         pub->data = arena_dup(a, buf_span(&made));
     }
@@ -170,8 +169,15 @@ static bool make_delta(const struct msg *m, struct arena *a, enum proto_encoding
     return true;
 }
 
-static int encode_publication(const struct msg *m, struct arena *a, enum proto_encoding enc,
-                              enum msg_variant variant, struct buf *out)
+/* Named as the form wants it. */
+static struct push push_to(const struct msg *m, struct msg_form form)
+{
+    return form.is_compact ? (struct push){.id = m->channel_id}
+                           : (struct push){.channel = m->channel};
+}
+
+static int encode_publication(const struct msg *m, struct arena *a, struct msg_form form,
+                              struct buf *out)
 {
     struct publication pub;
     if (schema_pb_decode(&publication_schema, m->body, a, &pub, NULL) != 0) {
@@ -181,23 +187,23 @@ static int encode_publication(const struct msg *m, struct arena *a, enum proto_e
     /* A client that subscribed to a stream without an epoch learns it with the first publication.
      */
     bool tells_epoch =
-        m->position.offset == 1 &&
-        (variant == VARIANT_PLAIN || (enc == ENC_PROTOBUF && variant == VARIANT_FULL));
+        m->position.offset == 1 && (form.variant == VARIANT_PLAIN ||
+                                    (form.enc == ENC_PROTOBUF && form.variant == VARIANT_FULL));
     pub.epoch = tells_epoch ? m->position.epoch : (struct span){0};
     /* What serves nodes only. */
     pub.time = 0;
     pub.delta = false;
     pub.prev_data = (struct span){0};
-    if (variant != VARIANT_PLAIN && !make_delta(m, a, enc, variant, &pub)) {
+    if (form.variant != VARIANT_PLAIN && !make_delta(m, a, form, &pub)) {
         return ERR_MISSING;
     }
-    struct push push = {.channel = m->channel, .pub = &pub};
-    encode_push(&push, enc, out);
+    struct push push = push_to(m, form);
+    push.pub = &pub;
+    encode_push(&push, form.enc, out);
     return 0;
 }
 
-static int encode_info(const struct msg *m, struct arena *a, enum proto_encoding enc,
-                       struct buf *out)
+static int encode_info(const struct msg *m, struct arena *a, struct msg_form form, struct buf *out)
 {
     struct client_info info;
     if (schema_pb_decode(&client_info_schema, m->body, a, &info, NULL) != 0) {
@@ -205,13 +211,13 @@ static int encode_info(const struct msg *m, struct arena *a, enum proto_encoding
     }
     struct join join = {&info};
     struct leave leave = {&info};
-    struct push push = {.channel = m->channel};
+    struct push push = push_to(m, form);
     if (m->kind == MESSAGE_JOIN) {
         push.join = &join;
     } else {
         push.leave = &leave;
     }
-    encode_push(&push, enc, out);
+    encode_push(&push, form.enc, out);
     return 0;
 }
 
@@ -232,31 +238,30 @@ static struct msg_frame *frame_of(struct span reply, enum proto_encoding enc)
     return frame;
 }
 
-static struct msg_frame *build(const struct msg *m, enum proto_encoding enc,
-                               enum msg_variant variant, int *rc)
+static struct msg_frame *build(const struct msg *m, struct msg_form form, int *rc)
 {
     struct arena arena = {0};
     struct buf reply = {0};
-    *rc = m->kind == MESSAGE_PUBLICATION ? encode_publication(m, &arena, enc, variant, &reply)
-                                         : encode_info(m, &arena, enc, &reply);
-    struct msg_frame *frame = *rc == 0 ? frame_of(buf_span(&reply), enc) : NULL;
+    *rc = m->kind == MESSAGE_PUBLICATION ? encode_publication(m, &arena, form, &reply)
+                                         : encode_info(m, &arena, form, &reply);
+    struct msg_frame *frame = *rc == 0 ? frame_of(buf_span(&reply), form.enc) : NULL;
     buf_free(&reply);
     arena_fini(&arena);
     return frame;
 }
 
-const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc,
-                                      enum msg_variant variant)
+const struct msg_frame *msg_frame_get(struct msg *m, struct msg_form form)
 {
-    _Atomic(struct msg_frame *) *slot = &m->frames[enc][variant];
+    _Atomic(struct msg_frame *) *slot = &m->frames[msg_form_index(form)];
     struct msg_frame *frame = atomic_load_explicit(slot, memory_order_acquire);
-    if (LIKELY(frame != NULL) || (enc == ENC_JSON && !m->is_json)) {
+    if (LIKELY(frame != NULL) || (form.enc == ENC_JSON && !m->is_json)) {
         return frame;
     }
     int rc;
-    struct msg_frame *mine = build(m, enc, variant, &rc);
+    struct msg_frame *mine = build(m, form, &rc);
     if (mine == NULL) {
-        return rc == ERR_MISSING ? msg_frame_get(m, enc, VARIANT_FULL) : NULL;
+        form.variant = VARIANT_FULL;
+        return rc == ERR_MISSING ? msg_frame_get(m, form) : NULL;
     }
     /* Another worker may have built it meanwhile; then its frame is the one. */
     if (!atomic_compare_exchange_strong_explicit(slot, &frame, mine, memory_order_acq_rel,

@@ -21,6 +21,21 @@ enum msg_variant {
     VARIANT_COUNT,
 };
 
+/* What a subscription's frames look like; all subscriptions with the same form share each frame. */
+struct msg_form {
+    enum proto_encoding enc;
+    enum msg_variant variant;
+    bool is_compact; /* the channel by its number instead of its name */
+};
+
+#define MSG_FORMS (ENC_COUNT * VARIANT_COUNT * 2)
+
+/* Its place among all forms. */
+static inline unsigned msg_form_index(struct msg_form f)
+{
+    return ((unsigned)f.enc * VARIANT_COUNT + (unsigned)f.variant) * 2 + f.is_compact;
+}
+
 /* Immutable but for the reference count and the frames, which are built on first need by whichever
  * thread needs one. */
 struct msg {
@@ -30,12 +45,13 @@ struct msg {
     bool is_json; /* the payload may be embedded in JSON */
     struct span channel;
     uint64_t channel_hash;           /* hash_span(channel) */
+    uint32_t channel_id;             /* the node's number of the channel, 0: none */
     struct engine_position position; /* offset 0: not part of a stream */
     int64_t time_ms;                 /* of the publisher, 0: unknown */
     struct span body; /* Publication or ClientInfo as it came from Redis, Protobuf; valid but for
                          texts that are not UTF-8 */
     struct span prev; /* the Publication before it in the stream; n == 0: not known */
-    _Atomic(struct msg_frame *) frames[ENC_COUNT][VARIANT_COUNT];
+    _Atomic(struct msg_frame *) frames[MSG_FORMS];
     char storage[]; /* the bytes of channel, epoch, body and prev */
 };
 
@@ -48,8 +64,7 @@ struct msg *msg_new_hashed(struct span channel, uint64_t channel_hash,
 struct msg *msg_ref(struct msg *m);
 void msg_unref(struct msg *m);
 
-/* The frame for one encoding and variant, built now if nobody needed it before. NULL when it cannot
- * be: a body that is no valid Publication, or a payload that is not JSON for JSON clients (they are
- * disconnected with 3506). Any thread. */
-const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc,
-                                      enum msg_variant variant);
+/* The frame of one form, built now if nobody needed it before. NULL when it cannot be: a body that
+ * is no valid Publication, or a payload that is not JSON for JSON clients (they are disconnected
+ * with 3506). Any thread. */
+const struct msg_frame *msg_frame_get(struct msg *m, struct msg_form form);

@@ -4,6 +4,8 @@
 
 #include "common/base/err.h"
 
+#define BITS 64 /* of a word */
+
 static void skip_space(struct jscan *s)
 {
     while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\t' || *s->p == '\r')) {
@@ -126,9 +128,11 @@ static bool skip_key(struct jscan *s)
     return true;
 }
 
-/* Walks containers without recursion: the stack of open brackets is one bit a level. */
+/* Walks containers without recursion: the stack of open brackets is one bit a level, the innermost
+ * lowest. Every BITS levels the bits are set aside. */
 static int skip_container(struct jscan *s)
 {
+    uint64_t outer[JSCAN_MAX_DEPTH / BITS];
     uint64_t is_object = 0;
     int depth = 0;
     bool want_value = true; /* else: a comma or a closing bracket */
@@ -141,6 +145,9 @@ static int skip_container(struct jscan *s)
         if (want_value && (c == '{' || c == '[')) {
             if (depth == JSCAN_MAX_DEPTH) {
                 return ERR_LIMIT;
+            }
+            if (depth != 0 && depth % BITS == 0) {
+                outer[depth / BITS - 1] = is_object;
             }
             is_object = (is_object << 1) | (c == '{');
             depth++;
@@ -173,6 +180,9 @@ static int skip_container(struct jscan *s)
             is_object >>= 1;
             if (--depth == 0) {
                 return 0;
+            }
+            if (depth % BITS == 0) {
+                is_object = outer[depth / BITS - 1];
             }
         } else {
             return ERR_SYNTAX;

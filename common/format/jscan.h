@@ -8,7 +8,8 @@
 
 #include "common/base/arena.h"
 
-#define JSCAN_MAX_DEPTH 64
+/* Deeper than what writers of JSON make by default: PHP stops at 512, Python near 1000. */
+#define JSCAN_MAX_DEPTH 1024
 
 enum jscan_kind {
     JSCAN_NULL,

@@ -31,8 +31,14 @@ static const struct field *find_field(const struct schema *s, struct span raw_ke
     return NULL;
 }
 
-static int decode_object(const struct schema *s, struct span object, struct arena *a, void *out,
-                         struct schema_error *e);
+struct json_decoder {
+    struct arena *arena;
+    struct schema_error *error;
+    int depth;
+};
+
+static int decode_object(struct json_decoder *d, const struct schema *s, struct span object,
+                         void *out);
 
 static int store_number(const struct field *f, struct span value, void *at, struct schema_error *e)
 {
@@ -78,29 +84,29 @@ static int store_number(const struct field *f, struct span value, void *at, stru
     }
 }
 
-static int decode_list(const struct field *f, struct span value, struct arena *a, struct vec *v,
-                       struct schema_error *e)
+static int decode_list(struct json_decoder *d, const struct field *f, struct span value,
+                       struct vec *v)
 {
     *v = (struct vec){0};
     struct jscan s = jscan_enter(value);
     struct span item;
     enum jscan_kind kind;
     while (jscan_element(&s, &item, &kind)) {
-        void *element = schema__vec_add(v, schema__element_size(f), a);
+        void *element = schema__vec_add(v, schema__element_size(f), d->arena);
         if (kind == JSCAN_NULL) {
             continue;
         }
         if (f->kind == KIND_STR) {
             if (kind != JSCAN_STRING) {
-                return schema__fail(e, ERR_TYPE, "expected a list of strings", f);
+                return schema__fail(d->error, ERR_TYPE, "expected a list of strings", f);
             }
-            *(struct span *)element = jscan_string(jscan_unquote(item), a);
+            *(struct span *)element = jscan_string(jscan_unquote(item), d->arena);
         } else if (f->kind == KIND_BYTES) {
             *(struct span *)element = item;
         } else if (kind != JSCAN_OBJECT) {
-            return schema__fail(e, ERR_TYPE, "expected a list of objects", f);
+            return schema__fail(d->error, ERR_TYPE, "expected a list of objects", f);
         } else {
-            int rc = decode_object(f->sub, item, a, element, e);
+            int rc = decode_object(d, f->sub, item, element);
             if (rc != 0) {
                 return rc;
             }
@@ -167,8 +173,8 @@ static void *map_slot(struct vec *v, size_t size, struct span key, struct arena 
     return schema__vec_add(v, size, a);
 }
 
-static int decode_map(const struct field *f, struct span value, struct arena *a, struct vec *v,
-                      struct schema_error *e)
+static int decode_map(struct json_decoder *d, const struct field *f, struct span value,
+                      struct vec *v)
 {
     *v = (struct vec){0};
     struct map_index ix = {0};
@@ -177,36 +183,37 @@ static int decode_map(const struct field *f, struct span value, struct arena *a,
     struct span item;
     enum jscan_kind kind;
     while (jscan_member(&s, &raw_key, &item, &kind)) {
-        struct span key = jscan_string(raw_key, a);
-        void *element = map_slot(v, schema__element_size(f), key, a, &ix);
+        struct span key = jscan_string(raw_key, d->arena);
+        void *element = map_slot(v, schema__element_size(f), key, d->arena, &ix);
         if (f->kind == KIND_MAP_STR) {
             if (kind != JSCAN_STRING && kind != JSCAN_NULL) {
-                return schema__fail(e, ERR_TYPE, "expected an object of strings", f);
+                return schema__fail(d->error, ERR_TYPE, "expected an object of strings", f);
             }
             struct kv *pair = element;
             pair->key = key;
-            pair->value = kind == JSCAN_NULL ? SPAN("") : jscan_string(jscan_unquote(item), a);
+            pair->value =
+                kind == JSCAN_NULL ? SPAN("") : jscan_string(jscan_unquote(item), d->arena);
         } else if (f->kind == KIND_MAP_DBL) {
             struct kv_dbl *pair = element;
             pair->key = key;
             if (kind != JSCAN_NUMBER) {
-                return schema__fail(e, ERR_TYPE, "expected an object of numbers", f);
+                return schema__fail(d->error, ERR_TYPE, "expected an object of numbers", f);
             }
-            int rc = store_number(f, item, &pair->value, e);
+            int rc = store_number(f, item, &pair->value, d->error);
             if (rc != 0) {
                 return rc;
             }
         } else {
             struct kv_msg *pair = element;
             pair->key = key;
-            pair->msg = arena_zalloc(a, f->sub->size);
+            pair->msg = arena_zalloc(d->arena, f->sub->size);
             if (kind == JSCAN_NULL) {
                 continue;
             }
             if (kind != JSCAN_OBJECT) {
-                return schema__fail(e, ERR_TYPE, "expected an object of objects", f);
+                return schema__fail(d->error, ERR_TYPE, "expected an object of objects", f);
             }
-            int rc = decode_object(f->sub, item, a, pair->msg, e);
+            int rc = decode_object(d, f->sub, item, pair->msg);
             if (rc != 0) {
                 return rc;
             }
@@ -215,71 +222,76 @@ static int decode_map(const struct field *f, struct span value, struct arena *a,
     return 0;
 }
 
-static int decode_message(const struct field *f, struct span value, enum jscan_kind kind,
-                          struct arena *a, void **at, struct schema_error *e)
+static int decode_message(struct json_decoder *d, const struct field *f, struct span value,
+                          enum jscan_kind kind, void **at)
 {
     if (kind != JSCAN_OBJECT) {
-        return schema__fail(e, ERR_TYPE, "expected an object", f);
+        return schema__fail(d->error, ERR_TYPE, "expected an object", f);
     }
-    *at = arena_alloc(a, f->sub->size);
-    return decode_object(f->sub, value, a, *at, e);
+    *at = arena_alloc(d->arena, f->sub->size);
+    return decode_object(d, f->sub, value, *at);
 }
 
-static int decode_field(const struct field *f, struct span value, enum jscan_kind kind,
-                        struct arena *a, void *msg, struct schema_error *e)
+static int decode_field(struct json_decoder *d, const struct field *f, struct span value,
+                        enum jscan_kind kind, void *msg)
 {
     void *at = schema__at(f, msg);
     if (kind == JSCAN_NULL && f->kind != KIND_BYTES) {
         return 0;
     }
     if ((f->flags & FIELD_REPEATED) != 0) {
-        return kind == JSCAN_ARRAY ? decode_list(f, value, a, at, e)
-                                   : schema__fail(e, ERR_TYPE, "expected a list", f);
+        return kind == JSCAN_ARRAY ? decode_list(d, f, value, at)
+                                   : schema__fail(d->error, ERR_TYPE, "expected a list", f);
     }
     switch (f->kind) {
     case KIND_BOOL:
         if (kind != JSCAN_BOOL) {
-            return schema__fail(e, ERR_TYPE, "expected true or false", f);
+            return schema__fail(d->error, ERR_TYPE, "expected true or false", f);
         }
         *(bool *)at = value.p[0] == 't';
         return 0;
     case KIND_STR:
         if (kind != JSCAN_STRING) {
-            return schema__fail(e, ERR_TYPE, "expected a string", f);
+            return schema__fail(d->error, ERR_TYPE, "expected a string", f);
         }
-        *(struct span *)at = jscan_string(jscan_unquote(value), a);
+        *(struct span *)at = jscan_string(jscan_unquote(value), d->arena);
         return 0;
     case KIND_BYTES:
         *(struct span *)at = value;
         return 0;
     case KIND_MSG:
-        return decode_message(f, value, kind, a, at, e);
+        return decode_message(d, f, value, kind, at);
     case KIND_MAP_STR:
     case KIND_MAP_MSG:
     case KIND_MAP_DBL:
-        return kind == JSCAN_OBJECT ? decode_map(f, value, a, at, e)
-                                    : schema__fail(e, ERR_TYPE, "expected an object", f);
+        return kind == JSCAN_OBJECT ? decode_map(d, f, value, at)
+                                    : schema__fail(d->error, ERR_TYPE, "expected an object", f);
     default:
-        return kind == JSCAN_NUMBER ? store_number(f, value, at, e)
-                                    : schema__fail(e, ERR_TYPE, "expected a number", f);
+        return kind == JSCAN_NUMBER ? store_number(f, value, at, d->error)
+                                    : schema__fail(d->error, ERR_TYPE, "expected a number", f);
     }
 }
 
-static int decode_object(const struct schema *s, struct span object, struct arena *a, void *out,
-                         struct schema_error *e)
+static int decode_object(struct json_decoder *d, const struct schema *s, struct span object,
+                         void *out)
 {
     memset(out, 0, s->size);
+    if (d->depth == SCHEMA_MAX_DEPTH) {
+        return schema__fail(d->error, ERR_LIMIT, "JSON nested too deeply", NULL);
+    }
+    d->depth++;
     struct jscan scan = jscan_enter(object);
     struct span raw_key;
     struct span value;
     enum jscan_kind kind;
     while (jscan_member(&scan, &raw_key, &value, &kind)) {
-        const struct field *f = find_field(s, raw_key, a);
-        int rc = f != NULL ? decode_field(f, value, kind, a, out, e) : 0;
+        const struct field *f = find_field(s, raw_key, d->arena);
+        int rc = f != NULL ? decode_field(d, f, value, kind, out) : 0;
         if (rc != 0) {
             return rc;
         }
     }
+    d->depth--;
     return 0;
 }
 
@@ -301,7 +313,7 @@ int schema_json_decode(const struct schema *s, struct span text, struct arena *a
     if (kind != JSCAN_OBJECT) {
         return schema__fail(e, ERR_TYPE, "expected a JSON object", NULL);
     }
-    return decode_object(s, value, a, out, e);
+    return decode_object(&(struct json_decoder){.arena = a, .error = e}, s, value, out);
 }
 
 /* The shortest text that reads back as v. JSON has no word for infinite and undefined ones: they

@@ -5,9 +5,6 @@
 #include "common/format/schema.h"
 #include "common/format/schema_util.h"
 
-/* Sub-messages nest only as deep as the tables do, but FilterNode refers to itself. */
-#define PB_MAX_DEPTH 32
-
 static const char malformed[] = "malformed Protobuf";
 
 struct pb_decoder {
@@ -128,7 +125,7 @@ static int decode_bytes_field(struct pb_decoder *d, const struct field *f, struc
 static int decode(struct pb_decoder *d, const struct schema *s, struct span bytes, void *out)
 {
     memset(out, 0, s->size);
-    if (d->depth == PB_MAX_DEPTH) {
+    if (d->depth == SCHEMA_MAX_DEPTH) {
         return schema__fail(d->error, ERR_LIMIT, "Protobuf nested too deeply", NULL);
     }
     d->depth++;

@@ -4,6 +4,10 @@
 
 #include "common/format/schema.h"
 
+/* Sub-messages nest only as deep as the tables do, but FilterNode refers to itself, and each level
+ * is looked at once more. */
+#define SCHEMA_MAX_DEPTH 32
+
 static inline void *schema__at(const struct field *f, void *msg)
 {
     return (char *)msg + f->offset;

@@ -59,6 +59,7 @@ struct chan_opts {
     struct conf_strings allowed_delta_types;
     bool delta_publish;
     bool allow_tags_filter;
+    bool allow_channel_compaction;
     bool allow_subscribe_for_client;
     bool allow_subscribe_for_anonymous;
     bool allow_publish_for_client;

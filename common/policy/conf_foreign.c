@@ -131,7 +131,6 @@ static const struct conf_foreign ns_rows[] = {
     {.path = "batch_max_delay", .kind = FOREIGN_PRO},
     {.path = "batch_flush_latest", .kind = FOREIGN_PRO},
     {.path = "keep_latest_publication", .kind = FOREIGN_PRO},
-    {.path = "allow_channel_compaction", .kind = FOREIGN_PRO},
     {.path = "client_publish_debounce_interval", .kind = FOREIGN_PRO},
     {.path = "cache_empty_proxy_enabled", .kind = FOREIGN_PRO},
     {.path = "cache_empty_proxy_name", .kind = FOREIGN_PRO},

@@ -51,6 +51,8 @@ static const struct conf_row rows[] = {
     {FLAG(delta_publish), .help = "Compute deltas for every publication unless it says otherwise."},
     {FLAG(allow_tags_filter),
      .help = "Clients may subscribe with a filter over the tags of publications."},
+    {FLAG(allow_channel_compaction),
+     .help = "Clients may have the channel's name in pushes replaced by a number."},
     {FLAG(allow_subscribe_for_client),
      .help = "Any user may subscribe without a subscription token."},
     {FLAG(allow_subscribe_for_anonymous),

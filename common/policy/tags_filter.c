@@ -11,9 +11,25 @@
 #define NUMBER_MAX_BYTES    200
 #define FRACTION_MAX_DIGITS 19
 
+typedef bool (*compare_fn)(const struct filter_node *n, const struct span *tag);
+
+/* A node with its operator looked up, since it is asked once a delivery. */
+struct rule {
+    enum rule_op {
+        RULE_LEAF,
+        RULE_AND,
+        RULE_OR,
+        RULE_NOT,
+    } op;
+    compare_fn compare; /* of a leaf */
+    struct filter_node leaf;
+    const struct rule *children;
+    size_t count;
+};
+
 struct tags_filter {
     struct arena arena;
-    struct filter_node *root;
+    struct rule root;
 };
 
 /* What an operator compares with. */
@@ -22,8 +38,6 @@ enum operand {
     OPERAND_VALS,
     OPERAND_NONE
 };
-
-typedef bool (*compare_fn)(const struct filter_node *n, const struct span *tag);
 
 static struct span text_of(const struct span *tag)
 {
@@ -251,28 +265,38 @@ static const char *fault_of(const struct filter_node *n, unsigned depth, size_t 
     return NULL;
 }
 
-static void copy_node(struct filter_node *to, const struct filter_node *from, struct arena *a)
+static void copy_leaf(struct rule *to, const struct filter_node *from, struct arena *a)
 {
-    bool is_leaf = from->op.n == 0; /* what a leaf has below it was not checked, and is ignored */
-    *to = (struct filter_node){
-        .op = arena_dup(a, from->op),
+    to->op = RULE_LEAF;
+    to->compare = find_comparison(from->cmp)->compare;
+    to->leaf = (struct filter_node){
         .key = arena_dup(a, from->key),
-        .cmp = arena_dup(a, from->cmp),
         .val = arena_dup(a, from->val),
     };
     const struct span *vals = from->vals.items;
-    struct span *val_copy = arena_alloc(a, from->vals.n * sizeof(*val_copy));
+    struct span *copy = arena_alloc(a, from->vals.n * sizeof(*copy));
     for (size_t i = 0; i < from->vals.n; i++) {
-        val_copy[i] = arena_dup(a, vals[i]);
+        copy[i] = arena_dup(a, vals[i]);
     }
-    to->vals = (struct vec){val_copy, from->vals.n};
+    to->leaf.vals = (struct vec){copy, from->vals.n};
+}
+
+/* Of a node without faults. What a leaf has below it was not checked, and is ignored. */
+static void copy_node(struct rule *to, const struct filter_node *from, struct arena *a)
+{
+    *to = (struct rule){0};
+    if (from->op.n == 0) {
+        copy_leaf(to, from, a);
+        return;
+    }
+    to->op = from->op.p[0] == 'n' ? RULE_NOT : from->op.p[0] == 'a' ? RULE_AND : RULE_OR;
     const struct filter_node *nodes = from->nodes.items;
-    size_t node_count = is_leaf ? 0 : from->nodes.n;
-    struct filter_node *node_copy = arena_alloc(a, node_count * sizeof(*node_copy));
-    for (size_t i = 0; i < node_count; i++) {
-        copy_node(&node_copy[i], &nodes[i], a);
+    struct rule *children = arena_alloc(a, from->nodes.n * sizeof(*children));
+    for (size_t i = 0; i < from->nodes.n; i++) {
+        copy_node(&children[i], &nodes[i], a);
     }
-    to->nodes = (struct vec){node_copy, node_count};
+    to->children = children;
+    to->count = from->nodes.n;
 }
 
 struct tags_filter *tags_filter_new(const struct filter_node *node, const char **fault)
@@ -283,8 +307,7 @@ struct tags_filter *tags_filter_new(const struct filter_node *node, const char *
         return NULL;
     }
     struct tags_filter *f = mem_zalloc(sizeof(*f));
-    f->root = arena_alloc(&f->arena, sizeof(*f->root));
-    copy_node(f->root, node, &f->arena);
+    copy_node(&f->root, node, &f->arena);
     return f;
 }
 
@@ -296,23 +319,28 @@ void tags_filter_free(struct tags_filter *f)
     }
 }
 
-static bool match_node(const struct filter_node *n, const struct vec *tags)
+static bool match_leaf(const struct rule *r, const struct vec *tags)
 {
-    const struct filter_node *children = n->nodes.items;
-    if (n->op.n == 0) {
-        const struct kv *items = tags->items;
-        const struct span *tag = NULL;
-        for (size_t i = 0; i < tags->n && tag == NULL; i++) {
-            tag = span_eq(items[i].key, n->key) ? &items[i].value : NULL;
+    const struct kv *items = tags->items;
+    for (size_t i = 0; i < tags->n; i++) {
+        if (span_eq(items[i].key, r->leaf.key)) {
+            return r->compare(&r->leaf, &items[i].value);
         }
-        return find_comparison(n->cmp)->compare(n, tag);
     }
-    if (n->op.p[0] == 'n') {
-        return !match_node(&children[0], tags);
+    return r->compare(&r->leaf, NULL);
+}
+
+static bool match_rule(const struct rule *r, const struct vec *tags)
+{
+    if (r->op == RULE_LEAF) {
+        return match_leaf(r, tags);
     }
-    bool is_and = n->op.p[0] == 'a';
-    for (size_t i = 0; i < n->nodes.n; i++) {
-        if (match_node(&children[i], tags) != is_and) {
+    if (r->op == RULE_NOT) {
+        return !match_rule(&r->children[0], tags);
+    }
+    bool is_and = r->op == RULE_AND;
+    for (size_t i = 0; i < r->count; i++) {
+        if (match_rule(&r->children[i], tags) != is_and) {
             return !is_and;
         }
     }
@@ -321,5 +349,5 @@ static bool match_node(const struct filter_node *n, const struct vec *tags)
 
 bool tags_filter_match(const struct tags_filter *f, const struct vec *tags)
 {
-    return match_node(f->root, tags);
+    return match_rule(&f->root, tags);
 }

@@ -86,6 +86,12 @@ struct refresh_push {
     uint32_t ttl;
 };
 
+/* Bits of subscribe_request.flag (client protocol 15.3, 15.5). */
+enum {
+    SUBSCRIBE_COMPACTION = 1,
+    SUBSCRIBE_REJECT_UNRECOVERED = 2,
+};
+
 struct subscribe_request {
     struct span channel;
     struct span token;

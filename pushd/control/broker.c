@@ -31,6 +31,7 @@ static struct channel *add(struct broker *b, struct span name, uint64_t hash)
         memcpy(text, name.p, name.n);
     }
     c->shard = shards_of(b->o.shards, name);
+    c->id = ++b->last_id != 0 ? b->last_id : ++b->last_id;
     c->state = CHANNEL_WANTED;
     list_init(&c->queue);
     list_init(&c->idle);
@@ -147,6 +148,7 @@ void broker_subscribe(struct broker *b, struct bus_op *op)
      * others. */
     if (c != NULL && (c->state == CHANNEL_ON || (!is_up && c->users != 0))) {
         broker__set_worker(b, c, op->worker);
+        op->channel_id = c->id;
         answer(b, op, 0);
         return;
     }

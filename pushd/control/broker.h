@@ -39,6 +39,7 @@ struct broker {
     size_t words;        /* 64-bit words of a set of workers */
     struct list waiters; /* of struct waiter, oldest first */
     uint32_t used;       /* channels with at least one worker */
+    uint32_t last_id;    /* number of the newest channel */
     struct log_limit malformed;
     ev_timer deadline;
     ev_timer sweep;

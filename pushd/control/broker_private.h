@@ -20,6 +20,7 @@ struct channel {
     int64_t idle_ms;
     struct list waiters; /* of struct waiter */
     uint32_t users;      /* workers in the set */
+    uint32_t id;         /* stands for the name in compact pushes, unique in this node, not 0 */
     uint64_t workers[];  /* a set; the name follows */
 };
 

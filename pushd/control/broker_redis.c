@@ -141,6 +141,7 @@ static void on_subscribed(void *owner, struct span name)
     {
         struct waiter *w = LIST_ENTRY(e, struct waiter, of_channel);
         broker__set_worker(b, c, w->op->worker);
+        w->op->channel_id = c->id;
         broker__finish_waiter(b, w, 0);
     }
     broker__note_idle(b, c);
@@ -245,6 +246,7 @@ static void on_message(void *owner, struct span name, struct span payload)
         tell_malformed(b, c->node.key);
         return;
     }
+    m->channel_id = c->id;
     metrics_add(b->o.metrics, METRIC_MESSAGES_RECEIVED, types[parsed.kind], 1);
     post(b, c, m);
     msg_unref(m);

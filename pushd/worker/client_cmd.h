@@ -31,6 +31,8 @@ struct perr_result cmd_sub_refresh(struct conn *c, uint32_t id, const void *requ
 
 /* The connection ends while its connect is under way. */
 void cmd_connect_cancel(struct conn *c);
+/* A command of the cluster arrives meanwhile: kept, and applied right after the connect reply. */
+void cmd_connect_defer(struct conn *c, const struct control_command *m);
 
 /* The checks that nearly every channel command starts with (client protocol, section 5). Sets
  * *opts. */

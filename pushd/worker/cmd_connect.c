@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/policy/channel.h"
 #include "pushd/worker/client_cmd.h"
+#include "pushd/worker/command.h"
 #include "pushd/worker/limits.h"
 #include "pushd/worker/sub.h"
 
@@ -17,6 +18,7 @@ struct connecting {
     struct arena arena;
     struct vec subs; /* of struct kv_msg -> struct subscribe_result */
     struct perr_result outcome;
+    struct buf deferred; /* commands of the cluster, each behind its length */
 };
 
 /* What the client proved to be. */
@@ -125,8 +127,33 @@ static void answer(struct conn *c, struct connecting *k)
 
 static void free_connecting(struct connecting *k)
 {
+    buf_free(&k->deferred);
     arena_fini(&k->arena);
     free(k);
+}
+
+void cmd_connect_defer(struct conn *c, const struct control_command *m)
+{
+    struct buf *b = &c->connecting->deferred;
+    uint32_t n = 0;
+    size_t at = b->n;
+    buf_add(b, &n, sizeof(n));
+    schema_pb_encode(&control_command_schema, m, b);
+    n = (uint32_t)(b->n - at - sizeof(n));
+    memcpy(b->p + at, &n, sizeof(n));
+}
+
+static void apply_deferred(struct conn *c, struct connecting *k)
+{
+    uint32_t n;
+    for (size_t at = 0; at < k->deferred.n && conn_is_open(c); at += sizeof(n) + n) {
+        struct control_command m;
+        memcpy(&n, k->deferred.p + at, sizeof(n));
+        if (schema_pb_decode(&control_command_schema, span_of(k->deferred.p + at + sizeof(n), n),
+                             &k->arena, &m, NULL) == 0) {
+            command_apply_to(c, &m);
+        }
+    }
 }
 
 /* All subscriptions are done, one way or the other. */
@@ -142,6 +169,7 @@ static void complete(struct conn *c, struct connecting *k)
     } else {
         conn_established(c);
         answer(c, k);
+        apply_deferred(c, k);
     }
     free_connecting(k);
     conn_command_done(c);

@@ -69,7 +69,7 @@ struct perr_result cmd_refresh(struct conn *c, uint32_t id, const void *request)
     struct refresh_result result = {0};
     if (t->expire_at != 0) {
         result.expires = true;
-        result.ttl = (uint32_t)(t->expire_at - now_s);
+        result.ttl = conn_ttl_s(t->expire_at);
     }
     conn_reply(c, &(struct reply){.id = id, .refresh = &result});
     return CMD_OK;
@@ -125,7 +125,7 @@ struct perr_result cmd_sub_refresh(struct conn *c, uint32_t id, const void *requ
     struct sub_refresh_result result = {0};
     if (t->expire_at != 0) {
         result.expires = true;
-        result.ttl = (uint32_t)(t->expire_at - now_s);
+        result.ttl = conn_ttl_s(t->expire_at);
     }
     conn_reply(c, &(struct reply){.id = id, .sub_refresh = &result});
     return CMD_OK;

@@ -121,7 +121,7 @@ static void established(struct conn *c, struct sub *s, void *ctx, const struct p
         struct subscribe_result answer = *result;
         if (s->expire_at > 0) {
             answer.expires = true;
-            answer.ttl = (uint32_t)(s->expire_at - clk_wall_s());
+            answer.ttl = conn_ttl_s(s->expire_at);
         }
         conn_reply(c, &(struct reply){.id = id, .subscribe = &answer});
         if (conn_is_open(c)) {

@@ -7,6 +7,7 @@
 #include "common/base/clk.h"
 #include "common/base/mem.h"
 #include "common/policy/channel.h"
+#include "pushd/worker/client_cmd.h"
 #include "pushd/worker/conn.h"
 #include "pushd/worker/sub.h"
 
@@ -27,6 +28,17 @@ static bool is_target(const struct conn *c, const struct target *t)
            (t->client.n == 0 || span_eq(t->client, conn_id(c)));
 }
 
+/* A push must not come before the connect reply, and a client that is about to be connected must
+ * not miss the command. */
+static void apply(struct conn *c, apply_fn fn, const struct control_command *m)
+{
+    if (c->state == CONN_CONNECTING && m->disconnect == NULL) {
+        cmd_connect_defer(c, m);
+    } else {
+        fn(c, m);
+    }
+}
+
 static void for_each(struct worker *w, const struct target *t, apply_fn fn,
                      const struct control_command *m)
 {
@@ -35,7 +47,7 @@ static void for_each(struct worker *w, const struct target *t, apply_fn fn,
         {
             struct conn *c = LIST_ENTRY(e, struct conn, link);
             if (is_target(c, t)) {
-                fn(c, m);
+                apply(c, fn, m);
             }
         }
         return;
@@ -53,7 +65,7 @@ static void for_each(struct worker *w, const struct target *t, apply_fn fn,
     }
     for (size_t i = 0; i < n; i++) {
         if (is_target(all[i], t)) {
-            fn(all[i], m);
+            apply(all[i], fn, m);
         }
     }
     free(all);
@@ -85,14 +97,12 @@ static void apply_unsubscribe(struct conn *c, const struct control_command *m)
 {
     const struct control_unsubscribe *u = m->unsubscribe;
     struct sub *s = u->channel.n != 0 ? sub_find(c, u->channel) : NULL;
-    if (s != NULL && s->start != NULL) {
-        return; /* still being established */
+    if (s != NULL) {
+        sub_unsubscribe(s, u->code, u->reason);
+        return;
     }
     metrics_add(c->w->metrics, METRIC_SERVER_UNSUBSCRIBES, metrics_code_index(u->code), 1);
     struct unsubscribe_push push = {.code = u->code, .reason = u->reason};
-    if (s != NULL) {
-        sub_end(s);
-    }
     conn_send_push(c, &(struct push){.channel = u->channel, .unsubscribe = &push});
 }
 
@@ -128,7 +138,8 @@ static void apply_subscribe(struct conn *c, const struct control_command *m)
 {
     const struct control_subscribe *d = m->subscribe;
     const struct chan_opts *o = channel_opts(c->w->conf, d->channel);
-    if (o == NULL || c->state != CONN_READY || sub_find(c, d->channel) != NULL) {
+    bool is_over = d->expire_at > 0 && d->expire_at <= clk_wall_s();
+    if (d->channel.n == 0 || o == NULL || is_over || sub_find(c, d->channel) != NULL) {
         return;
     }
     if (c->sub_count >= c->w->conf->client.channel_limit) {
@@ -189,24 +200,51 @@ static void apply_refresh(struct conn *c, const struct control_command *m)
     conn_send_push(c, &(struct push){.refresh = &push});
 }
 
-void command_apply(struct worker *w, const struct control_command *m)
+/* Who is meant, and what is to be done; NULL when it is nothing. */
+static apply_fn aim(const struct control_command *m, struct target *t)
 {
+    const struct filter_node *labels = NULL;
+    apply_fn fn = NULL;
     if (m->unsubscribe != NULL) {
         const struct control_unsubscribe *u = m->unsubscribe;
-        for_each(w, &(struct target){u->user, u->client, u->session, u->all_users},
-                 apply_unsubscribe, m);
+        *t = (struct target){u->user, u->client, u->session, u->all_users};
+        labels = u->label_filter;
+        fn = apply_unsubscribe;
     } else if (m->subscribe != NULL) {
         const struct control_subscribe *s = m->subscribe;
-        for_each(w, &(struct target){s->user, s->client, s->session, s->all_users}, apply_subscribe,
-                 m);
+        *t = (struct target){s->user, s->client, s->session, s->all_users};
+        labels = s->label_filter;
+        fn = apply_subscribe;
     } else if (m->disconnect != NULL) {
         const struct control_disconnect *d = m->disconnect;
-        for_each(w, &(struct target){d->user, d->client, d->session, d->all_users},
-                 apply_disconnect, m);
+        *t = (struct target){d->user, d->client, d->session, d->all_users};
+        labels = d->label_filter;
+        fn = apply_disconnect;
     } else if (m->refresh != NULL) {
         const struct control_refresh *r = m->refresh;
-        for_each(w, &(struct target){r->user, r->client, r->session, r->all_users}, apply_refresh,
-                 m);
+        *t = (struct target){r->user, r->client, r->session, r->all_users};
+        labels = r->label_filter;
+        fn = apply_refresh;
+    }
+    /* Connections have no labels here; without the filter the command would hit everybody. */
+    return labels == NULL ? fn : NULL;
+}
+
+void command_apply(struct worker *w, const struct control_command *m)
+{
+    struct target t;
+    apply_fn fn = aim(m, &t);
+    if (fn != NULL) {
+        for_each(w, &t, fn, m);
+    }
+}
+
+void command_apply_to(struct conn *c, const struct control_command *m)
+{
+    struct target t;
+    apply_fn fn = aim(m, &t);
+    if (fn != NULL) {
+        fn(c, m);
     }
 }
 

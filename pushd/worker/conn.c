@@ -295,6 +295,14 @@ static void on_peer_close(struct conn *c, uint16_t code)
     if (code == 1005) {
         code = 1000;
     }
+    if (conn_is_open(c) && (c->is_busy || c->backlog.n != 0)) {
+        /* What the client sent before its close frame counts: a publish must not be lost because
+         * an earlier one waits for Redis. */
+        c->close_code = code;
+        c->close_ms = c->w->now_ms + CLOSE_WAIT_MS;
+        conn_schedule(c);
+        return;
+    }
     conn_close(c, code, SPAN(""));
 }
 
@@ -356,9 +364,12 @@ void conn_received(struct conn *c, char *bytes, size_t n)
         }
     }
     /* Only while it is open: close_ms has another meaning afterwards. */
-    if (conn_is_open(c) && !ws_reader_is_midway(&c->reader)) {
+    if (!conn_is_open(c) || c->close_received) {
+        return;
+    }
+    if (!ws_reader_is_midway(&c->reader)) {
         c->close_ms = 0;
-    } else if (conn_is_open(c) && (c->close_ms == 0 || completed)) {
+    } else if (c->close_ms == 0 || completed) {
         c->close_ms = c->w->now_ms + HALF_FRAME_MS;
         conn_schedule(c);
     }
@@ -373,6 +384,9 @@ void conn_command_done(struct conn *c)
 {
     c->is_busy = false;
     client_cmd_resume(c);
+    if (c->close_received && !c->is_busy) {
+        conn_close(c, c->close_code, SPAN(""));
+    }
 }
 
 /* ---- time ---- */

@@ -112,11 +112,11 @@ static inline int64_t conn_clamp_expiry(int64_t expire_at, int64_t now_s)
 }
 
 /* The `ttl` of a reply. What expired while Redis was asked is to be refreshed at once: SDKs do not
- * take 0. */
+ * take 0. What has more seconds than the field holds expires in 136 years, not in a moment. */
 static inline uint32_t conn_ttl_s(int64_t expire_at)
 {
     int64_t ttl = expire_at - clk_wall_s();
-    return ttl > 1 ? (uint32_t)ttl : 1;
+    return ttl <= 1 ? 1 : ttl < UINT32_MAX ? (uint32_t)ttl : UINT32_MAX;
 }
 
 static inline bool conn_is_open(const struct conn *c)

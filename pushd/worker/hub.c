@@ -8,16 +8,8 @@
 #include "pushd/worker/conn.h"
 #include "pushd/worker/sub.h"
 
-void hub_init(struct hub *h, struct worker *w)
-{
-    *h = (struct hub){.w = w};
-}
-
-void hub_fini(struct hub *h)
-{
-    htab_fini(&h->chans);
-    htab_fini(&h->users);
-}
+/* Redis that is away for one answer is often back soon. */
+#define RECHECK_MS 500
 
 struct chan *hub_find(const struct hub *h, struct span channel)
 {
@@ -58,6 +50,7 @@ static void joined(struct bus_op *op)
     c->joining = NULL;
     if (op->error == 0) {
         c->state = CHAN_READY;
+        c->id = op->channel_id;
     }
     c->busy++;
     for (uint32_t i = c->sub_count; i-- > 0;) {
@@ -127,8 +120,22 @@ uint32_t hub_epoch_id(struct chan *c, struct span epoch)
         c->epoch = span_dup(epoch);
         c->epoch_len = epoch.n;
         c->epoch_id++;
+        c->furthest = 0;
     }
     return c->epoch_id;
+}
+
+uint32_t hub_note_top(struct hub *h, struct chan *c, const struct engine_position *top,
+                      uint64_t furthest)
+{
+    c->top_epoch_id = hub_epoch_id(c, top->epoch);
+    c->top_offset = top->offset;
+    c->top_ms = h->w->now_ms;
+    c->top_is_less = top->offset < furthest && top->offset < c->furthest;
+    if (c->top_is_less || c->furthest < top->offset) {
+        c->furthest = top->offset;
+    }
+    return c->top_epoch_id;
 }
 
 void hub_dispatch(struct hub *h, struct msg *m)
@@ -140,9 +147,11 @@ void hub_dispatch(struct hub *h, struct msg *m)
     struct chan *c = CONTAINER_OF(n, struct chan, node);
     if (m->position.offset != 0) {
         hub_epoch_id(c, m->position.epoch);
+        c->furthest = m->position.offset > c->furthest ? m->position.offset : c->furthest;
     }
     arena_reset(&h->w->arena);
-    struct dispatch d = {.msg = m, .arena = &h->w->arena};
+    struct dispatch d;
+    dispatch_init(&d, h->w, c, m, &h->w->arena);
     c->busy++;
     /* Downwards: a subscription that ends itself is replaced by one that was served already. */
     for (uint32_t i = c->sub_count; i-- > 0;) {
@@ -158,55 +167,101 @@ void hub_dispatch(struct hub *h, struct msg *m)
     }
 }
 
+/* ---- the check after an outage ---- */
+
+/* Those that are being established count: they may have read history before the outage ended. */
 static const struct sub *find_positioned(const struct chan *c)
 {
     for (uint32_t i = 0; i < c->sub_count; i++) {
-        if (c->subs[i]->is_positioned && c->subs[i]->start == NULL) {
+        if (c->subs[i]->is_positioned) {
             return c->subs[i];
         }
     }
     return NULL;
 }
 
-static void top_read(struct bus_op *op)
+void hub_judge(struct hub *h, struct chan *c)
 {
-    struct hub *h = op->owner;
-    struct chan *c = hub_find(h, op->channel);
-    if (op->error != 0 || c == NULL) {
-        return; /* the periodic check of each connection looks again */
-    }
-    uint32_t epoch_id = hub_epoch_id(c, op->found.top.epoch);
     c->busy++;
     for (uint32_t i = c->sub_count; i-- > 0;) {
         struct sub *s = c->subs[i];
-        if (s->is_positioned && s->start == NULL &&
-            (s->epoch_id != epoch_id || s->offset < op->found.top.offset)) {
-            sub_insufficient(s);
+        if (s->is_positioned && sub_is_astray(s)) {
+            sub_fell_behind(s);
         }
         if (i > c->sub_count) {
             i = c->sub_count;
         }
     }
     c->busy--;
-    if (c->sub_count == 0) {
+    if (c->sub_count == 0 && c->busy == 0) {
         give_up(h, c);
     }
+}
+
+static void check_later(struct hub *h, struct chan *c)
+{
+    c->is_unchecked = true;
+    if (h->recheck.due_ms == 0) {
+        timer_set(&h->w->wheel, &h->recheck, h->w->now_ms + RECHECK_MS);
+    }
+}
+
+static void top_read(struct bus_op *op)
+{
+    struct hub *h = op->owner;
+    struct chan *c = hub_find(h, op->channel);
+    if (c == NULL) {
+        return;
+    }
+    if (op->error != 0) {
+        check_later(h, c);
+        return;
+    }
+    hub_note_top(h, c, &op->found.top, op->furthest);
+    hub_judge(h, c);
+}
+
+static void check_top(struct hub *h, struct chan *c)
+{
+    c->is_unchecked = false;
+    const struct sub *s = find_positioned(c);
+    if (s == NULL) {
+        return;
+    }
+    struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(c));
+    op->worker = h->w->index;
+    op->opts = s->opts;
+    op->owner = h;
+    op->done = top_read;
+    op->furthest = c->furthest;
+    bus_post_control(h->w->shared->bus, h->w->index, &op->item);
+}
+
+static bool recheck_chan(struct htab_node *n, void *arg)
+{
+    struct chan *c = CONTAINER_OF(n, struct chan, node);
+    if (c->is_unchecked) {
+        check_top(arg, c);
+    }
+    return true;
+}
+
+static void on_recheck(struct timer *t, int64_t now_ms)
+{
+    (void)now_ms;
+    struct hub *h = CONTAINER_OF(t, struct hub, recheck);
+    htab_each(&h->chans, recheck_chan, h);
 }
 
 void hub_resumed(struct hub *h, struct span channel)
 {
     struct chan *c = hub_find(h, channel);
-    const struct sub *s = c != NULL ? find_positioned(c) : NULL;
-    if (s == NULL) {
-        return;
+    if (c != NULL) {
+        check_top(h, c);
     }
-    struct bus_op *op = bus_op_new(BUS_HISTORY, channel);
-    op->worker = h->w->index;
-    op->opts = s->opts;
-    op->owner = h;
-    op->done = top_read;
-    bus_post_control(h->w->shared->bus, h->w->index, &op->item);
 }
+
+/* ---- users ---- */
 
 static void tell_control(struct hub *h, enum bus_kind kind, struct span id)
 {
@@ -250,4 +305,18 @@ void hub_remove_user(struct hub *h, struct conn *c)
         htab_remove(&h->users, &u->node);
         free(u);
     }
+}
+
+/* ---- life ---- */
+
+void hub_init(struct hub *h, struct worker *w)
+{
+    *h = (struct hub){.w = w};
+    timer_init(&h->recheck, on_recheck);
+}
+
+void hub_fini(struct hub *h)
+{
+    htab_fini(&h->chans);
+    htab_fini(&h->users);
 }

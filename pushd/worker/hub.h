@@ -5,6 +5,7 @@
 #include "common/base/htab.h"
 #include "common/base/list.h"
 #include "pushd/msg.h"
+#include "pushd/worker/wheel.h"
 
 struct conn;
 struct sub;
@@ -19,14 +20,22 @@ enum chan_state {
 struct chan {
     struct htab_node node; /* key: the name, behind this struct */
     enum chan_state state;
+    uint32_t id;       /* the node's number of it, for compact pushes; 0 while JOINING */
     uint32_t epoch_id; /* counts changes of the epoch, so that subscriptions compare numbers */
     char *epoch;       /* NULL: not known */
     size_t epoch_len;
     struct sub **subs; /* unordered */
     uint32_t sub_count;
     uint32_t sub_cap;
-    uint32_t busy; /* somebody walks over subs: do not free */
+    uint32_t busy;     /* somebody walks over subs: do not free */
+    bool is_unchecked; /* after an outage: its check got no answer */
     struct bus_op *joining;
+    /* The top of the stream as it was read last, for all subscriptions that want to know. */
+    uint64_t top_offset;
+    uint32_t top_epoch_id;
+    bool top_is_less;  /* Redis had more of this stream before, and lost the newest of it */
+    uint64_t furthest; /* the highest offset that Redis was seen to have in this epoch */
+    int64_t top_ms;    /* clk_mono_ms of that, 0: never */
     char name[];
 };
 
@@ -42,6 +51,7 @@ struct hub {
     struct htab chans;
     struct htab users;
     uint32_t sub_count;
+    struct timer recheck; /* armed while channels may be unchecked */
 };
 
 void hub_init(struct hub *h, struct worker *w);
@@ -62,7 +72,16 @@ static inline struct span hub_epoch(const struct chan *c)
     return span_of(c->epoch, c->epoch_len);
 }
 
-/* The channel is sent again after an outage: its top is read once, and who is behind it is told. */
+/* The top of the stream was read just now. `furthest` is what chan->furthest was when it was asked
+ * for. Returns the number of its epoch. */
+uint32_t hub_note_top(struct hub *h, struct chan *c, const struct engine_position *top,
+                      uint64_t furthest);
+/* Holds all positions in the channel against it: after an outage, and when top_is_less, because
+ * offsets are given out again soon. Subscriptions may be gone afterwards. */
+void hub_judge(struct hub *h, struct chan *c);
+
+/* The channel is sent again after an outage: its top is read, again and again until Redis answers,
+ * and who is behind it, or has what Redis lost, is told. */
 void hub_resumed(struct hub *h, struct span channel);
 
 /* Gives a message to all subscriptions of its channel. */

@@ -5,8 +5,6 @@
 #include "common/format/fossil.h"
 #include "common/format/jwrite.h"
 
-#define FLAG_REJECT_UNRECOVERABLE 2
-
 void recovery_init(struct recovery *r, const struct chan_opts *o,
                    const struct subscribe_request *wish, const struct tags_filter *filter,
                    struct arena *a)
@@ -14,7 +12,7 @@ void recovery_init(struct recovery *r, const struct chan_opts *o,
     *r = (struct recovery){
         .is_cache = o->force_recovery_mode == RECOVERY_CACHE,
         .is_wanted = wish->recover,
-        .rejects_unrecoverable = (wish->flag & FLAG_REJECT_UNRECOVERABLE) != 0,
+        .rejects_unrecoverable = (wish->flag & SUBSCRIBE_REJECT_UNRECOVERED) != 0,
         .offset = wish->offset,
         .epoch = arena_dup(a, wish->epoch),
         .filter = filter,
@@ -135,6 +133,13 @@ bool recovery_apply(const struct recovery *r, const struct engine_history_result
         out->offset = r->offset; /* the client advances by the publications */
     }
     return recovered;
+}
+
+bool recovery_gives_base(const struct subscribe_result *result, uint64_t top)
+{
+    const struct publication *pubs = result->publications.items;
+    size_t n = result->publications.n;
+    return result->recovered && n != 0 && pubs[n - 1].offset == top;
 }
 
 void recovery_make_deltas(struct vec *publications, enum proto_encoding enc, struct arena *a)

@@ -31,6 +31,10 @@ void recovery_ask(struct recovery *r, int64_t max_publications, struct engine_hi
 bool recovery_apply(const struct recovery *r, const struct engine_history_result *found,
                     struct arena *a, struct subscribe_result *out);
 
+/* Whether the client has the newest publication of the stream afterwards, so that the next one may
+ * come as a patch to it. A filter may have held it back. */
+bool recovery_gives_base(const struct subscribe_result *result, uint64_t top);
+
 /* Rewrites recovered publications for a subscription with delta: the first in full, each later one
  * as a patch to the one before it where that is shorter. In JSON all data become strings. */
 void recovery_make_deltas(struct vec *publications, enum proto_encoding enc, struct arena *a);

@@ -75,16 +75,24 @@ void sub_end(struct sub *s)
     free(s);
 }
 
-/* Tells the client and ends. */
-static void push_unsubscribe(struct sub *s, uint32_t code)
+void sub_unsubscribe(struct sub *s, uint32_t code, struct span reason)
 {
     struct conn *c = s->conn;
+    if (s->start != NULL) {
+        sub_start_doom(s, code, reason);
+        return;
+    }
     metrics_add(c->w->metrics, METRIC_SERVER_UNSUBSCRIBES, metrics_code_index(code), 1);
-    struct unsubscribe_push u = {.code = code, .reason = span_str(perr_row(code)->text)};
+    struct unsubscribe_push u = {.code = code, .reason = reason};
     conn_send_push(c, &(struct push){.channel = chan_name(s->chan), .unsubscribe = &u});
     if (conn_is_open(c)) {
         sub_end(s); /* else it is gone with the connection */
     }
+}
+
+static void push_unsubscribe(struct sub *s, uint32_t code)
+{
+    sub_unsubscribe(s, code, span_str(perr_row(code)->text));
 }
 
 void sub_insufficient(struct sub *s)
@@ -97,6 +105,31 @@ void sub_insufficient(struct sub *s)
     }
 }
 
+void sub_fell_behind(struct sub *s)
+{
+    if (s->start != NULL) {
+        s->is_behind = true;
+    } else {
+        sub_insufficient(s);
+    }
+}
+
+bool sub_is_astray(const struct sub *s)
+{
+    const struct chan *c = s->chan;
+    return c->top_epoch_id != s->epoch_id || c->top_offset > s->offset ||
+           (c->top_is_less && c->top_offset < s->offset);
+}
+
+static void judge_position(struct sub *s)
+{
+    if (sub_is_astray(s)) {
+        sub_insufficient(s);
+    } else {
+        s->checked_ms = s->chan->top_ms;
+    }
+}
+
 static void position_checked(struct bus_op *op)
 {
     struct sub *s = op->context;
@@ -104,12 +137,32 @@ static void position_checked(struct bus_op *op)
     if (op->error != 0) {
         return; /* Redis is away: looked at again at the next tick */
     }
-    if (hub_epoch_id(s->chan, op->found.top.epoch) != s->epoch_id ||
-        op->found.top.offset > s->offset) {
-        sub_insufficient(s);
+    struct hub *h = &s->conn->w->hub;
+    hub_note_top(h, s->chan, &op->found.top, op->furthest);
+    if (s->chan->top_is_less) {
+        hub_judge(h, s->chan);
+    } else {
+        judge_position(s);
+    }
+}
+
+/* The first subscription of a channel that is due reads the top of the stream, and the others use
+ * what it found. */
+static void check_position(struct sub *s, int64_t now_ms)
+{
+    int64_t delay_ms = s->conn->w->conf->client.channel_position_check_delay_ms;
+    if (s->is_checking || now_ms - s->checked_ms <= delay_ms) {
         return;
     }
-    s->checked_ms = s->conn->w->now_ms;
+    if (s->chan->top_ms != 0 && now_ms - s->chan->top_ms <= delay_ms) {
+        judge_position(s);
+        return;
+    }
+    s->is_checking = true;
+    struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
+    op->opts = s->opts;
+    op->furthest = s->chan->furthest;
+    conn_submit(s->conn, op, position_checked, s);
 }
 
 static bool is_expired(const struct sub *s)
@@ -136,11 +189,7 @@ void sub_tick(struct sub *s, int64_t now_ms)
     if (s->has_presence) {
         sub_send_op(s, BUS_PRESENCE_ADD);
     }
-    if (s->is_positioned && !s->is_checking &&
-        now_ms - s->checked_ms > c->w->conf->client.channel_position_check_delay_ms) {
-        s->is_checking = true;
-        struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
-        op->opts = s->opts;
-        conn_submit(c, op, position_checked, s);
+    if (s->is_positioned) {
+        check_position(s, now_ms);
     }
 }

@@ -12,18 +12,12 @@
 struct sub_start;
 
 struct sub {
+    /* What a delivery reads and writes comes first, in one cache line or two neighbours. */
     struct conn *conn;
-    struct chan *chan;
-    const struct chan_opts *opts;
-    struct list link;           /* in conn->subs */
     struct sub_start *start;    /* not NULL while it is being established; sub_start.c's own */
     struct tags_filter *filter; /* NULL: all publications pass */
     uint64_t offset;            /* of the last publication delivered, when positioned */
     int64_t checked_ms;         /* when the position was last known to be good */
-    int64_t expire_at;          /* Unix seconds, 0: never */
-    char *info;                 /* chan_info, or NULL */
-    uint32_t info_len;
-    uint32_t index; /* in chan->subs */
     uint32_t epoch_id;
     bool is_server_side : 1;
     bool is_from_token : 1; /* of the connection token */
@@ -36,6 +30,15 @@ struct sub {
     bool has_delta : 1;
     bool has_base : 1;    /* the client has the publication before the next one */
     bool is_checking : 1; /* a position check is under way */
+    bool is_compact : 1;  /* pushes name the channel by chan->id */
+    bool is_behind : 1;   /* noticed while it was being established */
+    uint32_t index;       /* in chan->subs */
+    uint32_t info_len;
+    struct chan *chan;
+    const struct chan_opts *opts;
+    struct list link;  /* in conn->subs */
+    int64_t expire_at; /* Unix seconds, 0: never */
+    char *info;        /* chan_info, or NULL */
 };
 
 /* Called once when the subscription is established or failed; on failure the subscription is gone
@@ -70,6 +73,8 @@ void sub_release(struct sub *s);
 /* A message that arrives before that. */
 void sub_hold(struct sub *s, struct msg *m);
 void sub_start_free(struct sub *s);
+/* sub_unsubscribe before the answer. */
+void sub_start_doom(struct sub *s, uint32_t code, struct span reason);
 
 /* ---- sub.c ---- */
 
@@ -79,6 +84,10 @@ struct sub *sub_find(const struct conn *c, struct span channel);
  * (its `done` is not called). */
 void sub_end(struct sub *s);
 
+/* Ends it and tells the client. One that is being established ends right after its answer: whoever
+ * takes a right away must not be overtaken by the start of its use. */
+void sub_unsubscribe(struct sub *s, uint32_t code, struct span reason);
+
 /* Every client.presence_update_interval of the connection: presence refresh, position check,
  * expiry. */
 void sub_tick(struct sub *s, int64_t now_ms);
@@ -86,6 +95,12 @@ void sub_tick(struct sub *s, int64_t now_ms);
 /* The position has a hole: the client has to subscribe or connect again. The subscription is gone
  * afterwards. */
 void sub_insufficient(struct sub *s);
+/* Whether the top of the stream, which was read after the position was last known to be good, says
+ * that it has a hole, or that it has what Redis lost. */
+bool sub_is_astray(const struct sub *s);
+/* sub_insufficient from a check of the whole channel: one that is being established is told at its
+ * end, if it does not read history once more. */
+void sub_fell_behind(struct sub *s);
 
 /* An operation with the client's info in this channel. */
 struct bus_op *sub_make_op(const struct sub *s, enum bus_kind kind);
@@ -100,9 +115,15 @@ struct dispatch {
     struct arena *arena; /* for the tags */
     struct vec tags;
     bool has_tags;
-    struct delivery *frames[ENC_COUNT][VARIANT_COUNT];
+    bool is_late;      /* older than client.channel_position_max_time_lag */
+    uint32_t epoch_id; /* of the channel */
+    int64_t now_ms;
+    struct delivery *frames[MSG_FORMS];
 };
 
+/* The arena is borrowed until dispatch_fini. */
+void dispatch_init(struct dispatch *d, const struct worker *w, const struct chan *c, struct msg *m,
+                   struct arena *a);
 /* Position check, filter, then the connection's queue. */
 void sub_deliver(struct sub *s, struct dispatch *d);
 void dispatch_fini(struct dispatch *d, struct delivery_pool *pool);

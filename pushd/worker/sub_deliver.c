@@ -10,27 +10,39 @@ enum verdict {
     GAP
 };
 
-/* Client protocol 7.5. */
-static enum verdict check_position(struct sub *s, const struct msg *m)
+static bool is_late(const struct worker *w, const struct msg *m)
 {
-    if (!s->is_positioned || m->position.offset == 0) {
+    int64_t lag = w->conf->client.channel_position_max_time_lag_ms;
+    return lag > 0 && m->time_ms != 0 && clk_wall_ms() - m->time_ms > lag;
+}
+
+void dispatch_init(struct dispatch *d, const struct worker *w, const struct chan *c, struct msg *m,
+                   struct arena *a)
+{
+    *d = (struct dispatch){
+        .msg = m,
+        .arena = a,
+        .is_late = is_late(w, m),
+        .epoch_id = c->epoch_id,
+        .now_ms = w->now_ms,
+    };
+}
+
+/* Client protocol 7.5. */
+static enum verdict check_position(struct sub *s, const struct dispatch *d)
+{
+    uint64_t offset = d->msg->position.offset;
+    if (!s->is_positioned || offset == 0) {
         return DELIVER;
     }
-    int64_t lag = s->conn->w->conf->client.channel_position_max_time_lag_ms;
-    if (lag > 0 && m->time_ms != 0 && clk_wall_ms() - m->time_ms > lag) {
+    if (UNLIKELY(d->is_late || s->epoch_id != d->epoch_id)) {
         return GAP;
     }
-    if (s->epoch_id != s->chan->epoch_id) {
-        return GAP;
+    if (UNLIKELY(offset != s->offset + 1)) {
+        return offset <= s->offset ? SKIP : GAP;
     }
-    if (m->position.offset <= s->offset) {
-        return SKIP;
-    }
-    if (m->position.offset != s->offset + 1) {
-        return GAP;
-    }
-    s->offset = m->position.offset;
-    s->checked_ms = s->conn->w->now_ms;
+    s->offset = offset;
+    s->checked_ms = d->now_ms;
     return DELIVER;
 }
 
@@ -62,10 +74,10 @@ static enum msg_variant choose_variant(struct sub *s, const struct msg *m)
 static struct delivery *frame_for(struct sub *s, struct dispatch *d)
 {
     struct conn *c = s->conn;
-    enum msg_variant v = choose_variant(s, d->msg);
-    struct delivery **slot = &d->frames[c->enc][v];
+    struct msg_form form = {c->enc, choose_variant(s, d->msg), s->is_compact};
+    struct delivery **slot = &d->frames[msg_form_index(form)];
     if (*slot == NULL) {
-        const struct msg_frame *frame = msg_frame_get(d->msg, c->enc, v);
+        const struct msg_frame *frame = msg_frame_get(d->msg, form);
         if (frame == NULL) {
             return NULL;
         }
@@ -85,7 +97,7 @@ void sub_deliver(struct sub *s, struct dispatch *d)
     if (m->kind != MESSAGE_PUBLICATION && !s->gets_join_leave) {
         return;
     }
-    enum verdict v = check_position(s, m);
+    enum verdict v = check_position(s, d);
     if (UNLIKELY(v != DELIVER)) {
         if (v == GAP) {
             sub_insufficient(s);
@@ -109,10 +121,9 @@ void sub_deliver(struct sub *s, struct dispatch *d)
 
 void dispatch_fini(struct dispatch *d, struct delivery_pool *pool)
 {
-    for (size_t i = 0; i < ENC_COUNT * VARIANT_COUNT; i++) {
-        struct delivery *frame = d->frames[i / VARIANT_COUNT][i % VARIANT_COUNT];
-        if (frame != NULL) {
-            delivery_unref(pool, frame);
+    for (size_t i = 0; i < MSG_FORMS; i++) {
+        if (d->frames[i] != NULL) {
+            delivery_unref(pool, d->frames[i]);
         }
     }
 }

@@ -25,6 +25,9 @@ struct sub_start {
     struct msg **held; /* arrived meanwhile, in order */
     uint32_t held_count;
     uint32_t held_cap;
+    bool is_doomed; /* ends right after the answer, with these */
+    uint32_t end_code;
+    struct span end_reason; /* in the arena */
 };
 
 void sub_start_free(struct sub *s)
@@ -42,13 +45,24 @@ void sub_start_free(struct sub *s)
     s->start = NULL;
 }
 
+void sub_start_doom(struct sub *s, uint32_t code, struct span reason)
+{
+    struct sub_start *st = s->start;
+    st->is_doomed = true;
+    st->end_code = code;
+    st->end_reason = arena_dup(&st->arena, reason);
+}
+
 static bool overridden(enum token_override o, bool value)
 {
     return o == OVERRIDE_NONE ? value : o == OVERRIDE_TRUE;
 }
 
-static bool allows_delta(const struct chan_opts *o)
+static bool allows_delta(const struct chan_opts *o, struct span wanted)
 {
+    if (!span_eq_str(wanted, "fossil")) {
+        return false;
+    }
     for (size_t i = 0; i < o->allowed_delta_types.n; i++) {
         if (strcmp(o->allowed_delta_types.items[i], "fossil") == 0) {
             return true;
@@ -78,7 +92,9 @@ static void choose_options(struct sub *s, const struct sub_params *p,
     s->gets_join_leave = overridden(t->force_push_join_leave, o->force_push_join_leave) ||
                          (wish->join_leave && s->emits_join_leave && o->presence &&
                           channel_permits(conf, o, RIGHT_PRESENCE, &who));
-    s->has_delta = wish->delta.n != 0 && allows_delta(o);
+    s->has_delta = allows_delta(o, wish->delta);
+    s->is_compact = !s->is_server_side && o->allow_channel_compaction &&
+                    (wish->flag & SUBSCRIBE_COMPACTION) != 0;
 }
 
 static void keep_info(struct sub *s, struct span info)
@@ -104,6 +120,7 @@ static void finish(struct sub *s)
     st->result.positioned = s->is_positioned;
     st->result.recoverable = s->is_recoverable;
     st->result.delta = s->has_delta;
+    st->result.id = s->is_compact ? s->chan->id : 0;
     metrics_add(c->w->metrics, METRIC_ACTIONS, METRIC_ACTION_ADD_SUBSCRIPTION, 1);
     metrics_add(c->w->metrics, METRIC_SUBSCRIPTIONS_ACCEPTED, 0, 1);
     log_info(LOG_CLIENT, "subscribe", LOG_TEXT("channel", chan_name(s->chan)),
@@ -137,16 +154,21 @@ static void history_read(struct bus_op *op)
         return;
     }
     struct engine_position top = op->found.top;
-    s->epoch_id = hub_epoch_id(s->chan, top.epoch);
+    struct hub *h = &s->conn->w->hub;
+    s->epoch_id = hub_note_top(h, s->chan, &top, op->furthest);
+    if (s->chan->top_is_less) {
+        hub_judge(h, s->chan);
+    }
     s->offset = top.offset;
     s->checked_ms = s->conn->w->now_ms;
+    s->is_behind = false;
     st->result.epoch = arena_dup(&st->arena, top.epoch);
     st->result.offset = top.offset;
     if (st->recovery.is_wanted) {
         st->result.was_recovering = true;
         bool recovered = recovery_apply(&st->recovery, &op->found, &st->arena, &st->result);
         metrics_add(s->conn->w->metrics, METRIC_RECOVER, recovered, 1);
-        s->has_base = recovered && st->result.publications.n != 0;
+        s->has_base = recovery_gives_base(&st->result, top.offset);
         if (s->has_delta) {
             recovery_make_deltas(&st->result.publications, s->conn->enc, &st->arena);
         }
@@ -162,6 +184,7 @@ static void read_history(struct sub *s)
     struct sub_start *st = s->start;
     struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
     op->opts = s->opts;
+    op->furthest = s->chan->furthest;
     if (st->recovery.is_wanted && s->is_recoverable) {
         recovery_ask(&st->recovery, s->conn->w->conf->client.recovery_max_publication_limit,
                      &op->history);
@@ -245,6 +268,18 @@ void sub_hold(struct sub *s, struct msg *m)
     st->held[st->held_count++] = msg_ref(m);
 }
 
+static void deliver_held(struct sub *s, struct msg *m, struct arena *a)
+{
+    struct delivery_pool *pool = &s->conn->w->deliveries;
+    if (m->position.offset != 0) {
+        hub_epoch_id(s->chan, m->position.epoch); /* history may have told of another one since */
+    }
+    struct dispatch d;
+    dispatch_init(&d, s->conn->w, s->chan, m, a);
+    sub_deliver(s, &d);
+    dispatch_fini(&d, pool);
+}
+
 void sub_release(struct sub *s)
 {
     struct sub_start *st = s->start;
@@ -257,11 +292,16 @@ void sub_release(struct sub *s)
     struct span channel = arena_dup(&st->arena, chan_name(s->chan));
     for (uint32_t i = 0; i < st->held_count; i++) {
         if (conn_is_open(c) && sub_find(c, channel) == s) {
-            struct dispatch d = {.msg = st->held[i], .arena = &st->arena};
-            sub_deliver(s, &d);
-            dispatch_fini(&d, &c->w->deliveries);
+            deliver_held(s, st->held[i], &st->arena);
         }
         msg_unref(st->held[i]);
+    }
+    if (conn_is_open(c) && sub_find(c, channel) == s) {
+        if (st->is_doomed) {
+            sub_unsubscribe(s, st->end_code, st->end_reason);
+        } else if (s->is_behind) {
+            sub_insufficient(s);
+        }
     }
     free(st->held);
     arena_fini(&st->arena);

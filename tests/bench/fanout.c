@@ -9,13 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* TCP acknowledges the first 16 segments after a pause at once, in the sender's time; and caches
-   are cold. A phase is measured after that. */
-#define LEAD_SECONDS 0.6
-/* More messages per segment than this, and the server was not paced: it fell behind and caught up
-   with several at a time, which is cheaper than what is to be measured. */
-#define COALESCED 1.03
-
 struct contest {
     struct bench *bench;
     const struct fanout_spec *spec;
@@ -25,38 +18,10 @@ struct contest {
     struct phase server_sum, floor_sum;
 };
 
-struct floor_task {
-    struct contest *contest;
-    struct side *side;
-    const struct floor *floor;
-    const struct sample *sample;
-};
-
-static void open_floor(void *arg)
-{
-    struct floor_task *t = arg;
-    struct fleet_opts o;
-    bench_fleet_opts(t->contest->bench, &o);
-    o.target = &t->floor->target;
-    fleet_init(&t->side->fleet, &t->side->poller, &o, t->contest->spec->subscribers);
-    fleet_open(&t->side->fleet, t->contest->bench->o.opening, 60);
-    t->side->pub = publisher_floor_new(t->floor, t->sample, t->side->channels);
-}
-
-static void start_floor_side(struct contest *c, struct side *s, const struct floor *f,
-                             const struct sample *sample)
-{
-    struct floor_task task = {.contest = c, .side = s, .floor = f, .sample = sample};
-    s->channels = &c->bench->channels;
-    procs_add(&s->procs, f->pid);
-    side_start(s, c->bench->o.payload);
-    side_call(s, open_floor, &task);
-}
-
 static void start_sides(struct contest *c)
 {
     struct bench *b = c->bench;
-    struct open_task task = {.bench = b, .side = &c->server, .connections = c->spec->subscribers};
+    unsigned n = c->spec->subscribers;
     c->server.name = b->o.self ? "second floor" : "server";
     c->yardstick.name = "floor";
     struct floor_opts floor = {.cpu = bench_server_cpu(b),
@@ -66,15 +31,11 @@ static void start_sides(struct contest *c)
     if (b->o.self)
         floor_start(&c->second, &floor);
     bench_pin(b, false);
-    if (b->o.self) {
-        start_floor_side(c, &c->server, &c->second, &c->server.fleet.sample);
-    } else {
-        c->server.procs = b->server;
-        c->server.channels = &b->channels;
-        side_start(&c->server, b->o.payload);
-        side_call(&c->server, bench_open_server, &task);
-    }
-    start_floor_side(c, &c->yardstick, &c->floor, &c->server.fleet.sample);
+    if (b->o.self)
+        bench_start_floor(b, &c->server, &c->second, &c->server.fleet.sample, n);
+    else
+        bench_start_server(b, &c->server, b->feature, &b->channels, n);
+    bench_start_floor(b, &c->yardstick, &c->floor, &c->server.fleet.sample, n);
 }
 
 static void stop_sides(struct contest *c)

@@ -30,18 +30,14 @@ void scenario_flat(struct bench *b, unsigned subscribers, struct flat_result *r)
     struct side *s = xcalloc(1, sizeof(*s));
     struct phase *p = xcalloc(2, sizeof(*p)), *sum = p + 1;
     double *us = xcalloc(rounds, sizeof(double)), *rate = xcalloc(rounds, sizeof(double));
-    struct open_task task = {.bench = b, .side = s, .connections = subscribers};
     struct load load = {.window = b->o.window, .burst = b->o.burst, .seconds = 1};
     bench_need_descriptors(subscribers + 64);
     printf("flat: %u subscribers, bursts of %u in a window of %u, %u bytes, via %s, %u rounds of "
            "%g s\n",
            subscribers, load.burst, load.window, b->o.payload, b->o.via, rounds, b->o.seconds);
     s->name = "server";
-    s->procs = b->server;
-    s->channels = &b->channels;
     bench_pin(b, false);
-    side_start(s, b->o.payload);
-    side_call(s, bench_open_server, &task);
+    bench_start_server(b, s, b->feature, &b->channels, subscribers);
     side_phase(s, &load, p); /* warm-up */
     load.seconds = b->o.seconds;
     for (unsigned i = 0; i < rounds; i++) {

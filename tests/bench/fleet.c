@@ -26,7 +26,8 @@ static void expand(char *out, size_t size, const char *name_template, unsigned n
         die("name is too long: %s", name_template);
 }
 
-void channels_make(struct channels *ch, const char *name_template, unsigned count)
+void channels_make(struct channels *ch, const char *space, const char *name_template,
+                   unsigned count)
 {
     if (count > 1 && !strstr(name_template, "{n}"))
         die("more than one channel needs {n} in the channel template");
@@ -34,7 +35,10 @@ void channels_make(struct channels *ch, const char *name_template, unsigned coun
     ch->name = xcalloc(count, sizeof(*ch->name));
     for (unsigned i = 0; i < count; i++) {
         ch->name[i] = xcalloc(1, 256);
-        expand(ch->name[i], 256, name_template, i);
+        int n = *space ? snprintf(ch->name[i], 256, "%s:", space) : 0;
+        if (n < 0 || n >= 256)
+            die("name is too long: %s", space);
+        expand(ch->name[i] + n, 256 - (size_t)n, name_template, i);
     }
 }
 
@@ -55,6 +59,7 @@ void fleet_init(struct fleet *f, struct poller *p, const struct fleet_opts *opts
     f->conns = xcalloc(size, sizeof(*f->conns));
     f->subscribers = xcalloc(opts->channels->count, sizeof(*f->subscribers));
     f->seq = xcalloc(opts->channels->count, sizeof(*f->seq));
+    f->at_ns = xcalloc(FLEET_TIMES, sizeof(*f->at_ns));
     f->buffer = xcalloc(1, BUFFER_BYTES);
     f->pong_bytes =
         opts->is_protobuf ? ws_masked_put(f->pong, 2, "\0", 1) : ws_masked_put(f->pong, 1, "{}", 2);
@@ -126,7 +131,8 @@ static size_t subscribe_put(const struct conn *c, char *out, size_t size)
     const char *channel = o->channels->name[c->channel];
     if (o->is_protobuf)
         return command_pb_put((uint8_t *)out, 2, 5, channel);
-    int n = snprintf(out, size, "{\"id\":2,\"subscribe\":{\"channel\":\"%s\"}}", channel);
+    int n =
+        snprintf(out, size, "{\"id\":2,\"subscribe\":{\"channel\":\"%s\"%s}}", channel, o->wish);
     return (size_t)n;
 }
 
@@ -244,6 +250,8 @@ void fleet_close(struct fleet *f)
     memset(&f->latency, 0, sizeof(f->latency));
     memset(f->subscribers, 0, f->opts.channels->count * sizeof(*f->subscribers));
     memset(f->seq, 0, f->opts.channels->count * sizeof(*f->seq));
+    f->first_offset = 0;
+    f->stream.recovered = f->stream.caught_up = 0;
 }
 
 void fleet_fini(struct fleet *f)
@@ -252,6 +260,7 @@ void fleet_fini(struct fleet *f)
     free(f->conns);
     free(f->subscribers);
     free(f->seq);
+    free(f->at_ns);
     free(f->buffer);
     free(f->sample.frame);
     memset(f, 0, sizeof(*f));

@@ -20,8 +20,10 @@ struct channels {
     char **name;
 };
 
-/* `{n}` of the template becomes 0 .. count - 1; needed when there is more than one. */
-void channels_make(struct channels *ch, const char *name_template, unsigned count);
+/* `{n}` of the template becomes 0 .. count - 1; needed when there is more than one. `space` is the
+   namespace, "" for none. */
+void channels_make(struct channels *ch, const char *space, const char *name_template,
+                   unsigned count);
 void channels_free(struct channels *ch);
 
 struct fleet_opts {
@@ -29,8 +31,10 @@ struct fleet_opts {
     const struct channels *channels;
     const char *token_secret;  /* NULL: connect without a token */
     const char *user_template; /* `{n}` becomes the number of the connection */
+    const char *wish;          /* further members of the subscribe request; JSON only */
     size_t payload_bytes;
     bool is_protobuf;
+    bool is_delta;          /* payloads cannot be read: publications are told by their offset */
     bool waits_for_connect; /* subscribe after the connect reply, not in the same frame */
 };
 
@@ -63,11 +67,22 @@ struct fleet_count {
     uint64_t pings, frames, reads, other;
 };
 
+/* What the subscribe replies said. */
+struct fleet_stream {
+    uint64_t offset; /* of the newest reply that recovered nothing */
+    char epoch[64];
+    uint64_t recovered; /* replies that continued from the position asked for */
+    uint64_t caught_up; /* publications in them */
+};
+
 /* One frame as the server sends it, for the floor to send the same bytes. */
 struct sample {
     size_t frame_bytes, payload_at;
     uint8_t *frame;
 };
+
+/* More than are ever under way. */
+#define FLEET_TIMES 4096
 
 struct fleet {
     struct fleet_opts opts;
@@ -78,6 +93,10 @@ struct fleet {
     uint64_t expected;     /* deliveries that the publications so far have to cause */
     uint32_t *subscribers; /* per channel */
     uint64_t *seq;         /* per channel: number of the last publication */
+    uint64_t *at_ns;       /* of the last FLEET_TIMES publications, when they were scheduled */
+    uint64_t first_offset; /* of publication number 1, 0: not known; with is_delta */
+    uint64_t patches;      /* messages that were deltas */
+    struct fleet_stream stream;
     struct fleet_count count;
     struct hist latency;
     struct hist connect_latency;

@@ -63,6 +63,34 @@ static bool is_error(const struct fleet *f, const char *m, size_t n)
     return memmem(m, n, "\"error\":{", 9) != NULL;
 }
 
+/* The number behind `name` in a JSON message, 0 when it is not there. */
+static uint64_t number_after(const char *m, size_t n, const char *name)
+{
+    uint64_t value = 0;
+    const char *end = m + n, *p = memmem(m, n, name, strlen(name));
+    for (p = p ? p + strlen(name) : end; p < end && *p >= '0' && *p <= '9'; p++)
+        value = value * 10 + (uint64_t)(*p - '0');
+    return value;
+}
+
+/* Position and recovery as the subscribe reply tells them. */
+static void read_stream(struct fleet *f, const char *m, size_t n)
+{
+    struct fleet_stream *s = &f->stream;
+    const char *end = m + n, *head = memmem(m, n, "\"epoch\":\"", 9);
+    const char *epoch_end = head ? memchr(head + 9, '"', (size_t)(end - head - 9)) : NULL;
+    if (!epoch_end)
+        return;
+    snprintf(s->epoch, sizeof(s->epoch), "%.*s", (int)(epoch_end - head - 9), head + 9);
+    if (!memmem(m, n, "\"recovered\":true", 16)) {
+        s->offset = number_after(m, n, "\"offset\":");
+        return;
+    }
+    s->recovered++;
+    for (const char *p = m; (p = payload_find(p, (size_t)(end - p), 0)); p++)
+        s->caught_up++;
+}
+
 static void on_reply(struct conn *c, const char *m, size_t n)
 {
     unsigned id = reply_id(c->fleet, m, n);
@@ -77,8 +105,26 @@ static void on_reply(struct conn *c, const char *m, size_t n)
         if (c->fleet->opts.waits_for_connect)
             fleet__send_subscribe(c);
     } else if (id == 2 && c->state == CONN_SUBSCRIBE) {
+        if (!c->fleet->opts.is_protobuf)
+            read_stream(c->fleet, m, n);
         fleet__conn_opened(c);
     }
+}
+
+/* A publication whose payload is a patch: its number follows from its offset. */
+static void on_delta(struct conn *c, const char *m, size_t n, uint64_t now)
+{
+    struct fleet *f = c->fleet;
+    uint64_t offset = number_after(m, n, "\"offset\":");
+    if (!f->first_offset)
+        f->first_offset = offset;
+    if (!offset || offset < f->first_offset) {
+        f->count.other++;
+        return;
+    }
+    uint64_t seq = offset - f->first_offset + 1, at = f->at_ns[seq % FLEET_TIMES];
+    f->patches += memmem(m, n, "\"delta\":true", 12) != NULL;
+    count_publication(c, seq, now > at ? now - at : 0);
 }
 
 static void on_message(struct conn *c, const char *m, size_t n, uint64_t now)
@@ -91,6 +137,10 @@ static void on_message(struct conn *c, const char *m, size_t n, uint64_t now)
     }
     if (c->state != CONN_OPEN) {
         on_reply(c, m, n);
+        return;
+    }
+    if (f->opts.is_delta) {
+        on_delta(c, m, n, now);
         return;
     }
     const char *p = payload_find(m, n, f->hint);

@@ -13,11 +13,12 @@ struct hold {
     struct bench *bench;
     const struct hold_spec *spec;
     struct side side;
+    struct channels channels;
     struct mem_use before;
     uint64_t slab_before;
     double *connect_us, *connect_rate;
     double idle_rss[2], idle_pss[2], touched_rss, burst_rss; /* bytes per client */
-    double idle_us, pings_per_client, base_us;
+    double idle_us, idle_redis_us, pings_per_client, base_us;
     uint64_t closed; /* by the server, in all rounds */
 };
 
@@ -25,7 +26,7 @@ static void make_fleet(void *arg)
 {
     struct hold *h = arg;
     struct fleet_opts o;
-    bench_fleet_opts(h->bench, &o);
+    bench_fleet_opts(h->bench, h->spec->feature, &h->channels, &o);
     fleet_init(&h->side.fleet, &h->side.poller, &o, h->spec->clients);
 }
 
@@ -88,15 +89,18 @@ static void measure_idle(struct hold *h)
 {
     const struct procs *ps = &h->bench->server;
     double seconds = h->bench->o.idle_seconds;
+    const struct procs *redis = &h->bench->redis_procs;
     uint64_t pings = h->side.fleet.count.pings, cpu = procs_cpu_ns(ps), start = now_ns();
+    uint64_t redis_cpu = procs_cpu_ns(redis);
     hold_for(h, seconds);
     double took = (double)(now_ns() - start) / 1e9;
     double clients = h->spec->clients;
     h->idle_us = (double)(procs_cpu_ns(ps) - cpu) / 1000.0 / took / clients;
+    h->idle_redis_us = (double)(procs_cpu_ns(redis) - redis_cpu) / 1000.0 / took / clients;
     h->pings_per_client = (double)(h->side.fleet.count.pings - pings) / clients;
     printf("  idle         %.3f us/s CPU per client over %.0f s, %.2f pings answered by each, "
-           "the empty server %.0f us/s\n",
-           h->idle_us, took, h->pings_per_client, h->base_us);
+           "the empty server %.0f us/s; Redis %.3f us/s per client\n",
+           h->idle_us, took, h->pings_per_client, h->base_us, h->idle_redis_us);
     if (h->pings_per_client <= 0)
         note("the server sent no pings in this time");
 }
@@ -105,7 +109,7 @@ static void publish_some(void *arg)
 {
     struct hold *h = arg;
     if (!h->side.pub)
-        h->side.pub = bench_publisher(h->bench, &h->side.poller);
+        h->side.pub = bench_publisher(h->bench, h->spec->feature, &h->side);
 }
 
 /* One message to everybody, then a burst: buffers that exist only from then on show up. */
@@ -166,6 +170,7 @@ static void report(struct hold *h, struct hold_result *r)
     if (h->closed)
         printf("  CLOSED       %" PRIu64 " clients by the server\n", h->closed);
     jline_open(&j, h->bench->o.json, "hold");
+    jline_text(&j, "feature", h->spec->feature->name);
     jline_number(&j, "clients", h->spec->clients);
     jline_spread(&j, "connect_us", &us);
     jline_spread(&j, "connect_per_sec", &rate);
@@ -176,6 +181,7 @@ static void report(struct hold *h, struct hold_result *r)
     jline_number(&j, "rss_bytes_after_message", h->touched_rss);
     jline_number(&j, "rss_bytes_after_burst", h->burst_rss);
     jline_number(&j, "idle_us_per_sec", h->idle_us);
+    jline_number(&j, "idle_redis_us_per_sec", h->idle_redis_us);
     jline_number(&j, "pings_per_client", h->pings_per_client);
     jline_number(&j, "empty_us_per_sec", h->base_us);
     jline_number(&j, "closed", (double)h->closed);
@@ -187,7 +193,8 @@ static void prepare(struct hold *h)
     struct bench *b = h->bench;
     h->side.name = "server";
     h->side.procs = b->server;
-    h->side.channels = &b->channels;
+    h->side.channels = &h->channels;
+    channels_make(&h->channels, h->spec->feature->space, b->o.channel, b->o.channels);
     bench_pin(b, false);
     side_start(&h->side, b->o.payload);
     side_call(&h->side, make_fleet, h);
@@ -208,8 +215,8 @@ void scenario_hold(struct bench *b, const struct hold_spec *spec, struct hold_re
     h->connect_us = xcalloc(spec->rounds, sizeof(double));
     h->connect_rate = xcalloc(spec->rounds, sizeof(double));
     bench_need_descriptors(spec->clients + 64);
-    printf("hold: %u clients with one subscription each%s, %u connected at a time\n", spec->clients,
-           b->o.secret ? " and a token" : "", b->o.opening);
+    printf("hold: %u clients with one subscription each (%s)%s, %u connected at a time\n",
+           spec->clients, spec->feature->what, b->o.secret ? " and a token" : "", b->o.opening);
     prepare(h);
     for (unsigned i = 0; i < spec->rounds; i++) {
         connect_round(h, i);
@@ -221,6 +228,7 @@ void scenario_hold(struct bench *b, const struct hold_spec *spec, struct hold_re
     }
     report(h, r);
     side_stop(&h->side);
+    channels_free(&h->channels);
     free(h->connect_us);
     free(h->connect_rate);
     free(h);

@@ -4,6 +4,8 @@ EXTRA_PROGRAMS += %D%/push-bench
 %C%_push_bench_SOURCES = \
 	%D%/all.c \
 	%D%/fanout.c \
+	%D%/feature.c %D%/feature.h \
+	%D%/features.c \
 	%D%/flat.c \
 	%D%/fleet.c %D%/fleet.h \
 	%D%/fleet_read.c \
@@ -25,6 +27,7 @@ EXTRA_PROGRAMS += %D%/push-bench
 	%D%/scenario.h \
 	%D%/setup.c \
 	%D%/side.c %D%/side.h \
+	%D%/storm.c \
 	%D%/target.c %D%/target.h \
 	%D%/token.c %D%/token.h \
 	%D%/util.c %D%/util.h

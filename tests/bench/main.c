@@ -36,8 +36,11 @@ static void run_flat(struct bench *b)
 static void hold(struct bench *b, unsigned rounds, bool memory, bool idle)
 {
     struct hold_result r;
-    struct hold_spec spec = {
-        .clients = subscribers_or(b, 10000), .rounds = rounds, .memory = memory, .idle = idle};
+    struct hold_spec spec = {.feature = b->feature,
+                             .clients = subscribers_or(b, 10000),
+                             .rounds = rounds,
+                             .memory = memory,
+                             .idle = idle};
     scenario_hold(b, &spec, &r);
 }
 
@@ -60,6 +63,12 @@ static void run_publish(struct bench *b)
 {
     struct publish_result r;
     scenario_publish(b, &r);
+}
+
+static void run_storm(struct bench *b)
+{
+    struct storm_result r;
+    scenario_storm(b, subscribers_or(b, 10000), &r);
 }
 
 static void run_wait_redis(struct bench *b)
@@ -105,6 +114,7 @@ const struct command commands[] = {
     COMMAND("idle", run_idle, true, "CPU of clients that only answer pings"),
     COMMAND("connect", run_connect, true, "CPU of connect, token and one subscribe"),
     COMMAND("publish", run_publish, true, "POST publish on kept connections"),
+    COMMAND("storm", run_storm, true, "everybody reconnects and recovers what was missed"),
     COMMAND("wait-redis", run_wait_redis, false, "for scripts: return when --redis answers"),
     COMMAND("free-port", run_free_port, false, "for scripts: print an unused TCP port"),
     COMMAND("has-io-uring", run_has_io_uring, false, "for scripts: status 1 when it is forbidden"),
@@ -135,6 +145,8 @@ static void check(struct bench *b, const struct command *c)
         die("--payload has to be %d to %d bytes", PAYLOAD_MIN, PAYLOAD_MAX);
     if (c->needs_server && !o->ws && !o->self && c->run != run_publish)
         die("%s needs --ws", c->name);
+    if (o->protobuf && *b->feature->wish)
+        die("--feature %s goes with JSON only", b->feature->name);
     if (o->self && (c->run != run_fanout || o->protobuf))
         die("--self goes with fanout and JSON only");
     if (o->server_cpu >= cpus_count() || o->client_cpu >= cpus_count() ||
@@ -154,6 +166,8 @@ int main(int argc, char **argv)
         c++;
     if (!c->name)
         die("there is no command '%s', see --help", b->o.command);
+    b->feature = feature_find(b->o.feature);
+    b->o.protobuf = b->o.protobuf || b->feature->is_protobuf;
     check(b, c);
     if (b->o.ws)
         target_parse(&b->ws, b->o.ws, "/connection/websocket");
@@ -161,7 +175,7 @@ int main(int argc, char **argv)
         target_parse(&b->api, b->o.api, "/api");
     if (b->o.redis)
         target_parse(&b->redis, b->o.redis, "/");
-    channels_make(&b->channels, b->o.channel, b->o.channels);
+    channels_make(&b->channels, b->feature->space, b->o.channel, b->o.channels);
     if (c->needs_server)
         watch_processes(b);
     c->run(b);

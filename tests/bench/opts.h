@@ -10,8 +10,8 @@ struct opts {
     const char *ws, *api, *api_key, *secret, *redis, *prefix, *via;
     const char *pids;
     unsigned redis_pid;
-    const char *channel, *user, *batches, *rows;
-    unsigned subscribers, channels, payload, pairs, rounds, clients, window, burst, opening;
+    const char *channel, *user, *batches, *rows, *feature;
+    unsigned subscribers, channels, payload, pairs, rounds, clients, window, burst, opening, missed;
     double rate, seconds, idle_seconds;
     int server_cpu, client_cpu, redis_cpu;
     bool no_pin, protobuf, wait_connect, self, json, threads, quick;

@@ -49,8 +49,10 @@ const char *payload_find(const char *message, size_t n, size_t hint)
     return memmem(message, n, HEAD, LEN(HEAD));
 }
 
-size_t payload_publication_put(uint8_t *out, const char *data, size_t size)
+size_t payload_publication_put(uint8_t *out, const char *data, size_t size, bool has_tag)
 {
+    static const char tag[] = "\x3a\x0d\x0a\x04kind\x12\x05"
+                              "bench";
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
     size_t n = 0;
@@ -58,6 +60,10 @@ size_t payload_publication_put(uint8_t *out, const char *data, size_t size)
     n += varint_put(out + n, size);
     memcpy(out + n, data, size);
     n += size;
+    if (has_tag) {
+        memcpy(out + n, tag, LEN(tag));
+        n += LEN(tag);
+    }
     out[n++] = 9 << 3;
     n += varint_put(out + n, (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / NS_PER_MS);
     return n;

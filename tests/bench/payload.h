@@ -23,9 +23,9 @@ const char *payload_find(const char *message, size_t n, size_t hint);
 /* Overwrites both numbers in place. */
 void payload_patch(char *p, uint64_t seq, uint64_t at_ns);
 
-/* What a publisher puts into Redis: Publication {4: data, 9: time in Unix milliseconds}. `out`
- * holds size + 32 bytes. */
-size_t payload_publication_put(uint8_t *out, const char *data, size_t size);
+/* What a publisher puts into Redis: Publication {4: data, 7: tag kind=bench or none, 9: time in
+ * Unix milliseconds}. `out` holds size + 64 bytes. */
+size_t payload_publication_put(uint8_t *out, const char *data, size_t size, bool has_tag);
 
 /* Header of an unmasked WebSocket frame (server side), 2 to 10 bytes. */
 size_t ws_header_put(uint8_t *out, uint8_t opcode, size_t size);

@@ -32,6 +32,7 @@ static void publish_one(struct side *s, uint64_t at_ns)
     unsigned channel = s->next_channel;
     s->next_channel = (channel + 1) % s->channels->count;
     payload_put(s->payload, s->payload_bytes, ++f->seq[channel], at_ns);
+    f->at_ns[f->seq[channel] % FLEET_TIMES] = at_ns;
     f->expected += f->subscribers[channel];
     s->pub->publish(s->pub, channel, s->payload, s->payload_bytes);
 }

@@ -88,6 +88,7 @@ struct http_publisher {
     struct http_pool pool;
     struct request *first, **last;
     const struct channels *channels;
+    const char *tags;
 };
 
 static void http_send_next(struct http_publisher *hp)
@@ -118,7 +119,8 @@ static void http_publish(struct publisher *p, unsigned channel, const char *data
     const char *name = hp->channels->name[channel];
     size_t size = n + strlen(name) + 64;
     struct request *r = xcalloc(1, sizeof(*r) + size);
-    int len = snprintf(r->body, size, "{\"channel\":\"%s\",\"data\":%.*s}", name, (int)n, data);
+    int len = snprintf(r->body, size, "{\"channel\":\"%s\"%s,\"data\":%.*s}", name, hp->tags,
+                       (int)n, data);
     r->n = (size_t)len;
     *hp->last = r;
     hp->last = &r->next;
@@ -150,6 +152,7 @@ struct publisher *publisher_http_new(const struct publisher_opts *o)
     hp->pub.free = http_free;
     hp->last = &hp->first;
     hp->channels = o->channels;
+    hp->tags = o->feature->has_tags ? ",\"tags\":{\"kind\":\"bench\"}" : "";
     hp->pool.poller = o->poller;
     hp->pool.target = o->target;
     hp->pool.key = o->key;

@@ -2,6 +2,7 @@
 /* Ways to make a server send a publication: a table of two functions each. */
 #pragma once
 
+#include "tests/bench/feature.h"
 #include "tests/bench/fleet.h"
 #include "tests/bench/floor.h"
 
@@ -18,12 +19,13 @@ struct publisher_opts {
     struct poller *poller;
     const struct target *target;
     const struct channels *channels;
+    const struct feature *feature;
     const char *prefix; /* of Redis names */
     const char *key;    /* of the API */
 };
 
-/* PUBLISH prefix.client.CHANNEL with the protobuf message that a server's API would write there, so
-   that nothing but the daemon is measured. */
+/* Writes what a server's API would write for the feature, a PUBLISH on prefix.client.CHANNEL or the
+   history and that PUBLISH, so that nothing but the daemon is measured. */
 struct publisher *publisher_redis_new(const struct publisher_opts *o);
 /* POST publish on one kept connection: one after the other, so that their order is kept. */
 struct publisher *publisher_http_new(const struct publisher_opts *o);

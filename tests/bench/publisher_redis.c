@@ -13,6 +13,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define HISTORY_SIZE    "1000"
+#define HISTORY_TTL_SEC "300"
+#define EPOCH           "bench" /* of a stream that nobody has asked for yet */
+
+/* KEYS: stream, meta, PUB/SUB channel; ARGV: publication, "1" for delta. */
+static const char stream_script[] =
+    "local offset = redis.call('HINCRBY', KEYS[2], 's', 1) "
+    "redis.call('HSETNX', KEYS[2], 'e', '" EPOCH "') "
+    "local at = offset .. ':' .. redis.call('HGET', KEYS[2], 'e') "
+    "local head = '__p1:' .. at .. '__' "
+    "if ARGV[2] == '1' then "
+    "local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1] "
+    "local prev = last and last[2][2] or '' "
+    "head = '__d1:' .. at .. ':' .. #prev .. ':' .. prev .. ':' .. #ARGV[1] .. ':' end "
+    "redis.call('XADD', KEYS[1], 'MAXLEN', " HISTORY_SIZE ", offset, 'd', ARGV[1]) "
+    "redis.call('EXPIRE', KEYS[1], " HISTORY_TTL_SEC ") "
+    "return redis.call('PUBLISH', KEYS[3], head .. ARGV[1])";
+
 struct redis_publisher {
     struct source src;
     struct publisher pub;
@@ -42,17 +60,49 @@ static void redis_flush(struct publisher *p)
     }
 }
 
+static void bytes_put(struct obuf *out, const void *bytes, size_t n)
+{
+    obuf_addf(out, "$%zu\r\n", n);
+    obuf_add(out, bytes, n);
+    obuf_add(out, "\r\n", 2);
+}
+
+static void text_put(struct obuf *out, const char *text)
+{
+    bytes_put(out, text, strlen(text));
+}
+
+/* A key or PUB/SUB channel: PREFIX KIND CHANNEL. */
+static void name_put(struct redis_publisher *rp, const char *kind, const char *channel)
+{
+    size_t n = strlen(rp->opts.prefix) + strlen(kind) + strlen(channel);
+    obuf_addf(&rp->out, "$%zu\r\n%s%s%s\r\n", n, rp->opts.prefix, kind, channel);
+}
+
 static void redis_publish(struct publisher *p, unsigned channel, const char *data, size_t n)
 {
     struct redis_publisher *rp = of(p);
-    uint8_t publication[PAYLOAD_MAX + 32];
-    size_t len = payload_publication_put(publication, data, n);
+    struct obuf *out = &rp->out;
+    const struct feature *f = rp->opts.feature;
+    uint8_t publication[PAYLOAD_MAX + 64];
+    size_t len = payload_publication_put(publication, data, n, f->has_tags);
     const char *name = rp->opts.channels->name[channel];
-    size_t name_len = strlen(rp->opts.prefix) + strlen(".client.") + strlen(name);
-    obuf_addf(&rp->out, "*3\r\n$7\r\nPUBLISH\r\n$%zu\r\n%s.client.%s\r\n$%zu\r\n", name_len,
-              rp->opts.prefix, name, len);
-    obuf_add(&rp->out, publication, len);
-    obuf_add(&rp->out, "\r\n", 2);
+    if (f->form == PUBLISH_PLAIN) {
+        obuf_addf(out, "*3\r\n");
+        text_put(out, "PUBLISH");
+        name_put(rp, ".client.", name);
+        bytes_put(out, publication, len);
+    } else {
+        obuf_addf(out, "*8\r\n");
+        text_put(out, "EVAL");
+        text_put(out, stream_script);
+        text_put(out, "3");
+        name_put(rp, ".stream.", name);
+        name_put(rp, ".stream.meta.", name);
+        name_put(rp, ".client.", name);
+        bytes_put(out, publication, len);
+        text_put(out, f->form == PUBLISH_DELTA ? "1" : "");
+    }
     p->sent++;
 }
 

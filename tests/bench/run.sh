@@ -81,7 +81,20 @@ write_config()
   "client": {"token": {"hmac_secret_key": "bench-secret"}},
   "http_api": {"key": "bench-key"},
   "engine": {"type": "redis"},
-  "channel": {"without_namespace": {"allow_subscribe_for_client": true}},
+  "channel": {
+    "without_namespace": {"allow_subscribe_for_client": true},
+    "namespaces": [
+      {"name": "history", "allow_subscribe_for_client": true, "history_size": 1000, "history_ttl": "300s"},
+      {"name": "recovery", "allow_subscribe_for_client": true, "history_size": 1000, "history_ttl": "300s",
+       "allow_positioning": true, "allow_recovery": true},
+      {"name": "delta", "allow_subscribe_for_client": true, "history_size": 1000, "history_ttl": "300s",
+       "allow_positioning": true, "allow_recovery": true, "allowed_delta_types": ["fossil"],
+       "delta_publish": true},
+      {"name": "protobuf", "allow_subscribe_for_client": true},
+      {"name": "presence", "allow_subscribe_for_client": true, "presence": true},
+      {"name": "tags", "allow_subscribe_for_client": true, "allow_tags_filter": true}
+    ]
+  },
   "pushd": {"workers": 1, "batch_send": "$1"}
 }
 EOF

@@ -2,6 +2,8 @@
 /* The scenarios of the bench: one function each, one table of commands over them. */
 #pragma once
 
+#include "tests/bench/feature.h"
+#include "tests/bench/floor.h"
 #include "tests/bench/opts.h"
 #include "tests/bench/procs.h"
 #include "tests/bench/publisher.h"
@@ -14,6 +16,7 @@
 struct bench {
     struct opts o;
     struct target ws, api, redis;
+    const struct feature *feature; /* of the channels; commands with one kind of subscription */
     struct channels channels;
     struct procs server, redis_procs;
 };
@@ -41,7 +44,32 @@ struct flat_result {
 /* As many publications as the server takes. */
 void scenario_flat(struct bench *b, unsigned subscribers, struct flat_result *r);
 
+/* One feature beside plain subscriptions and the floor. */
+struct feature_result {
+    const struct feature *feature;
+    double ratio, over_plain; /* CPU per delivery: medians over floor and over plain */
+    double memory_bytes;      /* per client */
+    double p50_us, p99_us;
+    bool is_whole, is_paced; /* as above */
+};
+
+/* Plain subscriptions, the floor and each of the features in turns; `r` has the features of
+   interest and is filled in, plain first. */
+void scenario_features(struct bench *b, unsigned subscribers, struct feature_result *r,
+                       unsigned count);
+
+struct storm_result {
+    double cpu_us;  /* per recovered client, median */
+    double seconds; /* until all were recovered, median */
+    bool is_whole;  /* every client recovered everything */
+};
+
+/* Clients of a channel with history are gone while `missed` publications pass, and all come back.
+ */
+void scenario_storm(struct bench *b, unsigned clients, struct storm_result *r);
+
 struct hold_spec {
+    const struct feature *feature;
     unsigned clients, rounds;
     bool memory, idle; /* what to do while the connections of the first round are held */
 };
@@ -81,18 +109,18 @@ int bench_server_cpu(const struct bench *b);
 int bench_client_cpu(const struct bench *b);
 /* Binds server, Redis and the calling thread to their cores, or all of them to all cores. */
 void bench_pin(struct bench *b, bool is_free);
-void bench_fleet_opts(const struct bench *b, struct fleet_opts *o);
+void bench_fleet_opts(const struct bench *b, const struct feature *f, const struct channels *ch,
+                      struct fleet_opts *o);
 /* Whether there is a way to publish at all. */
 bool bench_can_publish(const struct bench *b);
 /* A publisher for the server, in the thread that will use it. */
-struct publisher *bench_publisher(struct bench *b, struct poller *p);
-/* Connects the server's side: fleet and publisher. Call it through side_call. */
-struct open_task {
-    struct bench *bench;
-    struct side *side;
-    unsigned connections;
-};
-void bench_open_server(void *arg);
+struct publisher *bench_publisher(struct bench *b, const struct feature *f, struct side *s);
+/* Starts the server's side and connects it: fleet and publisher. */
+void bench_start_server(struct bench *b, struct side *s, const struct feature *f,
+                        const struct channels *ch, unsigned connections);
+/* The same for a floor that sends frames like `sample`. */
+void bench_start_floor(struct bench *b, struct side *s, const struct floor *f,
+                       const struct sample *sample, unsigned connections);
 /* Waits until the processes have come to rest, at most 15 s. */
 void bench_wait_quiet(const struct procs *ps);
 /* Raises the limit of descriptors; ends the program when it stays below `needed`. */

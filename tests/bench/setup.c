@@ -27,15 +27,18 @@ void bench_pin(struct bench *b, bool is_free)
     self_pin(pinned ? b->o.client_cpu : -1);
 }
 
-void bench_fleet_opts(const struct bench *b, struct fleet_opts *o)
+void bench_fleet_opts(const struct bench *b, const struct feature *f, const struct channels *ch,
+                      struct fleet_opts *o)
 {
     *o = (struct fleet_opts){
         .target = &b->ws,
-        .channels = &b->channels,
+        .channels = ch,
         .token_secret = b->o.secret,
         .user_template = b->o.user,
+        .wish = f->wish,
         .payload_bytes = b->o.payload,
-        .is_protobuf = b->o.protobuf,
+        .is_protobuf = b->o.protobuf || f->is_protobuf,
+        .is_delta = f->form == PUBLISH_DELTA,
         .waits_for_connect = b->o.wait_connect,
     };
 }
@@ -45,28 +48,67 @@ bool bench_can_publish(const struct bench *b)
     return strcmp(b->o.via, "redis") ? b->o.api != NULL : b->o.redis != NULL;
 }
 
-struct publisher *bench_publisher(struct bench *b, struct poller *p)
+struct publisher *bench_publisher(struct bench *b, const struct feature *f, struct side *s)
 {
     bool redis = !strcmp(b->o.via, "redis");
     if (!bench_can_publish(b))
         die("this scenario publishes: it needs --redis or --api");
-    struct publisher_opts o = {.poller = p,
+    struct publisher_opts o = {.poller = &s->poller,
                                .target = redis ? &b->redis : &b->api,
-                               .channels = &b->channels,
+                               .channels = s->channels,
+                               .feature = f,
                                .prefix = b->o.prefix,
                                .key = b->o.api_key};
     return redis ? publisher_redis_new(&o) : publisher_http_new(&o);
 }
 
-void bench_open_server(void *arg)
+/* Done in the side's thread. */
+struct open_task {
+    struct bench *bench;
+    struct side *side;
+    const struct feature *feature;
+    const struct floor *floor; /* NULL: the server */
+    const struct sample *sample;
+    unsigned connections;
+};
+
+static void open_side(void *arg)
 {
     struct open_task *t = arg;
     struct side *s = t->side;
     struct fleet_opts o;
-    bench_fleet_opts(t->bench, &o);
+    bench_fleet_opts(t->bench, t->feature, s->channels, &o);
+    if (t->floor)
+        o.target = &t->floor->target;
     fleet_init(&s->fleet, &s->poller, &o, t->connections);
     fleet_open(&s->fleet, t->bench->o.opening, OPEN_TIMEOUT_SEC);
-    s->pub = bench_publisher(t->bench, &s->poller);
+    s->pub = t->floor ? publisher_floor_new(t->floor, t->sample, s->channels)
+                      : bench_publisher(t->bench, t->feature, s);
+}
+
+void bench_start_server(struct bench *b, struct side *s, const struct feature *f,
+                        const struct channels *ch, unsigned connections)
+{
+    struct open_task task = {.bench = b, .side = s, .feature = f, .connections = connections};
+    s->procs = b->server;
+    s->channels = ch;
+    side_start(s, b->o.payload);
+    side_call(s, open_side, &task);
+}
+
+void bench_start_floor(struct bench *b, struct side *s, const struct floor *f,
+                       const struct sample *sample, unsigned connections)
+{
+    struct open_task task = {.bench = b,
+                             .side = s,
+                             .feature = features,
+                             .floor = f,
+                             .sample = sample,
+                             .connections = connections};
+    procs_add(&s->procs, f->pid);
+    s->channels = &b->channels;
+    side_start(s, b->o.payload);
+    side_call(s, open_side, &task);
 }
 
 void bench_wait_quiet(const struct procs *ps)

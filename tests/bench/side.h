@@ -44,6 +44,13 @@ void side_call(struct side *s, task_fn fn, void *arg);
 /* Ends the thread. Connections and publisher are closed. */
 void side_stop(struct side *s);
 
+/* TCP acknowledges the first 16 segments after a pause at once, in the sender's time; and caches
+   are cold. A phase is measured after that. */
+#define LEAD_SECONDS 0.6
+/* More messages per segment than this, and the server was not paced: it fell behind and caught up
+   with several at a time, which is cheaper than what is to be measured. */
+#define COALESCED 1.03
+
 /* How the publications of a phase are made. */
 struct load {
     double seconds;

@@ -80,6 +80,22 @@ def test_every_kind_of_value(test):
         has(client.recv_raw(), '"data":%s,' % text, "the frame")
 
 
+def test_deeply_nested(test):
+    """A payload of many levels is a payload: from the API, from a client, in history."""
+    system = System(test)
+    client = system.client()
+    client.subscribe(CHANNEL)
+    text = '{"a":[' * 250 + "1" + "]}" * 250
+    post_raw(system, text)
+    has(client.recv_raw(), '"data":%s,' % text, "the frame")
+    client.send_text('{"id":50,"publish":{"channel":"%s","data":%s}}' % (CHANNEL, text))
+    got = [client.recv_raw() for _ in range(2)]
+    has("".join(got), '"data":%s,' % text, "the frame of a client's publication")
+    has("".join(got), '{"id":50,"publish":{}}', "the reply")
+    client.send({"id": 51, "history": {"channel": CHANNEL, "limit": 1}})
+    has(client.recv_raw(), '"data":%s,' % text, "history")
+
+
 def test_large_payload(test):
     """A message of a megabyte arrives whole."""
     system = System(test)

@@ -55,7 +55,8 @@ static void on_item(uint16_t worker, struct bus_item *item)
         break;
     case BUS_MESSAGE: {
         struct msg *m = CONTAINER_OF(item, struct msg, item);
-        const struct msg_frame *f = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN);
+        const struct msg_frame *f =
+            msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false});
         assert_non_null(f);
         snprintf(got.last, sizeof(got.last), "%.*s", (int)f->len - 2, f->bytes + 2);
         got.messages[worker]++;

@@ -191,6 +191,14 @@ static void nesting_is_limited(void **state)
         strcat(mixed, "}]");
     }
     assert_true(jscan_is_valid(span_str(mixed)));
+    /* Each closing bracket is compared with the one that was opened so many levels before. */
+    size_t n = strlen(mixed);
+    for (size_t i = n - JSCAN_MAX_DEPTH; i < n; i++) {
+        char right = mixed[i];
+        mixed[i] = right == '}' ? ']' : '}';
+        assert_false(jscan_is_valid(span_of(mixed, n)));
+        mixed[i] = right;
+    }
 }
 
 static void a_value_is_its_exact_bytes_and_what_follows_stays(void **state)

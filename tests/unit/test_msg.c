@@ -85,7 +85,7 @@ static const struct {
 
 static void assert_frame(size_t row, struct msg *m, enum proto_encoding enc, struct span want)
 {
-    const struct msg_frame *f = msg_frame_get(m, enc, VARIANT_PLAIN);
+    const struct msg_frame *f = msg_frame_get(m, (struct msg_form){enc, VARIANT_PLAIN, false});
     if (want.p == NULL) {
         assert_null(f);
         return;
@@ -102,7 +102,7 @@ static void assert_frame(size_t row, struct msg *m, enum proto_encoding enc, str
     if (!span_eq(span_of(f->bytes + 2, f->len - 2), buf_span(&b))) {
         fail_msg("row %zu, encoding %d: %.*s", row, enc, (int)f->len, f->bytes);
     }
-    assert_ptr_equal(msg_frame_get(m, enc, VARIANT_PLAIN), f);
+    assert_ptr_equal(msg_frame_get(m, (struct msg_form){enc, VARIANT_PLAIN, false}), f);
     buf_free(&b);
 }
 
@@ -119,13 +119,33 @@ static void frames_are_built_once_and_exactly(void **state)
     }
 }
 
+static void compact_frames_have_the_number(void **state)
+{
+    (void)state;
+    struct msg *m = msg_of(SPAN("__p1:7:E__\x22\x01"
+                                "1"));
+    m->channel_id = 42;
+    const struct msg_frame *json =
+        msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, true});
+    assert_memory_equal(json->bytes + 2, "{\"push\":{\"id\":42,\"pub\":{\"data\":1,\"offset\":7}}}",
+                        json->len - 2);
+    const struct msg_frame *pb =
+        msg_frame_get(m, (struct msg_form){ENC_PROTOBUF, VARIANT_PLAIN, true});
+    assert_memory_equal(pb->bytes + 3,
+                        "\x22\x09\x08\x2a\x22\x05\x22\x01"
+                        "1\x30\x07",
+                        pb->len - 3);
+    assert_ptr_not_equal(msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false}), json);
+    msg_unref(m);
+}
+
 static void delta_frame_is_delivered_in_full(void **state)
 {
     (void)state;
     struct msg *m = msg_of(SPAN("__d1:2:E:3:\x22\x01"
                                 "0:3:\x22\x01"
                                 "1"));
-    const struct msg_frame *f = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN);
+    const struct msg_frame *f = msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false});
     assert_memory_equal(f->bytes + 2,
                         "{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":1,\"offset\":2}}}",
                         f->len - 2);
@@ -159,8 +179,8 @@ static void malformed_body_gives_no_message(void **state)
     struct msg *m = msg_of(SPAN("\x22\x01"
                                 "1\x5a\x01\xff")); /* a key that is no UTF-8 */
     assert_non_null(m);
-    assert_null(msg_frame_get(m, ENC_JSON, VARIANT_PLAIN));
-    assert_null(msg_frame_get(m, ENC_PROTOBUF, VARIANT_PLAIN));
+    assert_null(msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false}));
+    assert_null(msg_frame_get(m, (struct msg_form){ENC_PROTOBUF, VARIANT_PLAIN, false}));
     msg_unref(m);
 }
 
@@ -175,7 +195,8 @@ static void long_frames_have_longer_headers(void **state)
         buf_clear(&b);
         pb_add_bytes(&b, 4, span_of(zeros, sizes[i]));
         struct msg *m = msg_of(buf_span(&b));
-        const struct msg_frame *f = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN);
+        const struct msg_frame *f =
+            msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false});
         assert_int_equal(f->bytes[1], i == 0 ? 126 : 127);
         assert_memory_equal(f->bytes + (i == 0 ? 4 : 10), "{\"push\":", 8);
         msg_unref(m);
@@ -186,7 +207,7 @@ static void long_frames_have_longer_headers(void **state)
 static void *frame_from_thread(void *arg)
 {
     struct msg *m = arg;
-    size_t len = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN)->len;
+    size_t len = msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false})->len;
     msg_unref(m);
     return (void *)(uintptr_t)len;
 }
@@ -205,7 +226,7 @@ static void threads_share_one_frame(void **state)
         for (int k = 0; k < THREADS; k++) {
             assert_int_equal(pthread_create(&threads[k], NULL, frame_from_thread, msg_ref(m)), 0);
         }
-        size_t len = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN)->len;
+        size_t len = msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false})->len;
         msg_unref(m);
         for (int k = 0; k < THREADS; k++) {
             void *got;
@@ -219,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_are_built_once_and_exactly),
+        cmocka_unit_test(compact_frames_have_the_number),
         cmocka_unit_test(delta_frame_is_delivered_in_full),
         cmocka_unit_test(scan_finds_time_position_and_epoch),
         cmocka_unit_test(malformed_body_gives_no_message),

@@ -73,7 +73,8 @@ static void a_shared_frame_is_released_by_the_last_queue(void **state)
                                 .body = SPAN("\x22\x01"
                                              "1")};
     struct msg *m = msg_new(SPAN("news"), &em);
-    const struct msg_frame *frame = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN);
+    const struct msg_frame *frame =
+        msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false});
     assert_non_null(frame);
     struct delivery *d = delivery_of_msg(&pool, m, frame);
     struct outq a;

@@ -112,12 +112,27 @@ static void a_wish_without_the_right_is_never_recovered(void **state)
     arena_fini(&a);
 }
 
+/* A patch to a publication that a filter held back would break the client. */
+static void only_the_newest_is_a_base(void **state)
+{
+    (void)state;
+    struct publication pubs[] = {{.offset = 6}, {.offset = 7}};
+    struct subscribe_result result = {.publications = {pubs, 2}, .recovered = true};
+    assert_true(recovery_gives_base(&result, 7));
+    assert_false(recovery_gives_base(&result, 8));
+    result.publications.n = 0;
+    assert_false(recovery_gives_base(&result, 7));
+    result = (struct subscribe_result){.publications = {pubs, 2}};
+    assert_false(recovery_gives_base(&result, 7));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_is_recovered_only_without_a_hole_up_to_the_top),
         cmocka_unit_test(a_cache_recovers_with_the_newest_from_any_position),
         cmocka_unit_test(a_wish_without_the_right_is_never_recovered),
+        cmocka_unit_test(only_the_newest_is_a_base),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

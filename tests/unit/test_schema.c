@@ -331,6 +331,38 @@ static void protobuf_nesting_is_limited(void **state)
     buf_free(&next);
 }
 
+/* Deep payloads are data; messages within messages are work for us. */
+static void json_messages_nest_less_than_payloads(void **state)
+{
+    (void)state;
+    for (size_t levels = 20; levels <= 400; levels += 190) {
+        struct buf b = {0};
+        size_t consumed;
+        struct filter_node node;
+        struct publication pub;
+        for (size_t i = 0; i < levels; i++) {
+            buf_add_str(&b, "{\"nodes\":[");
+        }
+        for (size_t i = 0; i < levels; i++) {
+            buf_add_str(&b, "]}");
+        }
+        assert_int_equal(
+            schema_json_decode(&filter_node_schema, buf_span(&b), &arena, &node, &consumed, NULL),
+            levels < 30 ? 0 : ERR_LIMIT);
+        struct buf text = {0};
+        buf_add_str(&text, "{\"data\":");
+        buf_add_span(&text, buf_span(&b));
+        buf_add_str(&text, "}");
+        assert_int_equal(
+            schema_json_decode(&publication_schema, buf_span(&text), &arena, &pub, &consumed, NULL),
+            0);
+        assert_true(span_eq(pub.data, buf_span(&b)));
+        assert_true(schema_payloads_are_json(&publication_schema, &pub));
+        buf_free(&b);
+        buf_free(&text);
+    }
+}
+
 static void numbers_that_json_cannot_hold_do_not_break_the_text(void **state)
 {
     (void)state;
@@ -375,6 +407,7 @@ int main(void)
         cmocka_unit_test_teardown(empty_sub_messages_are_present_in_protobuf, free_arena),
         cmocka_unit_test_teardown(broken_protobuf_is_refused, free_arena),
         cmocka_unit_test_teardown(protobuf_nesting_is_limited, free_arena),
+        cmocka_unit_test_teardown(json_messages_nest_less_than_payloads, free_arena),
         cmocka_unit_test(numbers_that_json_cannot_hold_do_not_break_the_text),
         cmocka_unit_test(payloads_that_are_not_json_are_noticed_at_any_depth),
     };

@@ -2,6 +2,7 @@
 /* Claims about the claims of tokens: types, times, audience, channels and options. */
 #include <stdlib.h>
 
+#include "common/format/jscan.h"
 #include "tests/unit/token_make.h"
 #include "tests/unit/unit.h"
 
@@ -259,7 +260,7 @@ static void nesting_is_limited(void **state)
 {
     (void)state;
     struct buf b = {0};
-    for (int depth = 62; depth <= 64; depth++) {
+    for (int depth = JSCAN_MAX_DEPTH - 2; depth <= JSCAN_MAX_DEPTH; depth++) {
         buf_clear(&b);
         buf_add_str(&b, "{\"info\":");
         for (int i = 0; i < depth; i++) {
@@ -270,7 +271,7 @@ static void nesting_is_limited(void **state)
         }
         buf_add_char(&b, '}');
         struct perr_result r = read_connect(buf_cstr(&b));
-        expect_result("nested", r, depth < 64 ? PERR_OK : PERR_CLOSE_INVALID_TOKEN, NULL);
+        expect_result("nested", r, depth < JSCAN_MAX_DEPTH ? PERR_OK : PERR_CLOSE_INVALID_TOKEN, NULL);
     }
     buf_clear(&b);
     for (int i = 0; i < 1000; i++) {

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands of the cluster and of clients that cross each other while Redis takes its time."""
+import time
+
+from harness import SECRET, RedisProxy, System, check, equal, token, wait_for
+from harness.ws import CLOSE, TEXT, frame
+
+CHANNEL = "org:1:messages"
+
+# Numbers of the fields of control commands (redis layout, section 9).
+UNSUBSCRIBE = {"": 5, "channel": 1, "user": 2, "client": 3, "session": 4, "code": 5, "reason": 6, "label_filter": 7,
+               "all_users": 8}
+DISCONNECT = {"": 6, "user": 1, "whitelist": 2, "code": 3, "reason": 4, "label_filter": 8, "all_users": 9}
+SURVEY = {"": 8, "id": 1, "op": 2}
+SUBSCRIBE = {"": 10, "user": 1, "channel": 2, "emit_presence": 3, "expire_at": 5, "client": 9, "push_join_leave": 13,
+             "source": 14, "unknown": 99}
+REFRESH = {"": 12, "user": 1, "client": 2, "expired": 3, "expire_at": 4}
+
+
+def varint(value):
+    out = b""
+    while value > 127:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def protobuf(fields, values):
+    out = b""
+    for name, value in values.items():
+        if isinstance(value, int):
+            out += varint(fields[name] << 3) + varint(value)
+        else:
+            data = value.encode() if isinstance(value, str) else value
+            out += varint(fields[name] << 3 | 2) + varint(len(data)) + data
+    return out
+
+
+def command(fields, **values):
+    """A control command as another node writes it."""
+    return protobuf({"uid": 1, "it": fields[""]}, {"uid": "tester", "it": protobuf(fields, values)})
+
+
+class Cluster:
+    """pushd with Redis behind a proxy, and the test as another node beside it."""
+
+    def __init__(self, test, config=None):
+        self.proxy = RedisProxy(test)
+        self.system = System(test, config, front=None, start=False)
+        self.proxy.target = self.system.redis_port
+        self.system.config["engine"]["redis"]["address"] = "redis://127.0.0.1:%d" % self.proxy.port
+        self.system.config["pushd"]["redis_timeout"] = "20s"
+        self.system.write_config()
+        self.system.start()
+        self.redis, self.inbox = self.system.resp(), self.system.resp()
+        test.on_end(self.redis.close)
+        test.on_end(self.inbox.close)
+        self.inbox.call("SUBSCRIBE", "centrifugo.node.tester")
+
+    def tell(self, *commands):
+        """Returns when pushd has taken all of them: it answers a survey after what came before it."""
+        for message in (*commands, command(SURVEY, id=7, op="nothing")):
+            self.redis.call("PUBLISH", "centrifugo.control", message)
+        while b"J\x04\x08\x07\x10\x03" not in self.inbox.read()[2]: # code 3, method not found
+            pass
+
+    def wait_for_an_answer(self):
+        wait_for(lambda: self.proxy.kept("commands"), "pushd asked Redis something")
+
+
+def test_an_unsubscribe_is_not_overtaken_by_a_subscribe(test):
+    """The API takes a channel away while the client's subscribe waits for Redis: it does not stay subscribed."""
+    cluster = Cluster(test)
+    client, other = cluster.system.client("a"), cluster.system.client("b")
+    cluster.proxy.hold("commands")
+    client.send({"id": 50, "subscribe": {"channel": CHANNEL}})
+    cluster.wait_for_an_answer()
+    cluster.tell(command(UNSUBSCRIBE, user="a", channel=CHANNEL, code=2042, reason="gone"))
+    cluster.proxy.release("commands")
+    equal(client.recv(), {"id": 50, "subscribe": {}}, "the reply")
+    equal(client.recv(), {"push": {"channel": CHANNEL, "unsubscribe": {"code": 2042, "reason": "gone"}}}, "the push")
+    other.call(publish={"channel": CHANNEL, "data": 1})
+    equal(other.call(presence_stats={"channel": CHANNEL})["error"]["code"], 103, "presence for who is not subscribed")
+    check(client.silent(), "no publication comes")
+    client.subscribe(CHANNEL)
+
+
+def test_commands_wait_for_the_connect_reply(test):
+    """Commands of the cluster that come while a connect waits for Redis are neither lost nor sent before its reply."""
+    cluster = Cluster(test)
+    client = cluster.system.open()
+    cluster.proxy.hold("commands")
+    client.send({"id": 1, "connect": {"token": token(SECRET, {"sub": "a", "channels": [CHANNEL, "org:2:x"]})}},
+                {"id": 2, "publish": {"channel": CHANNEL, "data": 1}})
+    cluster.wait_for_an_answer()
+    cluster.tell(command(SUBSCRIBE, user="a", channel="org:3:new", emit_presence=1, source=10),
+                 command(UNSUBSCRIBE, user="a", channel="org:2:x", code=2000, reason="server unsubscribe"),
+                 command(UNSUBSCRIBE, user="a", channel="never", code=2000, reason="server unsubscribe"),
+                 command(REFRESH, user="a"))
+    cluster.proxy.release("commands")
+    reply = client.recv()
+    equal(reply.get("id"), 1, "the first message is the reply, not %r; id" % reply)
+    equal(sorted(reply["connect"]["subs"]), [CHANNEL, "org:2:x"], "channels of the reply")
+    got = [client.recv() for _ in range(6)]
+    pushes = {(message["push"].get("channel"), kind) for message in got if "push" in message
+              for kind in message["push"] if kind != "channel"}
+    equal(pushes, {("org:3:new", "subscribe"), ("org:2:x", "unsubscribe"), ("never", "unsubscribe"), (None, "refresh"),
+                   (CHANNEL, "pub")}, "pushes")
+    client.call(publish={"channel": "org:3:new", "data": 2})
+    equal(client.publication()["data"], 2, "the new channel")
+
+
+def test_a_disconnect_does_not_wait(test):
+    """disconnect ends a connection whose connect is under way, and nothing of it is left in presence."""
+    cluster = Cluster(test)
+    client = cluster.system.open()
+    cluster.proxy.hold("commands")
+    client.send({"id": 1, "connect": {"token": token(SECRET, {"sub": "a", "channels": [CHANNEL]})}})
+    cluster.wait_for_an_answer()
+    cluster.tell(command(DISCONNECT, user="a", code=3503, reason="force disconnect"))
+    equal(client.expect_close(), (3503, "force disconnect"), "the end")
+    cluster.proxy.release("commands")
+    other = cluster.system.client("b")
+    other.subscribe(CHANNEL)
+    equal(other.call(presence_stats={"channel": CHANNEL})["presence_stats"], {"num_clients": 1, "num_users": 1}, "presence")
+
+
+def test_what_was_sent_before_a_close_counts(test):
+    """A client publishes twice and closes; the second publication is not lost although the first waits for Redis."""
+    cluster = Cluster(test)
+    client, other = cluster.system.client("a"), cluster.system.client("b")
+    other.subscribe("test")
+    cluster.proxy.hold("commands")
+    publishes = ['{"id":%d,"publish":{"channel":"test","data":%d}}' % (number, number) for number in (50, 51)]
+    client.send_bytes(b"".join(frame(TEXT, text) for text in publishes) + frame(CLOSE, b"\x03\xe8"))
+    cluster.wait_for_an_answer()
+    cluster.proxy.release("commands")
+    equal([other.publication()["data"] for _ in range(2)], [50, 51], "what arrives")
+    equal(client.expect_close(2)[0], 1000, "the answer to the close frame")
+
+
+def test_ttl_of_a_slow_subscribe(test):
+    """A subscription that expires while Redis takes its time is to be refreshed at once, not in 136 years."""
+    cluster = Cluster(test)
+    client = cluster.system.client("a")
+    end = int(time.time()) + 2
+    cluster.proxy.hold("commands")
+    client.send({"id": 50, "subscribe": {"channel": CHANNEL, "token": token(SECRET, {"sub": "a", "channel": CHANNEL}, exp=end)}})
+    cluster.wait_for_an_answer()
+    wait_for(lambda: time.time() > end + 1, "the token's end", 5)
+    cluster.proxy.release("commands")
+    equal(client.recv(), {"id": 50, "subscribe": {"expires": True, "ttl": 1}}, "the reply")
+
+
+def test_commands_that_concern_nobody(test):
+    """Label filters, past expiry, an empty channel, unknown fields: as another node may send them."""
+    cluster = Cluster(test)
+    client = cluster.system.client("a")
+    cluster.tell(command(DISCONNECT, all_users=1, code=3503, reason="force disconnect", label_filter=b"\x12\x01k\x1a\x02ex"),
+                 command(UNSUBSCRIBE, user="a", channel="x", code=2000, label_filter=b""),
+                 command(SUBSCRIBE, user="a", channel="late", expire_at=int(time.time()) - 5, source=10),
+                 command(SUBSCRIBE, user="a", channel="", source=10),
+                 command(SUBSCRIBE, user="a", channel="nope:a", source=10),
+                 command(SUBSCRIBE, user="a", channel="yes", source=10, unknown=b"abc"))
+    equal(client.recv(), {"push": {"channel": "yes", "subscribe": {}}}, "the one command that counts")
+    check(client.silent(), "nothing else comes")
