@@ -53,11 +53,11 @@ struct api_publication_item {
 /* What one request is worked on with; used again for the next one. */
 struct api_ctx {
     const struct api *api;
-    struct rsync_pool *redis; /* of the thread that works on it, borrowed; NULL until one does */
-    struct arena arena;       /* of one request */
-    struct buf command;       /* bytes for Redis */
-    struct buf control;       /* a control command being encoded */
-    bool is_unencodable;      /* a payload that is not JSON stands in the way of a JSON answer */
+    struct rsync_pool *redis;   /* of the thread that works on it, borrowed; NULL until one does */
+    struct arena arena;         /* of one request */
+    struct buf command;         /* bytes for Redis */
+    struct buf control;         /* a control command being encoded */
+    bool is_unencodable;        /* a payload that is not JSON stands in the way of a JSON answer */
     struct api_publish publish; /* see api_publish_begin */
     struct api_publication_item publication;
     struct log_limit refusal_limit;
@@ -127,8 +127,9 @@ struct perr_result api__channel(const struct api_ctx *c, struct span channel,
 /* {"code":..,"message":".."} */
 void api__write_error(const struct perr_result *e, struct buf *out);
 
-/* One engine command, to the shard of its channel: build is called with use_eval when Redis does not know the script. read takes
- * the reply. Returns what read returned, or the failure of the connection. */
+/* One engine command, to the shard of its channel: build is called with use_eval when Redis does
+ * not know the script. read takes the reply. Returns what read returned, or the failure of the
+ * connection. */
 typedef void (*api_build_fn)(const struct engine *e, void *request, bool use_eval, struct buf *out);
 typedef int (*api_read_fn)(struct api_ctx *c, const struct redisReply *reply, void *request,
                            struct err *e);

@@ -147,8 +147,8 @@ static size_t run_some(struct api_ctx *c, struct api_publication_item *items, si
             batch->count++;
         }
     }
-    *noscript += run_batches(
-        pipelines, &(struct pipeline){.c = c, .items = items, .at = from, .end = i});
+    *noscript +=
+        run_batches(pipelines, &(struct pipeline){.c = c, .items = items, .at = from, .end = i});
     return i;
 }
 

@@ -75,7 +75,8 @@ struct perr_result api__presence(struct api_ctx *c, const void *request, struct 
     if (rc.code != 0) {
         return rc;
     }
-    int failed = api__engine(c, api__shard_of(c, p.request.channel), build_presence, read_presence, &p);
+    int failed =
+        api__engine(c, api__shard_of(c, p.request.channel), build_presence, read_presence, &p);
     if (failed != 0) {
         return api__engine_error(failed);
     }

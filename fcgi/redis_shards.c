@@ -163,8 +163,7 @@ void rsync_pool_run(struct rsync_pool *p)
         run_together(p, busy);
     } else if (busy == 1) {
         struct rsync_batch *b = &p->batches[only];
-        b->rc =
-            rsync_run(p->conns[only], buf_span(&b->commands), b->count, b->fn, b->arg, NULL);
+        b->rc = rsync_run(p->conns[only], buf_span(&b->commands), b->count, b->fn, b->arg, NULL);
     }
     for (uint32_t i = 0; i < p->shards->n; i++) {
         p->batches[i].count = 0;

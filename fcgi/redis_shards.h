@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The Redis servers of engine.redis.address, one shard each: where they are, which of them a channel
- * is on, and the connections of one thread to all of them. */
+/* The Redis servers of engine.redis.address, one shard each: where they are, which of them a
+ * channel is on, and the connections of one thread to all of them. */
 #pragma once
 
 #include "common/engine/engine.h"

@@ -228,7 +228,8 @@ static enum session_result from_redis(struct api_ctx *c, struct span cookie, str
     add_key(&c->command, k->pushd.token.session.redis_key, cookie);
     struct lookup l = {.c = c};
     /* The application knows nothing of shards: its sessions are in the first Redis. */
-    if (rsync_run(c->redis->conns[0], buf_span(&c->command), 1, on_reply, &l, NULL) != 0 || l.is_error) {
+    if (rsync_run(c->redis->conns[0], buf_span(&c->command), 1, on_reply, &l, NULL) != 0 ||
+        l.is_error) {
         return SESSION_UNAVAILABLE;
     }
     if (l.value.p == NULL) {

@@ -30,18 +30,16 @@ static void warn(const char *text, void *arg)
  * be told here. */
 static int check_redis(const struct check *k, const struct conf *c, bool tells)
 {
-    for (size_t i = 0; i < c->engine.redis.address.n; i++) {
-        struct redis_url u;
-        struct err e;
-        if (redis_url_parse(c->engine.redis.address.items[i], &c->engine.redis, &u, &e) != 0) {
-            fprintf(stderr, "error: %s: engine.redis.address: %s\n", k->path, e.text);
-            return EXIT_FAILED;
-        }
-        if (tells) {
-            printf("  %-10s %s, prefix %s\n", "redis", u.display, c->engine.redis.prefix);
-        }
-        redis_url_fini(&u);
+    struct redis_urls u;
+    struct err e;
+    if (redis_urls_parse(&c->engine.redis, &u, &e) != 0) {
+        fprintf(stderr, "error: %s: %s\n", k->path, e.text);
+        return EXIT_FAILED;
     }
+    for (uint32_t i = 0; tells && i < u.n; i++) {
+        printf("  %-10s %s, prefix %s\n", "redis", u.items[i].display, c->engine.redis.prefix);
+    }
+    redis_urls_fini(&u);
     return EXIT_OK;
 }
 

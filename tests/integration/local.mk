@@ -48,6 +48,7 @@ EXTRA_DIST += \
 	%D%/test_pushctl.py \
 	%D%/test_races.py \
 	%D%/test_redis_faults.py \
+	%D%/test_redis_shards.py \
 	%D%/test_shutdown.py \
 	%D%/test_slow_client.py \
 	%D%/test_startup.py \

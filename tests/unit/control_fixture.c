@@ -197,8 +197,9 @@ static void open_control(void)
     assert_non_null(control);
 }
 
-static void empty(const struct redis_server *s)
+static void empty(struct redis_server *s)
 {
+    redis_server_heal(s);
     redisContext *c = redis_server_connect(s);
     freeReplyObject(redisCommand(c, "FLUSHALL"));
     freeReplyObject(redisCommand(c, "SCRIPT FLUSH"));

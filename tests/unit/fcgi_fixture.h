@@ -18,8 +18,8 @@ struct fcgi_fixture {
 };
 
 /* `json` is a configuration; engine.redis.address in it is replaced by the path `sockets`, or by
- * several with a comma in between; NULL: nobody listens. Starts no thread: the registry is one that nobody feeds, and is down.
- * Ends the program when the configuration is wrong. */
+ * several with a comma in between; NULL: nobody listens. Starts no thread: the registry is one that
+ * nobody feeds, and is down. Ends the program when the configuration is wrong. */
 void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *sockets);
 void fcgi_fixture_close(struct fcgi_fixture *f);
 

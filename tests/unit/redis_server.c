@@ -94,6 +94,15 @@ void redis_server_freeze(const struct redis_server *s, bool frozen)
     kill(s->pid, frozen ? SIGSTOP : SIGCONT);
 }
 
+void redis_server_heal(struct redis_server *s)
+{
+    if (s->pid > 0) {
+        redis_server_freeze(s, false);
+    } else {
+        redis_server_restart(s);
+    }
+}
+
 redisContext *redis_server_connect(const struct redis_server *s)
 {
     redisContext *c = redisConnectUnix(s->socket);

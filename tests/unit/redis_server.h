@@ -22,5 +22,7 @@ void redis_server_kill(struct redis_server *s);
 void redis_server_restart(struct redis_server *s);
 /* Stops it as by a debugger, or lets it go on. */
 void redis_server_freeze(const struct redis_server *s, bool frozen);
+/* Has it run and answer, whatever a test that failed left of it. */
+void redis_server_heal(struct redis_server *s);
 /* Ends it and removes its directory. */
 void redis_server_stop(struct redis_server *s);

@@ -147,8 +147,9 @@ static void page_data_are_valid_json(void **state)
                     "\"num_clients\":5");
     assert_contains("\"ready\":true,\"draining\":false,\"reasons\":[]");
     assert_contains("\"name\":\"\\u003c/script\\u003e\"");
-    assert_contains("\"redis\":{\"state\":\"ready\",\"error\":\"\",\"reconnects\":1,"
-                    "\"shards\":[{\"address\":\"redis:6379\",\"state\":\"ready\",\"error\":\"\"}]}");
+    assert_contains(
+        "\"redis\":{\"state\":\"ready\",\"error\":\"\",\"reconnects\":1,"
+        "\"shards\":[{\"address\":\"redis:6379\",\"state\":\"ready\",\"error\":\"\"}]}");
     assert_contains(
         "{\"worker\":2,\"connections\":4,\"clients\":3,\"subscriptions\":10,\"channels\":4,"
         "\"heartbeat_age_ms\":10}");

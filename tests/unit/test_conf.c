@@ -195,7 +195,8 @@ static void the_environment_wins(void **state)
 static void addresses_of_redis_may_be_one_text(void **state)
 {
     (void)state;
-    static const char *const environ[] = {"CENTRIFUGO_ENGINE_REDIS_ADDRESS=a:1,b:2 , c:3 d:4", NULL};
+    static const char *const environ[] = {"CENTRIFUGO_ENGINE_REDIS_ADDRESS=a:1,b:2 , c:3 d:4",
+                                          NULL};
     static const char *const texts[] = {
         "{\"engine\":{\"redis\":{\"address\":\"a:1, b:2,c:3,,d:4\"}}}",
         "{\"engine\":{\"redis\":{\"address\":[\"a:1\",\"b:2\",\"c:3\",\"d:4\"]}}}",

@@ -36,11 +36,10 @@ static void everything_of_a_channel_is_on_its_shard(void **state)
     assert_int_equal(run(BUS_PRESENCE_ADD, SECOND).error, 0);
     assert_int_equal(run(BUS_PRESENCE_GET, SECOND).found, 1);
     assert_int_equal(run(BUS_HISTORY, SECOND).found, 1);
-    assert_int_equal(outside("EXISTS p.stream." FIRST " p.stream." SECOND
-                             " p.presence.data." SECOND),
-                     1);
+    assert_int_equal(
+        outside("EXISTS p.stream." FIRST " p.stream." SECOND " p.presence.data." SECOND), 1);
     assert_int_equal(outside_at(&second_server, "EXISTS p.stream." FIRST " p.stream." SECOND
-                                         " p.presence.data." SECOND),
+                                                " p.presence.data." SECOND),
                      2);
 }
 

@@ -42,6 +42,8 @@ static int set_up(void **state)
 {
     char sockets[256];
     (void)state;
+    redis_server_heal(&first);
+    redis_server_heal(&second);
     at(&first, "FLUSHALL");
     at(&second, "FLUSHALL");
     snprintf(sockets, sizeof(sockets), "%s,%s", first.socket, second.socket);
@@ -77,8 +79,8 @@ static void everything_of_a_channel_is_on_its_shard(void **state)
                                  "centrifugo.result.test.k centrifugo.result.a.k"),
                      4);
     assert_int_equal(at(&first, "EXISTS centrifugo.stream.test centrifugo.stream.a"), 0);
-    assert_non_null(
-        strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"test\",\"limit\":-1}"), "\"offset\":1"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"test\",\"limit\":-1}"),
+                           "\"offset\":1"));
     assert_non_null(strstr(fcgi_post(&f, "/api/presence", "{\"channel\":\"a\"}"), "\"presence\""));
     assert_non_null(
         strstr(fcgi_post(&f, "/api/history_remove", "{\"channel\":\"test\"}"), "\"result\":{}"));
@@ -103,12 +105,11 @@ static void scripts_are_given_to_whoever_lacks_them(void **state)
 static void batches_answer_in_the_order_of_their_commands(void **state)
 {
     (void)state;
-    const char *answer =
-        fcgi_post(&f, "/api/batch",
-                  "{\"commands\":[{\"publish\":{\"channel\":\"a\",\"data\":1}},"
-                  "{\"publish\":{\"channel\":\"b\",\"data\":1}},"
-                  "{\"publish\":{\"channel\":\"a\",\"data\":2}},"
-                  "{\"history\":{\"channel\":\"b\"}}]}");
+    const char *answer = fcgi_post(&f, "/api/batch",
+                                   "{\"commands\":[{\"publish\":{\"channel\":\"a\",\"data\":1}},"
+                                   "{\"publish\":{\"channel\":\"b\",\"data\":1}},"
+                                   "{\"publish\":{\"channel\":\"a\",\"data\":2}},"
+                                   "{\"history\":{\"channel\":\"b\"}}]}");
     const char *one = strstr(answer, "\"offset\":1");
     assert_non_null(one);
     const char *two = strstr(answer, "\"offset\":2");
