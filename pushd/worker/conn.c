@@ -12,13 +12,10 @@
 #include "pushd/worker/sub.h"
 #include "pushd/worker/ws.h"
 
-#define CLOSE_WAIT_MS 5000
-#define WS_OP_TEXT    1
-#define WS_OP_BINARY  2
-#define WS_OP_CLOSE   8
-#define WS_OP_PONG    10
-/* A frame or message that stays incomplete for this long is cut off. */
-#define HALF_FRAME_MS 30000
+#define WS_OP_TEXT   1
+#define WS_OP_BINARY 2
+#define WS_OP_CLOSE  8
+#define WS_OP_PONG   10
 
 static void on_timer(struct timer *t, int64_t now_ms);
 
@@ -149,6 +146,11 @@ static void push_bytes(struct conn *c, unsigned opcode, struct span payload, boo
     delivery_unref(&c->w->deliveries, d);
 }
 
+void conn_pong(struct conn *c, struct span payload)
+{
+    push_bytes(c, WS_OP_PONG, payload, false);
+}
+
 void conn_reply(struct conn *c, const struct reply *r)
 {
     struct buf *b = &c->w->scratch;
@@ -216,7 +218,7 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
     size_t n = ws_close_body((uint16_t)code, reason, body);
     metrics_add(c->w->metrics, METRIC_OUTGOING_CLOSE, metrics_code_index(code), 1);
     push_bytes(c, WS_OP_CLOSE, span_of(body, n), true);
-    c->close_ms = c->w->now_ms + CLOSE_WAIT_MS;
+    c->close_ms = c->w->now_ms + CONN_CLOSE_WAIT_MS;
     conn_schedule(c);
 }
 
@@ -267,7 +269,7 @@ static void fail_command(struct conn *c, unsigned method, uint32_t id, const str
         leave(c);
         c->state = CONN_REFUSED;
         c->stale_ms = 0;
-        c->close_ms = c->w->now_ms + CLOSE_WAIT_MS;
+        c->close_ms = c->w->now_ms + CONN_CLOSE_WAIT_MS;
         conn_schedule(c);
     }
 }
@@ -281,125 +283,7 @@ void conn_fail(struct conn *c, unsigned method, uint32_t id, const struct perr_r
     }
 }
 
-/* ---- receiving ---- */
-
-static void on_peer_close(struct conn *c, uint16_t code)
-{
-    c->close_received = true;
-    if (c->state == CONN_CLOSING) {
-        if (c->close_sent) {
-            ws_doom(c);
-        }
-        return;
-    }
-    if (code == 1005) {
-        code = 1000;
-    }
-    if (conn_is_open(c) && (c->is_busy || c->backlog.n != 0)) {
-        /* What the client sent before its close frame counts: a publish must not be lost because
-         * an earlier one waits for Redis. */
-        c->close_code = code;
-        c->close_ms = c->w->now_ms + CLOSE_WAIT_MS;
-        conn_schedule(c);
-        return;
-    }
-    conn_close(c, code, SPAN(""));
-}
-
-static void on_transport_error(struct conn *c, const struct ws_event *e)
-{
-    uint32_t dropped;
-    if (log_limit_pass(&c->w->refusals, c->w->now_ms, &dropped)) {
-        log_info(LOG_CLIENT, "websocket error", LOG_NUM("code", e->code),
-                 LOG_STR("reason", e->detail != NULL
-                                       ? e->detail
-                                       : "a message longer than websocket.message_size_limit"),
-                 LOG_STR("address", c->address), LOG_NUM("suppressed", dropped));
-    }
-    c->is_deaf = true;
-    conn_close(c, e->code, span_str(e->detail));
-}
-
-/* False when it ends the connection. */
-static bool take_message(struct conn *c, const struct ws_event *e)
-{
-    struct span message = e->payload;
-    if (!conn_is_open(c)) {
-        return true;
-    }
-    if (e->is_deflated) {
-        const struct conf *conf = c->w->conf;
-        int64_t max = conf->websocket.decompressed_message_size_limit;
-        max = max != 0 ? max : 10 * conf->websocket.message_size_limit;
-        struct buf *b = &c->w->inflated;
-        buf_clear(b);
-        int rc = deflate_expand(c->w->deflate, message, (size_t)max, b);
-        if (rc != 0) {
-            on_transport_error(
-                c, rc == ERR_LIMIT
-                       ? &(struct ws_event){.code = WS_CLOSE_TOO_BIG,
-                                            .detail = "message too big after decompression"}
-                       : &(struct ws_event){.code = WS_CLOSE_BAD_DATA,
-                                            .detail = "a compressed message is damaged"});
-            return false;
-        }
-        message = buf_span(b);
-    }
-    client_cmd_message(c, message);
-    return true;
-}
-
-static bool on_ws_event(struct conn *c, const struct ws_event *e)
-{
-    switch (e->kind) {
-    case WS_NONE:
-        return false;
-    case WS_MESSAGE:
-        metrics_add(c->w->metrics, METRIC_TRANSPORT_RECEIVED, 0, 1);
-        return take_message(c, e);
-    case WS_PING:
-        if (c->state <= CONN_REFUSED) {
-            push_bytes(c, WS_OP_PONG, e->payload, false);
-        }
-        return true;
-    case WS_PONG:
-        return true;
-    case WS_CLOSE:
-        on_peer_close(c, e->code);
-        return false;
-    case WS_ERROR:
-        on_transport_error(c, e);
-        return false;
-    }
-    return false;
-}
-
-void conn_received(struct conn *c, char *bytes, size_t n)
-{
-    metrics_add(c->w->metrics, METRIC_TRANSPORT_RECEIVED_BYTES, 0, n);
-    if (c->close_received || c->is_deaf) {
-        return;
-    }
-    size_t max = (size_t)c->w->conf->websocket.message_size_limit;
-    bool completed = false;
-    for (;;) {
-        struct ws_event e = ws_reader_next(&c->reader, &bytes, &n, max);
-        completed |= e.kind == WS_MESSAGE;
-        if (!on_ws_event(c, &e) || c->state == CONN_DEAD) {
-            break;
-        }
-    }
-    /* Only while it is open: close_ms has another meaning afterwards. */
-    if (!conn_is_open(c) || c->close_received) {
-        return;
-    }
-    if (!ws_reader_is_midway(&c->reader)) {
-        c->close_ms = 0;
-    } else if (c->close_ms == 0 || completed) {
-        c->close_ms = c->w->now_ms + HALF_FRAME_MS;
-        conn_schedule(c);
-    }
-}
+/* ---- for the transport and the commands ---- */
 
 void conn_writable(struct conn *c)
 {

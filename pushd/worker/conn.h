@@ -15,6 +15,10 @@
 struct lws;
 struct connecting;
 
+/* The peer's answer to our close frame has to come within this time, as have answers to what it
+ * sent before its own. */
+#define CONN_CLOSE_WAIT_MS 5000
+
 enum conn_state {
     CONN_NEW,        /* the transport is open */
     CONN_CONNECTING, /* the connect command is being worked on */
@@ -82,6 +86,8 @@ void conn_gone(struct conn *c);
 
 /* ---- for handlers ---- */
 
+/* Answers a ping of the transport. */
+void conn_pong(struct conn *c, struct span payload);
 /* Queues a frame that others share. */
 void conn_push(struct conn *c, struct delivery *d);
 /* Encodes a reply for this connection and queues it. */
