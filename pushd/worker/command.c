@@ -124,6 +124,12 @@ static void subscribed(struct conn *c, struct sub *s, void *ctx, const struct pe
         .data = result->data,
     };
     conn_send_push(c, &(struct push){.channel = chan_name(s->chan), .subscribe = &push});
+    /* The push has no room for what was recovered, and clients advance by publications. */
+    struct publication *pubs = result->publications.items;
+    size_t n = result->publications.n;
+    for (size_t i = 0; i < n && conn_is_open(c); i++) {
+        conn_send_push(c, &(struct push){.channel = chan_name(s->chan), .pub = &pubs[i]});
+    }
     if (conn_is_open(c)) {
         sub_release(s);
     }

@@ -67,6 +67,23 @@ def test_server_side_subscriptions(test):
             equal((reply["id"], len(reply["connect"]["subs"])), (2**32 - 1, 4), "as many as allowed: %r" % reply)
 
 
+def test_the_api_subscribes_from_a_position(test):
+    """subscribe with recover_since: what was missed comes after the push, then what is new."""
+    system = System(test, CONFIG)
+    client = system.client("a")
+    for number in (1, 2, 3):
+        epoch = system.publish("rec:1", number)["epoch"]
+    system.result("subscribe", {"user": "a", "channel": "rec:1", "recover_since": {"offset": 1, "epoch": epoch}})
+    equal(client.recv(), {"push": {"channel": "rec:1", "subscribe": {"recoverable": True, "epoch": epoch, "offset": 1,
+                                                                     "positioned": True}}}, "the push")
+    system.publish("rec:1", 4)
+    equal([client.publication() for _ in range(3)], [{"data": number, "offset": number} for number in (2, 3, 4)],
+          "publications")
+    system.result("subscribe", {"user": "a", "channel": "rec:2", "recover_since": {"offset": 9, "epoch": "gone"}})
+    equal(client.recv()["push"]["subscribe"].get("offset", 0), 0, "a lost position gives the current one")
+    check(client.silent(), "nothing else comes")
+
+
 def test_a_map_publish_is_no_publication(test):
     """publish with type 1 is meant for a map: elsewhere it is refused, and nobody gets it as a publication."""
     system = System(test, CONFIG, front=None)
