@@ -10,8 +10,11 @@ EXTRA_DIST += tests/run.sh \
 	%D%/harness/__init__.py %D%/harness/browser.py %D%/harness/check.py %D%/harness/fronts.py \
 	%D%/harness/process.py %D%/harness/relay.py %D%/harness/resp.py %D%/harness/system.py %D%/harness/tokens.py \
 	%D%/harness/wait.py %D%/harness/web.py %D%/harness/ws.py \
+	%D%/model/__init__.py %D%/model/fossil.py %D%/model/ledger.py %D%/model/player.py \
+	%D%/model/protobuf.py %D%/model/wire.py \
 	%D%/test_admin.py %D%/test_api.py %D%/test_bad_input.py %D%/test_bytes.py %D%/test_connection.py \
-	%D%/test_demo.py %D%/test_guide.py %D%/test_install.py %D%/test_positions.py %D%/test_pushctl.py \
+	%D%/test_demo.py %D%/test_guide.py %D%/test_install.py %D%/test_ledger.py \
+	%D%/test_model.py %D%/test_positions.py %D%/test_pushctl.py \
 	%D%/test_redis_faults.py \
 	%D%/test_shutdown.py %D%/test_slow_client.py %D%/test_startup.py %D%/test_systemd.py \
 	%D%/test_token_endpoint.py %D%/test_two_nodes.py
