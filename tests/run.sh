@@ -16,7 +16,8 @@ usage: sh tests/run.sh [--only PATTERN]... [--list] [--no-install] [-j N] [--kee
   --keep           keep the folder of the build and the logs of failed tests
 
 environment: PUSHD_TEST_BUILD=FOLDER builds there and keeps it, so that the next run is faster;
-             PUSHD_TEST_ARTIFACTS=FOLDER receives screenshots
+             PUSHD_TEST_ARTIFACTS=FOLDER receives screenshots;
+             PUSHD_SEED=N repeats the choices of the model test, PUSHD_MODEL_SECONDS=N acts for that long
 EOF
 }
 

@@ -32,6 +32,12 @@ EXTRA_DIST += \
 	%D%/harness/wait.py \
 	%D%/harness/web.py \
 	%D%/harness/ws.py \
+	%D%/model/__init__.py \
+	%D%/model/fossil.py \
+	%D%/model/ledger.py \
+	%D%/model/player.py \
+	%D%/model/protobuf.py \
+	%D%/model/wire.py \
 	%D%/test_admin.py \
 	%D%/test_api.py \
 	%D%/test_bad_input.py \
@@ -43,6 +49,8 @@ EXTRA_DIST += \
 	%D%/test_demo.py \
 	%D%/test_guide.py \
 	%D%/test_install.py \
+	%D%/test_ledger.py \
+	%D%/test_model.py \
 	%D%/test_position_checks.py \
 	%D%/test_positions.py \
 	%D%/test_pushctl.py \

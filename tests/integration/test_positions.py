@@ -126,6 +126,27 @@ def test_what_is_held_back_belongs_to_its_own_epoch(test):
     equal([pub["data"] for pub in again["publications"]], ["of the new stream"], "what is recovered")
 
 
+def test_what_comes_while_history_is_read_follows_the_answer(test):
+    """Publications between the read of history and its answer are delivered after the answer, once and in order."""
+    system, relay = behind_relay(test)
+    system.publish(CHANNEL, 1)
+    plain, late = system.client("plain"), system.client("late")
+    plain.subscribe(CHANNEL)
+    relay.hold("commands", "down")
+    late.send({"id": 7, "subscribe": {"channel": CHANNEL, "recoverable": True, "recover": True}})
+    with system.resp() as redis:
+        wait_for(lambda: b"cmdstat_evalsha:calls=2," in redis.call("INFO", "commandstats"),
+                 "history was read")
+    for number in (2, 3):
+        system.publish(CHANNEL, number)
+    equal([plain.publication()["data"] for _ in range(2)], [2, 3], "what the established one gets")
+    relay.release()
+    reply = late.recv()["subscribe"]
+    equal([pub["data"] for pub in reply["publications"]], [1], "what history held when it was read")
+    equal([late.publication()["data"] for _ in range(2)], [2, 3], "what came meanwhile")
+    check(late.silent(), "and nothing more")
+
+
 def test_a_patch_never_needs_what_the_filter_kept_back(test):
     """After a recovery whose newest publication did not pass the filter the next one comes whole."""
     system = System(test, CONFIG)

@@ -4,6 +4,7 @@ import copy
 import fcntl
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -11,7 +12,7 @@ import time
 from harness import fronts, tokens
 from harness.check import Failure, equal
 from harness.process import Process, find_program
-from harness.resp import Resp
+from harness.resp import Resp, RespError
 from harness.wait import wait_for
 from harness.web import connection, exchange, http_request
 from harness.ws import WebSocket
@@ -92,12 +93,13 @@ class System:
 
     def __init__(self, test, config=None, front="lighttpd", session=None, env=None, redis_up=True, redis_password=None,
                  node="", redis_port=None, tls=False, front_values=None, start=True, api_key=API_KEY,
-                 api_headers=None):
+                 api_headers=None, redis_appends=False):
         self.test, self.node, self.front_kind = test, node, front
         self.session, self.env = session or {}, clean_environment(test, env)
         self.dir = test.dir if not node else os.path.join(test.dir, node)
         os.makedirs(os.path.join(self.dir, "www"), exist_ok=True)
         self.redis = self.pushd = self.api = self.front = None
+        self.redis_appends = redis_appends  # whether all that Redis acknowledged outlives it
         self.redis_password, self.front_values = redis_password, front_values or {}
         self.api_key, self.api_headers = api_key, {"X-API-Key": api_key, **(api_headers or {})}
         self.redis_port = redis_port or self._reserve()
@@ -140,7 +142,8 @@ class System:
 
     def start_redis(self):
         argv = [find_program("redis-server"), "--bind", "127.0.0.1", "--port", str(self.redis_port), "--save", "",
-                "--appendonly", "no", "--dir", self.dir, "--unixsocket", os.path.join(self.dir, "redis.sock")]
+                "--appendonly", "yes" if self.redis_appends else "no", "--appendfsync", "always", "--dir", self.dir,
+                "--unixsocket", os.path.join(self.dir, "redis.sock")]
         if self.redis_password:
             argv += ["--requirepass", self.redis_password]
         self.redis = self.test.add(Process("redis", argv, self.dir))
@@ -150,8 +153,12 @@ class System:
         try:
             with self.resp() as redis:
                 return redis.call("PING") == "PONG"
-        except OSError:
+        except (OSError, RespError):  # an error while it loads its data
             return False
+
+    def forget_redis(self):
+        """A Redis that is started afterwards has no data."""
+        shutil.rmtree(os.path.join(self.dir, "appendonlydir"), ignore_errors=True)
 
     def redis_address(self):
         return "127.0.0.1:%d" % self.redis_port
