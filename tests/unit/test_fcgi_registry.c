@@ -243,6 +243,52 @@ static void channels_asks_the_nodes_over_redis(void **state)
     redis_server_stop(&server);
 }
 
+/* How many Redis counts on the control channel once push-api listens, and whether it hears. */
+static long long counted(const struct redis_server *server, const char *conf, const char *control)
+{
+    struct fcgi_fixture g;
+    struct err e;
+    fcgi_fixture_open(&g, conf, server->socket);
+    assert_int_equal(registry_start(g.api.registry, &e), 0);
+    registry_wait_first(g.api.registry, 5000);
+    assert_true(registry_is_up(g.api.registry));
+    struct node_ping p = {.uid = SPAN("n1"), .name = SPAN("node"), .version = SPAN("1")};
+    struct buf b = {0};
+    schema_pb_encode(&control_command_schema,
+                     &(struct control_command){.uid = SPAN("n1"), .node = &p}, &b);
+    redisContext *redis = redis_server_connect(server);
+    freeReplyObject(redisCommand(redis, "PUBLISH %sx %b", control, b.p, b.n)); /* another channel */
+    freeReplyObject(redisCommand(redis, "PUBLISH %s %b", control, b.p, b.n));
+    while (strstr(fcgi_post(&g, "/api/info", "{}"), "\"name\":\"node\"") == NULL) {
+    }
+    redisReply *r = redisCommand(redis, "PUBSUB NUMSUB %s", control);
+    long long n = r->element[1]->integer;
+    freeReplyObject(r);
+    redisFree(redis);
+    buf_free(&b);
+    fcgi_fixture_close(&g);
+    return n;
+}
+
+static void push_api_is_not_counted_as_a_node(void **state)
+{
+    static const char odd[] =
+        "{\"http_api\":{\"key\":\"key\"},\"engine\":{\"redis\":{\"prefix\":\"a*[b]?\"}}}";
+    struct redis_server server;
+    (void)state;
+    if (!redis_server_start(&server)) {
+        skip();
+    }
+    assert_int_equal(counted(&server, config, "centrifugo.control"), 0);
+    assert_int_equal(counted(&server, odd, "a*[b]?.control"), 0);
+    /* An ACL that names the channels by a pattern refuses patterns: counted, but not deaf. */
+    redisContext *redis = redis_server_connect(&server);
+    freeReplyObject(redisCommand(redis, "ACL SETUSER default resetchannels &centrifugo.*"));
+    redisFree(redis);
+    assert_int_equal(counted(&server, config, "centrifugo.control"), 1);
+    redis_server_stop(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_node_that_leaves_is_not_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_subscriber_ends_surveys, set_up, tear_down),
         cmocka_unit_test(channels_asks_the_nodes_over_redis),
+        cmocka_unit_test(push_api_is_not_counted_as_a_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
