@@ -114,6 +114,11 @@ static void handle_metrics(struct admin *a, const struct admin_request *rq,
                            struct admin_response *rs)
 {
     (void)rq;
+    if (!a->opts.conf->prometheus.enabled) {
+        answer_text(rs, 404,
+                    "404 page not found: metrics are served with prometheus.enabled set to true\n");
+        return;
+    }
     rs->content_type = PROMETHEUS;
     admin_status_metrics(&a->opts, &rs->body);
 }
@@ -243,12 +248,15 @@ static void handle(const struct admin_request *rq, struct admin_response *rs, vo
 
 static void log_start(const struct admin *a)
 {
+    const struct admin_opts *opts = &a->opts;
     const char *access = a->auth.is_insecure         ? "open to everybody"
                          : *a->auth.password == '\0' ? "no password, so closed"
                                                      : "by password";
     log_info(LOG_ADMIN, "serving operators", LOG_STR("ready", a->routes.paths[ADMIN_ROUTE_READY]),
              LOG_STR("health", a->routes.paths[ADMIN_ROUTE_HEALTH]),
-             LOG_STR("metrics", a->routes.paths[ADMIN_ROUTE_METRICS]),
+             LOG_STR("metrics", opts->conf->prometheus.enabled
+                                    ? a->routes.paths[ADMIN_ROUTE_METRICS]
+                                    : "off (prometheus.enabled)"),
              LOG_STR("admin", a->routes.paths[ADMIN_ROUTE_STATUS]), LOG_STR("access", access));
     if (a->auth.is_insecure) {
         log_warn(LOG_ADMIN, "admin.insecure is set: the admin data need no password");

@@ -31,6 +31,15 @@ def test_ready_follows_redis(test):
     has(reply.text.lower(), "redis", "its body")
 
 
+def test_metrics_are_off_unless_enabled(test):
+    """Without prometheus.enabled /metrics is 404, and says what to set."""
+    system = System(test, {"prometheus": {"enabled": False}}, front=None)
+    reply = system.admin("GET", "/metrics")
+    equal(reply.status, 404, "status")
+    has(reply.text, "prometheus.enabled", "the answer")
+    equal(system.admin("GET", "/health").status, 200, "/health")
+
+
 def test_metrics(test):
     """/metrics is Prometheus text with the reference's names, and the figures move."""
     system = System(test)

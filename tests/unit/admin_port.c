@@ -51,6 +51,7 @@ void admin_port_init(struct admin_port *p)
     p->conf.http_api.handler_prefix = api;
     p->conf.health.handler_prefix = health;
     p->conf.prometheus.handler_prefix = metrics;
+    p->conf.prometheus.enabled = true;
     p->conf.admin.handler_prefix = empty;
     p->conf.admin.password = password;
     p->conf.admin.secret = secret;
