@@ -63,6 +63,7 @@ struct api_ctx {
     bool is_unencodable;        /* a payload that is not JSON stands in the way of a JSON answer */
     struct api_publish publish; /* see api_publish_begin */
     struct api_publication_item publication;
+    struct err engine_failure; /* of the last api__engine */
     struct log_limit refusal_limit;
     struct log_limit redis_limit;
 };
@@ -161,8 +162,12 @@ static inline uint32_t api__shard_of(const struct api_ctx *c, struct span channe
 {
     return rsync_shards_of(c->api->shards, channel);
 }
-/* Error 100 for a failed api__engine, 112 for an unrecoverable position. */
-struct perr_result api__engine_error(int rc);
+/* Error 100 for a failed api__engine, which says what Redis said; 112 for an unrecoverable
+ * position.
+ */
+struct perr_result api__engine_error(struct api_ctx *c, int rc);
+/* What an error of rsync_run means for the caller: whether the command may have run. */
+void api__tell_connection(int rc, struct err *e);
 /* Logs "redis error: TEXT", not too often. */
 void api__log_redis(struct api_ctx *c, const char *text);
 

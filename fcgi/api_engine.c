@@ -34,30 +34,44 @@ int api__engine(struct api_ctx *c, uint32_t shard, api_build_fn build, api_read_
     for (int attempt = 0; attempt < 2; attempt++) {
         buf_clear(&c->command);
         build(&c->api->engine, request, attempt != 0, &c->command);
-        int rc = rsync_run(c->redis->conns[shard], buf_span(&c->command), 1, on_reply, &call, NULL);
+        int rc = rsync_run(c->redis->conns[shard], buf_span(&c->command), 1, on_reply, &call,
+                           &c->engine_failure);
         if (rc != 0) {
+            api__tell_connection(rc, &c->engine_failure);
             return rc;
         }
         if (!call.is_noscript) {
             break;
         }
-        call.rc = ERR_UNAVAILABLE;
+        call.rc = err_set(&call.err, ERR_UNAVAILABLE, "Redis does not keep its scripts");
     }
     if (call.rc != 0 && call.rc != ERR_UNRECOVERABLE) {
         api__log_redis(c, call.err.text);
+        c->engine_failure = call.err;
     }
     return call.rc;
 }
 
-struct perr_result api__engine_error(int rc)
+void api__tell_connection(int rc, struct err *e)
+{
+    struct err own = *e;
+    if (rc == ERR_UNAVAILABLE) {
+        err_set(e, rc, "Redis is not reachable, so nothing was done: %s", own.text);
+    } else {
+        err_set(e, rc,
+                "Redis gave no answer, so it is not known whether this was done; a publish with "
+                "an idempotency_key can be repeated safely: %s",
+                own.text);
+    }
+}
+
+struct perr_result api__engine_error(struct api_ctx *c, int rc)
 {
     if (rc == ERR_UNRECOVERABLE) {
         return api__error(PERR_UNRECOVERABLE_POSITION, "history.epoch", NULL);
     }
     return api__error(PERR_INTERNAL, "redis.error",
-                      rc == ERR_UNAVAILABLE || rc == ERR_TIMEOUT || rc == ERR_CLOSED
-                          ? "Redis did not answer"
-                          : NULL);
+                      arena_strdup(&c->arena, span_str(c->engine_failure.text)));
 }
 
 void api__log_redis(struct api_ctx *c, const char *text)
@@ -133,5 +147,5 @@ struct perr_result api__control(struct api_ctx *c, struct control_command *comma
     buf_clear(&c->control);
     schema_pb_encode(&control_command_schema, command, &c->control);
     int rc = publish_anywhere(c, buf_span(&c->control));
-    return rc == 0 ? api__ok() : api__engine_error(rc);
+    return rc == 0 ? api__ok() : api__engine_error(c, rc);
 }

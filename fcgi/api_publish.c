@@ -73,6 +73,13 @@ static bool is_waiting(const struct pipeline *p, const struct api_publication_it
     return item->shard == p->shard && !item->is_done;
 }
 
+static void fail_item(struct api_publication_item *item, const struct err *e)
+{
+    item->error =
+        api__error(PERR_INTERNAL, "redis.error", arena_strdup(item->arena, span_str(e->text)));
+    item->is_done = true;
+}
+
 static void on_reply(const struct redisReply *reply, size_t index, void *arg)
 {
     struct pipeline *p = arg;
@@ -91,7 +98,7 @@ static void on_reply(const struct redisReply *reply, size_t index, void *arg)
     item->is_done = true;
     if (rc != 0) {
         api__log_redis(p->c, e.text);
-        item->error = api__engine_error(rc);
+        fail_item(item, &e);
         return;
     }
     item->result.position.epoch =
@@ -102,12 +109,12 @@ static void on_reply(const struct redisReply *reply, size_t index, void *arg)
              LOG_STR("key", auth_key_name(item->key)));
 }
 
-static void fail_rest(struct pipeline *p, int rc)
+static void fail_rest(struct pipeline *p, int rc, struct err *e)
 {
+    api__tell_connection(rc, e);
     for (size_t i = p->at; i < p->end; i++) {
         if (is_waiting(p, &p->items[i])) {
-            p->items[i].error = api__engine_error(rc);
-            p->items[i].is_done = true;
+            fail_item(&p->items[i], e);
         }
     }
 }
@@ -127,7 +134,7 @@ static size_t run_batches(struct pipeline *p, const struct pipeline *common)
     rsync_pool_run(pool);
     for (uint32_t i = 0; i < pool->shards->n; i++) {
         if (pool->batches[i].rc != 0) {
-            fail_rest(&p[i], pool->batches[i].rc);
+            fail_rest(&p[i], pool->batches[i].rc, &pool->batches[i].err);
         }
         noscript += p[i].noscript_count;
     }
@@ -170,10 +177,11 @@ void api__publish_run(struct api_ctx *c, struct api_publication_item *items, siz
             return;
         }
     }
-    for (size_t i = 0; i < n;
-         i++) { /* a Redis that forgets a script which it has just been given */
+    struct err e;
+    err_set(&e, ERR_UNAVAILABLE, "Redis does not keep its scripts");
+    for (size_t i = 0; i < n; i++) {
         if (!items[i].is_done) {
-            items[i].error = api__engine_error(ERR_UNAVAILABLE);
+            fail_item(&items[i], &e);
         }
     }
 }

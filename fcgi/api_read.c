@@ -78,7 +78,7 @@ struct perr_result api__presence(struct api_ctx *c, const void *request, struct 
     int failed =
         api__engine(c, api__shard_of(c, p.request.channel), build_presence, read_presence, &p);
     if (failed != 0) {
-        return api__engine_error(failed);
+        return api__engine_error(c, failed);
     }
     struct kv_msg *items = p.found.items;
     if (p.found.n != 0) {
@@ -115,7 +115,7 @@ struct perr_result api__presence_stats(struct api_ctx *c, const void *request, s
     }
     int failed = api__engine(c, api__shard_of(c, p.request.channel), build_stats, read_stats, &p);
     if (failed != 0) {
-        return api__engine_error(failed);
+        return api__engine_error(c, failed);
     }
     schema_json_encode(&presence_stats_result_schema, &p.stats, out);
     return api__ok();
@@ -199,7 +199,7 @@ struct perr_result api__history(struct api_ctx *c, const void *request, struct b
     }
     int failed = api__engine(c, api__shard_of(c, r->channel), build_history, read_history, &h);
     if (failed != 0) {
-        return api__engine_error(failed);
+        return api__engine_error(c, failed);
     }
     write_history(c, &h.found, out);
     return api__ok();
@@ -229,7 +229,7 @@ struct perr_result api__history_remove(struct api_ctx *c, const void *request, s
     struct span channel = r->channel;
     int failed = api__engine(c, api__shard_of(c, channel), build_remove, read_ok, &channel);
     if (failed != 0) {
-        return api__engine_error(failed);
+        return api__engine_error(c, failed);
     }
     buf_add_str(out, "{}");
     return api__ok();

@@ -75,7 +75,7 @@ void rsync_pool_free(struct rsync_pool *p)
 static void end(struct rsync_pool *p, uint32_t i)
 {
     struct rsync_batch *b = &p->batches[i];
-    b->rc = rsync_end(p->conns[i], b->count, b->fn, b->arg, NULL);
+    b->rc = rsync_end(p->conns[i], b->count, b->fn, b->arg, &b->err);
     p->waits[i].fd = -1;
 }
 
@@ -92,7 +92,7 @@ static uint32_t begin_all(struct rsync_pool *p, uint32_t busy, int64_t now)
         }
         int64_t at = clk_mono_ms();
         int64_t left = now + p->shards->targets[i].timeout_ms - at;
-        b->rc = rsync_begin(p->conns[i], buf_span(&b->commands), now, at + left / busy--, NULL);
+        b->rc = rsync_begin(p->conns[i], buf_span(&b->commands), now, at + left / busy--, &b->err);
         if (b->rc == 0) {
             p->waits[i].fd = rsync_fd(p->conns[i]);
             begun++;
@@ -163,7 +163,7 @@ void rsync_pool_run(struct rsync_pool *p)
         run_together(p, busy);
     } else if (busy == 1) {
         struct rsync_batch *b = &p->batches[only];
-        b->rc = rsync_run(p->conns[only], buf_span(&b->commands), b->count, b->fn, b->arg, NULL);
+        b->rc = rsync_run(p->conns[only], buf_span(&b->commands), b->count, b->fn, b->arg, &b->err);
     }
     for (uint32_t i = 0; i < p->shards->n; i++) {
         p->batches[i].count = 0;

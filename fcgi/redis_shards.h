@@ -34,7 +34,8 @@ struct rsync_batch {
     size_t count; /* of commands; 0: nothing */
     rsync_reply_fn fn;
     void *arg;
-    int rc; /* afterwards: as rsync_run returns it */
+    int rc; /* afterwards: as rsync_run returns it, and its error */
+    struct err err;
 };
 
 /* One connection to each shard; one thread at a time. */

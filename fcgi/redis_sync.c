@@ -5,6 +5,7 @@
 
 #include "common/base/clk.h"
 #include "common/base/mem.h"
+#include "common/engine/engine.h"
 #include "common/engine/rcmd.h"
 
 #include <hiredis/hiredis.h>
@@ -237,8 +238,10 @@ static int say_hello(struct rsync *r, int64_t deadline_ms, struct err *e)
         redisReply *reply = NULL;
         rc = rsync_receive(r, deadline_ms, &reply, e);
         bool is_name = *r->target->client_name != '\0' && i + 2 == count;
-        if (rc == 0 && reply->type == REDIS_REPLY_ERROR && !is_name) {
-            rc = err_set(e, ERR_DENIED, "%s: %.200s", r->target->url->display, reply->str);
+        if (rc == 0 && reply->type == REDIS_REPLY_ERROR && !is_name && !engine_is_misconf(reply)) {
+            const char *advice = engine_error_advice(span_of(reply->str, reply->len));
+            rc = err_set(e, ERR_DENIED, "%s: %.200s%s%s", r->target->url->display, reply->str,
+                         advice != NULL ? "; " : "", advice != NULL ? advice : "");
         }
         rsync_reply_free(reply);
     }
@@ -361,22 +364,24 @@ static int deliver(struct rsync *r, struct span commands, int64_t now_ms, int64_
             return rc;
         }
     }
-    int rc = rsync_connect(r, deadline_ms, e);
-    return rc == 0 ? send_all(r, commands, deadline_ms, &sent, e) : rc;
+    if (rsync_connect(r, deadline_ms, e) != 0) {
+        return ERR_UNAVAILABLE; /* whatever it was: none of the commands was sent */
+    }
+    return send_all(r, commands, deadline_ms, &sent, e);
 }
 
 static int failed(struct rsync *r, int rc, const struct err *own, struct err *e)
 {
     rsync_close(r);
     rsync_target_trip(r->target, clk_mono_ms() - r->begun_at_ms, RSYNC_TRIP_MS, own->text);
-    return err_set(e, rc == ERR_DENIED ? ERR_UNAVAILABLE : rc, "%s", own->text);
+    return err_set(e, rc, "%s", own->text);
 }
 
 int rsync_begin(struct rsync *r, struct span commands, int64_t now_ms, int64_t by_ms, struct err *e)
 {
     struct err own = {0};
     if (!rsync_target_may_try(r->target, now_ms)) {
-        return err_set(e, ERR_UNAVAILABLE, "Redis is not reachable");
+        return err_set(e, ERR_UNAVAILABLE, "not tried, because Redis did not answer just now");
     }
     r->begun_at_ms = now_ms;
     r->deadline_ms = rsync_target_deadline(r->target, now_ms);

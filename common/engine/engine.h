@@ -145,6 +145,12 @@ int engine_presence_stats_read(const struct engine *e, const struct redisReply *
  * reply does not matter. */
 int engine_ok_read(const struct redisReply *r, struct err *err);
 bool engine_is_noscript(const struct redisReply *r);
+/* Whether Redis refuses to write because it cannot save. It answers PING so, too, and is still good
+ * for reading and PUB/SUB. */
+bool engine_is_misconf(const struct redisReply *r);
+/* What to do about an error of Redis, "OOM command not allowed ..."; NULL for one that explains
+ * itself or is not known. Readers add it to the text of their error. */
+const char *engine_error_advice(struct span text);
 
 /* SCRIPT LOAD for each script: sent first on a pipelined connection, so that no command is repeated
  * after NOSCRIPT behind later ones. i < engine_script_count(). */

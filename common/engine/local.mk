@@ -13,6 +13,7 @@ ENGINE_LUA = \
 
 common_libcommon_a_SOURCES += \
 	common/engine/engine.h common/engine/engine_private.h \
+	common/engine/engine_error.c \
 	common/engine/engine_history.c \
 	common/engine/engine_keys.c \
 	common/engine/engine_message.c \

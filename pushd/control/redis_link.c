@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "common/base/mem.h"
+#include "common/engine/engine.h"
 #include "common/engine/rcmd.h"
 
 /* Service has to be back within two seconds of Redis being back, so attempts never get rare. */
@@ -117,7 +118,7 @@ static void fail_later(struct redis_link *l)
 
 static void greeting_answered(struct redis_link *l, const redisReply *r, const void *tag)
 {
-    if (r->type == REDIS_REPLY_ERROR && tag == &tag_needed) {
+    if (r->type == REDIS_REPLY_ERROR && tag == &tag_needed && !engine_is_misconf(r)) {
         char text[sizeof(l->why)];
         snprintf(text, sizeof(text), "%s", r->str);
         redis_link_fail(l, ERR_UNAVAILABLE, text);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What to do about the errors that Redis answers with. */
+#include <hiredis/hiredis.h>
+
+#include "common/engine/engine.h"
+
+static const struct {
+    const char *code; /* the first word */
+    const char *advice;
+} rows[] = {
+    {"OOM", "give Redis more maxmemory, or a maxmemory-policy that evicts keys"},
+    {"MISCONF",
+     "Redis cannot save to its disk: free space or repair its folder, its log says more"},
+    {"READONLY", "this Redis is a replica: engine.redis.address has to name the primary"},
+    {"NOREPLICAS", "too few replicas of this Redis are connected, see its min-replicas-to-write"},
+    {"LOADING", "Redis has just been started and reads its data; try again soon"},
+    {"MASTERDOWN", "this Redis is a replica without its primary: engine.redis.address has to name "
+                   "the primary"},
+    {"BUSY", "a script keeps Redis busy; SCRIPT KILL or FUNCTION KILL ends it"},
+    {"WRONGTYPE", "another program uses keys with the same beginning: set another "
+                  "engine.redis.prefix here or there"},
+    {"NOAUTH", "Redis wants a password: set engine.redis.password"},
+    {"WRONGPASS", "engine.redis.user and engine.redis.password are not those of this Redis"},
+    {"NOPERM",
+     "the ACL of this Redis user has to permit its commands, keys and channels that begin "
+     "with engine.redis.prefix"},
+    {"MOVED", "this is a Redis Cluster, which is not supported yet"},
+    {"CROSSSLOT", "this is a Redis Cluster, which is not supported yet"},
+    {"CLUSTERDOWN", "this is a Redis Cluster, which is not supported yet"},
+};
+
+const char *engine_error_advice(struct span text)
+{
+    struct span code = span_of(text.p, span_find(text, ' ', 0));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (span_eq_str(code, rows[i].code)) {
+            return rows[i].advice;
+        }
+    }
+    return NULL;
+}
+
+bool engine_is_misconf(const struct redisReply *r)
+{
+    return r != NULL && r->type == REDIS_REPLY_ERROR &&
+           span_starts(span_of(r->str, (size_t)r->len), SPAN("MISCONF "));
+}
