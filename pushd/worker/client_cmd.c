@@ -4,6 +4,7 @@
 
 #include "common/base/err.h"
 #include "common/policy/channel.h"
+#include "pushd/worker/key_wait.h"
 
 /* Waiting commands of one client; more means that it floods us faster than Redis answers. */
 #define BACKLOG_MAX_BYTES (1U << 20)
@@ -140,8 +141,8 @@ static int decode(struct conn *c, struct span text, struct command *out)
     return rc;
 }
 
-/* One command. */
-static void execute(struct conn *c, struct span text)
+/* One command, or with `missing` the second try of one. */
+static void execute(struct conn *c, struct span text, const struct perr_result *missing)
 {
     struct command m;
     arena_reset(&c->w->arena);
@@ -152,11 +153,25 @@ static void execute(struct conn *c, struct span text)
     if (cmd == NULL) {
         return;
     }
-    metrics_add(c->w->metrics, METRIC_COMMANDS, cmd->method, 1);
-    struct perr_result r = cmd->handle(c, m.id, request_of(cmd, &m));
+    struct key_wait k = {cmd->method, request_of(cmd, &m), text};
+    if (missing == NULL) {
+        metrics_add(c->w->metrics, METRIC_COMMANDS, cmd->method, 1);
+    }
+    struct perr_result r = cmd->handle(c, m.id, k.request);
+    if (token_is_pending(&r) && missing == NULL) {
+        r = key_wait(c, &k, r);
+    } else if (token_is_pending(&r)) {
+        r.reason = missing->reason; /* the code is the handler's: it depends on the command */
+        r.detail = missing->detail;
+    }
     if (r.code != PERR_OK) {
         conn_fail(c, cmd->method, m.id, &r);
     }
+}
+
+void client_cmd_again(struct conn *c, struct span command, const struct perr_result *missing)
+{
+    execute(c, command, missing);
 }
 
 static void keep(struct conn *c, struct span rest)
@@ -190,7 +205,7 @@ static struct span run(struct conn *c, struct span rest)
                                            : "a length prefix beyond the frame");
             break;
         }
-        execute(c, text);
+        execute(c, text, NULL);
         if (c->is_busy) {
             return rest;
         }
