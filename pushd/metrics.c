@@ -3,6 +3,7 @@
 #include "pushd/metrics.h"
 
 #include "common/base/mem.h"
+#include "common/policy/jwks.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -22,6 +23,7 @@ enum label_set {
     SET_YES_NO,
     SET_REFUSAL,
     SET_CHANNEL_TYPE,
+    SET_KEY_FETCH,
     SET_COUNT,
 };
 
@@ -73,6 +75,7 @@ static const char *const refusals[METRIC_REFUSAL_COUNT] = {
     [METRIC_REFUSAL_405] = "405", [METRIC_REFUSAL_431] = "431", [METRIC_REFUSAL_503] = "503",
 };
 static const char *const channel_types[] = {"client", "control"};
+static const char *key_fetches[JWKS_OUTCOME_COUNT]; /* named by metrics_setup */
 
 static struct {
     const char *const *values;
@@ -86,6 +89,7 @@ static struct {
     [SET_YES_NO] = {yes_no, ARRAY_LEN(yes_no)},
     [SET_REFUSAL] = {refusals, METRIC_REFUSAL_COUNT},
     [SET_CHANNEL_TYPE] = {channel_types, ARRAY_LEN(channel_types)},
+    [SET_KEY_FETCH] = {key_fetches, JWKS_OUTCOME_COUNT},
 };
 
 /* Labels that have one value here, but stand in the reference, so that its dashboards find them.
@@ -185,6 +189,9 @@ static const struct row rows[METRIC_COUNT] = {
     [METRIC_SEND_PARTIAL] = {
         "pushd_send_partial_total", "Sends of which the kernel took less than offered.",
         NULL, {{NULL, SET_NONE}}},
+    [METRIC_KEY_FETCHES] = {
+        "pushd_jwks_fetches_total", "Requests for documents of keys (jwks_public_endpoint).",
+        NULL, {{"result", SET_KEY_FETCH}}},
 };
 /* clang-format on */
 
@@ -223,6 +230,9 @@ static void setup(void)
     }
     code_names[n++] = "other";
     sets[SET_CODE].count = n;
+    for (size_t i = 0; i < JWKS_OUTCOME_COUNT; i++) {
+        key_fetches[i] = jwks_outcome_name((enum jwks_outcome)i);
+    }
     for (size_t i = 0; i < METRIC_COUNT; i++) {
         metric_base[i] = slot_count;
         slot_count += row_size(&rows[i]);

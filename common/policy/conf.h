@@ -90,6 +90,7 @@ struct conf_token {
     char *rsa_public_key;
     char *ecdsa_public_key;
     char *jwks_public_endpoint;
+    bool insecure_skip_jwks_endpoint_safety_check;
     char *audience;
     char *audience_regex;
     char *issuer;
@@ -303,3 +304,7 @@ void conf_free(struct conf *c);
 /* Writes the effective configuration as JSON, with every default; secrets as "***" unless
  * with_secrets. */
 void conf_print(const struct conf *c, bool with_secrets, struct buf *out);
+
+/* A copy of an address for people: what stands between ':' and '@' of its user part becomes "***".
+ */
+void conf_url_redact(struct span url, struct buf *out);

@@ -48,9 +48,6 @@ static const struct conf_foreign rows[] = {
     {.path = "prometheus.recovered_publications_histogram", .kind = FOREIGN_NOT_YET},
     {.path = "prometheus.native_histograms", .kind = FOREIGN_NOT_YET},
     /* Tuning of another implementation. */
-    {.path = "client.token.insecure_skip_jwks_endpoint_safety_check", .kind = FOREIGN_QUIET},
-    {.path = "client.subscription_token.insecure_skip_jwks_endpoint_safety_check",
-     .kind = FOREIGN_QUIET},
     {.path = "rpc.namespace_boundary", .kind = FOREIGN_QUIET},
     {.path = "engine.redis.force_resp2", .kind = FOREIGN_QUIET},
     {.path = "websocket.read_buffer_size", .kind = FOREIGN_QUIET},

@@ -43,7 +43,11 @@ static const struct conf_word channel_claims[] = {
         {ROW(CONF_STRING, prefix ".ecdsa_public_key", m.ecdsa_public_key),                        \
          .help = "PEM public key of tokens signed with ES256, ES384 or ES512."},                  \
         {ROW(CONF_STRING, prefix ".jwks_public_endpoint", m.jwks_public_endpoint),                \
-         .flags = CONF_NOT_YET, .help = "URL of a JSON Web Key Set."},                            \
+         .flags = CONF_URL,                                                                       \
+         .help = "URL of a JSON Web Key Set, whose keys are used instead of those above."},       \
+        {ROW(CONF_BOOL, prefix ".insecure_skip_jwks_endpoint_safety_check",                       \
+             m.insecure_skip_jwks_endpoint_safety_check),                                         \
+         .help = "Let groups in jwks_public_endpoint be any pattern, not lists of texts only."},  \
         {ROW(CONF_STRING, prefix ".audience", m.audience),                                        \
          .help = "Audience that tokens have to name."},                                           \
         {ROW(CONF_STRING, prefix ".audience_regex", m.audience_regex),                            \

@@ -23,6 +23,7 @@ EXTRA_DIST += \
 	%D%/harness/browser.py \
 	%D%/harness/check.py \
 	%D%/harness/fronts.py \
+	%D%/harness/keys.py \
 	%D%/harness/process.py \
 	%D%/harness/redis_proxy.py \
 	%D%/harness/relay.py \
@@ -49,6 +50,7 @@ EXTRA_DIST += \
 	%D%/test_demo.py \
 	%D%/test_guide.py \
 	%D%/test_install.py \
+	%D%/test_jwks.py \
 	%D%/test_ledger.py \
 	%D%/test_model.py \
 	%D%/test_position_checks.py \
