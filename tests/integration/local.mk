@@ -12,9 +12,8 @@ EXTRA_DIST += tests/run.sh \
 	%D%/harness/wait.py %D%/harness/web.py %D%/harness/ws.py \
 	%D%/model/__init__.py %D%/model/fossil.py %D%/model/ledger.py %D%/model/player.py \
 	%D%/model/protobuf.py %D%/model/wire.py \
-	%D%/test_admin.py %D%/test_api.py %D%/test_bad_input.py %D%/test_bytes.py %D%/test_connection.py \
-	%D%/test_demo.py %D%/test_guide.py %D%/test_install.py %D%/test_ledger.py \
-	%D%/test_model.py %D%/test_positions.py %D%/test_pushctl.py \
-	%D%/test_redis_faults.py \
-	%D%/test_shutdown.py %D%/test_slow_client.py %D%/test_startup.py %D%/test_systemd.py \
-	%D%/test_token_endpoint.py %D%/test_two_nodes.py
+	%D%/test_admin.py %D%/test_api.py %D%/test_bad_input.py %D%/test_bytes.py %D%/test_cluster_faults.py \
+	%D%/test_connection.py %D%/test_demo.py %D%/test_guide.py %D%/test_install.py %D%/test_ledger.py \
+	%D%/test_model.py %D%/test_positions.py %D%/test_pushctl.py %D%/test_redis_faults.py \
+	%D%/test_same_messages.py %D%/test_shutdown.py %D%/test_slow_client.py %D%/test_startup.py \
+	%D%/test_systemd.py %D%/test_token_endpoint.py %D%/test_two_nodes.py
