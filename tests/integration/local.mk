@@ -43,6 +43,7 @@ EXTRA_DIST += \
 	%D%/test_api.py \
 	%D%/test_bad_input.py \
 	%D%/test_bytes.py \
+	%D%/test_cluster_faults.py \
 	%D%/test_combinations.py \
 	%D%/test_compaction.py \
 	%D%/test_compression.py \
@@ -59,6 +60,7 @@ EXTRA_DIST += \
 	%D%/test_races.py \
 	%D%/test_redis_faults.py \
 	%D%/test_redis_shards.py \
+	%D%/test_same_messages.py \
 	%D%/test_shutdown.py \
 	%D%/test_slow_client.py \
 	%D%/test_startup.py \
