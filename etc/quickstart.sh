@@ -166,7 +166,7 @@ check_port
 
 # ------------------------------------------------------------------------------------ packages
 
-packages="gcc libc6-dev make autoconf automake libtool pkg-config curl ca-certificates
+packages="gcc libc6-dev make autoconf automake pkg-config curl ca-certificates
     libwebsockets-dev libwebsockets-evlib-ev libev-dev libhiredis-dev libfcgi-dev
     libmicrohttpd-dev libjwt-dev libjansson-dev libssl-dev liburing-dev zlib1g-dev libcurl4-openssl-dev
     redis-server $proxy"

@@ -25,7 +25,6 @@ EXTRA_DIST += \
 	%D%/harness/fronts.py \
 	%D%/harness/keys.py \
 	%D%/harness/process.py \
-	%D%/harness/redis_proxy.py \
 	%D%/harness/relay.py \
 	%D%/harness/resp.py \
 	%D%/harness/system.py \

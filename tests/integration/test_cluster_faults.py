@@ -8,8 +8,7 @@ import random
 import signal
 import time
 
-from harness import SECRET, System, check, equal, limit, wait_for
-from harness.relay import Relay
+from harness import SECRET, Relay, System, check, equal, limit, wait_for
 from model.ledger import Ledger, Rule
 from model.player import Player, Wish, within
 from model.wire import Api, Json, Protobuf
