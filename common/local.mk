@@ -2,7 +2,7 @@
 # The library that all programs share: layers, lowest first; each fragment lists its files.
 noinst_LIBRARIES += common/libcommon.a
 common_libcommon_a_SOURCES =
-COMMON_LIBS = common/libcommon.a $(HIREDIS_LIBS) $(JWT_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
+COMMON_LIBS = common/libcommon.a $(HIREDIS_LIBS) $(JWT_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS)
 
 common_libcommon_a_SOURCES += \
 	common/base/arena.c common/base/arena.h \
@@ -24,6 +24,7 @@ common_libcommon_a_SOURCES += \
 
 common_libcommon_a_SOURCES += \
 	common/format/b64.c common/format/b64.h \
+	common/format/deflate.c common/format/deflate.h \
 	common/format/fossil.c common/format/fossil.h \
 	common/format/jscan.c common/format/jscan.h \
 	common/format/jwrite.c common/format/jwrite.h \
@@ -36,7 +37,8 @@ common_libcommon_a_SOURCES += \
 	common/protocol/control.h common/protocol/control_schema.c \
 	common/protocol/frame.c common/protocol/frame.h \
 	common/protocol/perr.c common/protocol/perr.h \
-	common/protocol/proto.h common/protocol/proto_schema.c common/protocol/proto_command_schema.c
+	common/protocol/proto.h common/protocol/proto_schema.c common/protocol/proto_command_schema.c \
+	common/protocol/ws_ext.c common/protocol/ws_ext.h
 
 common_libcommon_a_SOURCES += common/policy/tags_filter.c common/policy/tags_filter.h
 

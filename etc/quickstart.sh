@@ -168,7 +168,7 @@ check_port
 
 packages="gcc libc6-dev make autoconf automake libtool pkg-config curl ca-certificates
     libwebsockets-dev libwebsockets-evlib-ev libev-dev libhiredis-dev libfcgi-dev
-    libmicrohttpd-dev libjwt-dev libjansson-dev libssl-dev liburing-dev redis-server $proxy"
+    libmicrohttpd-dev libjwt-dev libjansson-dev libssl-dev zlib1g-dev liburing-dev redis-server $proxy"
 
 missing_packages() {
     for package in "$@"; do

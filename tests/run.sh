@@ -160,7 +160,7 @@ run_shown() { # LOG COMMAND...: the same, with its lines shown as they come
 
 packages="gcc libc6-dev make autoconf automake pkg-config curl ca-certificates openssl python3
     libwebsockets-dev libwebsockets-evlib-ev libev-dev libhiredis-dev libfcgi-dev libmicrohttpd-dev libjwt-dev
-    libjansson-dev libssl-dev liburing-dev libcmocka-dev redis-server nginx lighttpd lighttpd-mod-openssl apache2-bin
+    libjansson-dev libssl-dev zlib1g-dev liburing-dev libcmocka-dev redis-server nginx lighttpd lighttpd-mod-openssl apache2-bin
     spawn-fcgi systemd mandoc shellcheck clang-format-14 lua5.1 procps"
 
 missing_packages() {

@@ -17,6 +17,14 @@ enum proto_encoding {
 int frame_next(enum proto_encoding enc, struct span *rest, struct span *command);
 
 /* Header of an unmasked, final frame of `len` bytes (RFC 6455 5.2): opcode 1 for JSON, 2 for
- * Protobuf. Returns its length. */
+ * Protobuf, FRAME_DEFLATED added when the bytes are compressed (RFC 7692 7.2.1). Returns its
+ * length.
+ */
 #define FRAME_HEADER_MAX 10
+#define FRAME_DEFLATED   0x40U
 size_t frame_ws_header(unsigned opcode, size_t len, char out[FRAME_HEADER_MAX]);
+/* Length of the header that such a frame begins with. */
+static inline size_t frame_ws_header_len(const char *frame)
+{
+    return frame[1] == 127 ? 10 : frame[1] == 126 ? 4 : 2;
+}

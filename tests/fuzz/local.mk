@@ -17,3 +17,4 @@ include tests/fuzz/token.mk
 include tests/fuzz/fcgi.mk
 include tests/fuzz/pushd.mk
 include tests/fuzz/delta.mk
+include tests/fuzz/deflate.mk

@@ -3,7 +3,8 @@
 if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_str tests/unit/test_base tests/unit/test_htab tests/unit/test_log \
-	tests/unit/test_jscan tests/unit/test_format tests/unit/test_schema tests/unit/test_protocol
+	tests/unit/test_jscan tests/unit/test_format tests/unit/test_schema tests/unit/test_protocol \
+	tests/unit/test_deflate
 tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/unit.h
 tests_unit_test_str_LDADD = $(UNIT_LIBS)
 tests_unit_test_base_SOURCES = tests/unit/test_base.c tests/unit/unit.h
@@ -20,5 +21,7 @@ tests_unit_test_schema_SOURCES = tests/unit/test_schema.c tests/unit/schemas.h t
 tests_unit_test_schema_LDADD = $(UNIT_LIBS)
 tests_unit_test_protocol_SOURCES = tests/unit/test_protocol.c tests/unit/schemas.h tests/unit/unit.h
 tests_unit_test_protocol_LDADD = $(UNIT_LIBS)
+tests_unit_test_deflate_SOURCES = tests/unit/test_deflate.c tests/unit/unit.h
+tests_unit_test_deflate_LDADD = $(UNIT_LIBS)
 endif
 EXTRA_DIST += tests/unit/schemas.h
