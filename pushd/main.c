@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "common/base/version.h"
 #include "pushd/admin/http.h"
@@ -94,6 +95,7 @@ int main(int argc, char **argv)
         {"libjwt", libjwt_version},
         {"jansson", jansson_version_str},
         {"liburing", liburing_version},
+        {"zlib", zlibVersion},
         {0},
     };
     const char *path = DEFAULT_CONFIG;

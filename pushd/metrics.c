@@ -22,6 +22,7 @@ enum label_set {
     SET_YES_NO,
     SET_REFUSAL,
     SET_CHANNEL_TYPE,
+    SET_SLOW,
     SET_COUNT,
 };
 
@@ -72,6 +73,12 @@ static const char *const refusals[METRIC_REFUSAL_COUNT] = {
     [METRIC_REFUSAL_400] = "400", [METRIC_REFUSAL_403] = "403", [METRIC_REFUSAL_404] = "404",
     [METRIC_REFUSAL_405] = "405", [METRIC_REFUSAL_431] = "431", [METRIC_REFUSAL_503] = "503",
 };
+static const char *const slow_causes[METRIC_SLOW_COUNT] = {
+    [METRIC_SLOW_QUEUE_SIZE] = "queue_size",
+    [METRIC_SLOW_QUEUE_AGE] = "queue_age",
+    [METRIC_SLOW_WRITE_TIMEOUT] = "write_timeout",
+    [METRIC_SLOW_SUBSCRIBE] = "subscribe",
+};
 static const char *const channel_types[] = {"client", "control"};
 
 static struct {
@@ -86,6 +93,7 @@ static struct {
     [SET_YES_NO] = {yes_no, ARRAY_LEN(yes_no)},
     [SET_REFUSAL] = {refusals, METRIC_REFUSAL_COUNT},
     [SET_CHANNEL_TYPE] = {channel_types, ARRAY_LEN(channel_types)},
+    [SET_SLOW] = {slow_causes, METRIC_SLOW_COUNT},
 };
 
 /* Labels that have one value here, but stand in the reference, so that its dashboards find them.
@@ -185,6 +193,9 @@ static const struct row rows[METRIC_COUNT] = {
     [METRIC_SEND_PARTIAL] = {
         "pushd_send_partial_total", "Sends of which the kernel took less than offered.",
         NULL, {{NULL, SET_NONE}}},
+    [METRIC_SLOW] = {
+        "pushd_slow_clients_total", "Clients that were closed because they did not keep up.",
+        NULL, {{"cause", SET_SLOW}}},
 };
 /* clang-format on */
 

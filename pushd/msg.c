@@ -120,12 +120,24 @@ struct msg *msg_ref(struct msg *m)
     return m;
 }
 
+static void free_frame(struct msg_frame *f)
+{
+    if (f == NULL) {
+        return;
+    }
+    struct msg_frame *deflated = atomic_load_explicit(&f->deflated, memory_order_relaxed);
+    if (deflated != f) {
+        free(deflated);
+    }
+    free(f);
+}
+
 void msg_unref(struct msg *m)
 {
     if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) {
         for (size_t i = 0; i < ENC_COUNT * VARIANT_COUNT; i++) {
-            free(atomic_load_explicit(&m->frames[i / VARIANT_COUNT][i % VARIANT_COUNT],
-                                      memory_order_relaxed));
+            free_frame(atomic_load_explicit(&m->frames[i / VARIANT_COUNT][i % VARIANT_COUNT],
+                                            memory_order_relaxed));
         }
         free(m);
     }
@@ -225,7 +237,7 @@ static struct msg_frame *frame_of(struct span reply, enum proto_encoding enc)
     }
     size_t n = frame_ws_header(enc == ENC_JSON ? 1 : 2, prefix.n + reply.n, head);
     struct msg_frame *frame = mem_alloc(sizeof(*frame) + n + prefix.n + reply.n);
-    frame->len = n + prefix.n + reply.n;
+    *frame = (struct msg_frame){.len = n + prefix.n + reply.n};
     memcpy(frame->bytes, head, n);
     memcpy(frame->bytes + n, length, prefix.n);
     memcpy(frame->bytes + n + prefix.n, reply.p, reply.n);
@@ -245,8 +257,22 @@ static struct msg_frame *build(const struct msg *m, enum proto_encoding enc,
     return frame;
 }
 
-const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc,
-                                      enum msg_variant variant)
+/* Stores `mine` unless another worker was faster; then its frame is the one. */
+static struct msg_frame *settle(_Atomic(struct msg_frame *) *slot, struct msg_frame *mine,
+                                const struct msg_frame *keep)
+{
+    struct msg_frame *found = NULL;
+    if (atomic_compare_exchange_strong_explicit(slot, &found, mine, memory_order_acq_rel,
+                                                memory_order_acquire)) {
+        return mine;
+    }
+    if (mine != keep) {
+        free(mine);
+    }
+    return found;
+}
+
+static struct msg_frame *get(struct msg *m, enum proto_encoding enc, enum msg_variant variant)
 {
     _Atomic(struct msg_frame *) *slot = &m->frames[enc][variant];
     struct msg_frame *frame = atomic_load_explicit(slot, memory_order_acquire);
@@ -256,13 +282,48 @@ const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc,
     int rc;
     struct msg_frame *mine = build(m, enc, variant, &rc);
     if (mine == NULL) {
-        return rc == ERR_MISSING ? msg_frame_get(m, enc, VARIANT_FULL) : NULL;
+        return rc == ERR_MISSING ? get(m, enc, VARIANT_FULL) : NULL;
     }
-    /* Another worker may have built it meanwhile; then its frame is the one. */
-    if (!atomic_compare_exchange_strong_explicit(slot, &frame, mine, memory_order_acq_rel,
-                                                 memory_order_acquire)) {
-        free(mine);
-        return frame;
+    return settle(slot, mine, NULL);
+}
+
+const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc,
+                                      enum msg_variant variant)
+{
+    return get(m, enc, variant);
+}
+
+/* The compressed frame, or the plain one where that is no better. */
+static struct msg_frame *deflate_frame(struct msg_frame *plain, struct deflater *z, size_t min_size)
+{
+    size_t head_len = frame_ws_header_len(plain->bytes);
+    struct span payload = span_of(plain->bytes + head_len, plain->len - head_len);
+    struct buf packed = {0};
+    struct msg_frame *frame = plain;
+    if (payload.n > min_size) {
+        deflater_run(z, payload, &packed);
     }
-    return mine;
+    if (packed.n != 0 && packed.n < payload.n) {
+        char head[FRAME_HEADER_MAX];
+        head_len = frame_ws_header((plain->bytes[0] & 0x0f) | FRAME_DEFLATED, packed.n, head);
+        frame = mem_alloc(sizeof(*frame) + head_len + packed.n);
+        *frame = (struct msg_frame){.len = head_len + packed.n};
+        memcpy(frame->bytes, head, head_len);
+        memcpy(frame->bytes + head_len, packed.p, packed.n);
+    }
+    buf_free(&packed);
+    return frame;
+}
+
+const struct msg_frame *msg_frame_get_deflated(struct msg *m, enum proto_encoding enc,
+                                               enum msg_variant variant, struct deflater *z,
+                                               size_t min_size)
+{
+    struct msg_frame *plain = get(m, enc, variant);
+    if (plain == NULL) {
+        return NULL;
+    }
+    struct msg_frame *frame = atomic_load_explicit(&plain->deflated, memory_order_acquire);
+    return frame != NULL ? frame
+                         : settle(&plain->deflated, deflate_frame(plain, z, min_size), plain);
 }

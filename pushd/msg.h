@@ -4,11 +4,14 @@
 #pragma once
 
 #include "common/base/hash.h"
+#include "common/format/deflate.h"
 #include "pushd/bus.h"
 
-/* The bytes of a complete WebSocket frame. */
+/* The bytes of a complete WebSocket frame, and the same compressed. */
 struct msg_frame {
     size_t len;
+    _Atomic(struct msg_frame *) deflated; /* NULL: nobody asked for it; the frame itself: not worth
+                                             it */
     char bytes[];
 };
 
@@ -53,3 +56,9 @@ void msg_unref(struct msg *m);
  * disconnected with 3506). Any thread. */
 const struct msg_frame *msg_frame_get(struct msg *m, enum proto_encoding enc,
                                       enum msg_variant variant);
+/* The same frame for connections with permessage-deflate: compressed now, by `z` of the calling
+ * thread, if no thread did it before. The plain frame where its payload is not longer than min_size
+ * bytes, or does not become shorter. */
+const struct msg_frame *msg_frame_get_deflated(struct msg *m, enum proto_encoding enc,
+                                               enum msg_variant variant, struct deflater *z,
+                                               size_t min_size);

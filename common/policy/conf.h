@@ -190,6 +190,7 @@ struct conf_pushd {
     int64_t redis_timeout_ms;
     struct conf_strings trusted_proxies;
     int64_t api_max_body_size; /* bytes, default 16 MiB */
+    int64_t queue_max_age_ms;  /* 0: any */
     struct {
         char *endpoint;
         char *subscription_endpoint;
@@ -243,7 +244,14 @@ struct conf {
         int64_t message_size_limit;
         int64_t write_timeout_ms;
         bool compression;
+        int64_t compression_level;
+        int64_t compression_min_size;            /* bytes; longer messages are compressed */
+        int64_t decompressed_message_size_limit; /* bytes; 0: as message_size_limit */
     } websocket;
+    struct {
+        bool enabled;
+        char *handler_prefix;
+    } init;
     struct {
         bool disabled;
         char *handler_prefix;

@@ -200,7 +200,25 @@ static const struct conf_row rows[] = {
     {ROW(CONF_DURATION, "websocket.write_timeout", websocket.write_timeout_ms), .def = "1s",
      .help = "A client that takes nothing for this long is disconnected."},
     {ROW(CONF_BOOL, "websocket.compression", websocket.compression),
-     .help = "Offer permessage-deflate."},
+     .help = "Compress messages for clients that offer permessage-deflate. A publication is "
+             "compressed once for all of them."},
+    {ROW(CONF_INT, "websocket.compression_level", websocket.compression_level), .def = "1",
+     .min = -2, .max = 9,
+     .help = "From 1 (fastest) to 9 (smallest); 0 does not compress, -1 is the default of zlib, -2 "
+             "is Huffman coding only."},
+    {ROW(CONF_INT, "websocket.compression_min_size", websocket.compression_min_size),
+     .max = 1 << 30, .help = "Messages of up to this many bytes are not compressed."},
+    {ROW(CONF_INT, "websocket.decompressed_message_size_limit",
+         websocket.decompressed_message_size_limit),
+     .max = 1 << 30,
+     .help = "Bytes of one compressed message from a client after decompression; 0 is the same as "
+             "websocket.message_size_limit."},
+
+    {ROW(CONF_BOOL, "init.enabled", init.enabled),
+     .help = "Answer GET with {} beside the WebSocket endpoint, for clients that open a connection "
+             "ahead and for health checks."},
+    {ROW(CONF_STRING, "init.handler_prefix", init.handler_prefix), .def = "/connection/init",
+     .flags = CONF_PATH, .help = "Path of that answer."},
 
     {ROW(CONF_BOOL, "http_api.disabled", http_api.disabled), .help = "Serve no server API."},
     {ROW(CONF_STRING, "http_api.handler_prefix", http_api.handler_prefix), .def = "/api",
@@ -262,6 +280,10 @@ static const struct conf_row rows[] = {
      .help = "Networks (or unix:) of web servers whose X-Forwarded-For is believed, for the log."},
     {ROW(CONF_INT, "pushd.api_max_body_size", pushd.api_max_body_size), .def = "16777216",
      .max = 1 << 30, .help = "Bytes of one request to the server API."},
+    {ROW(CONF_DURATION, "pushd.queue_max_age", pushd.queue_max_age_ms),
+     .help =
+         "A client for whom the oldest message waits longer is closed as slow when the next one "
+         "comes; 0 is any age."},
     {ROW(CONF_STRING, "pushd.token.endpoint", pushd.token.endpoint),
      .def = "/api/v1/centrifugo/token", .flags = CONF_PATH,
      .help = "Path where push-api gives connection tokens."},

@@ -19,7 +19,7 @@
 
 #define ACCEPT_BATCH 64
 #define HANDSHAKE_MS 10000
-/* After a refusal the answer gets this long to be read before the socket goes. */
+/* After an answer other than 101 it gets this long to be read before the socket goes. */
 #define LINGER_MS 1000
 /* No descriptors left: accepting again makes no sense before some are freed. */
 #define EXHAUSTED_MS 200
@@ -32,7 +32,7 @@ struct peer {
     struct timer timer;
     ev_io io;
     struct buf in;
-    bool is_refused;
+    bool is_answered;
     char address[ADDRESS_TEXT];
 };
 
@@ -80,9 +80,7 @@ static unsigned refusal_label(uint16_t status)
     }
 }
 
-/* Writes the refusal, then waits for the peer to go: closing at once could destroy the answer on
- * its way. */
-static void refuse(struct peer *p, const struct upgrade *u)
+static void note_refusal(struct peer *p, const struct upgrade *u)
 {
     struct worker *w = p->a->w;
     metrics_add(w->metrics, METRIC_REFUSALS, refusal_label(u->status), 1);
@@ -93,13 +91,21 @@ static void refuse(struct peer *p, const struct upgrade *u)
                  LOG_TEXT("origin", u->origin), LOG_STR("address", p->address),
                  LOG_NUM("suppressed", dropped));
     }
+}
+
+/* Writes an answer after which no WebSocket follows, then waits for the peer to go: closing at once
+ * could destroy the answer on its way. Whatever still comes, a body or the next request of a kept
+ * connection, is thrown away; the answer says that the connection ends. */
+static void answer_and_close(struct peer *p, const struct upgrade *u)
+{
+    struct worker *w = p->a->w;
     struct buf out = {0};
     upgrade_answer(u, &out);
     ssize_t ignored = send(p->io.fd, out.p, out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)ignored;
     buf_free(&out);
     shutdown(p->io.fd, SHUT_WR);
-    p->is_refused = true;
+    p->is_answered = true;
     timer_set(&w->wheel, &p->timer, w->now_ms + LINGER_MS);
 }
 
@@ -205,7 +211,12 @@ static void open_conn(struct peer *p, const struct upgrade *u)
         return;
     }
     char text[ADDRESS_TEXT];
-    struct conn *c = conn_new(w, p->io.fd, u->encoding, client_address(p, u, text), u->user);
+    struct conn *c = conn_new(w, &(struct conn_opts){.fd = p->io.fd,
+                                                     .enc = u->encoding,
+                                                     .has_deflate = u->has_deflate,
+                                                     .has_ping_frames = u->has_ping_frames,
+                                                     .address = client_address(p, u, text),
+                                                     .header_user = u->user});
     ev_io_stop(w->loop, &p->io); /* before libwebsockets watches the same descriptor */
     if (!ws_adopt(w->ws, c)) {
         conn_gone(c);
@@ -226,7 +237,7 @@ static void judge(struct peer *p)
     if (upgrade_read(w->conf, buf_span(&p->in), &u) == 0) {
         return;
     }
-    const char *limit = u.status == 101 ? over_limit(w) : NULL;
+    const char *limit = u.status == 101 || u.is_init ? over_limit(w) : NULL;
     if (limit != NULL) {
         metrics_add(w->metrics, METRIC_CONNECTION_LIMIT, 0, 1);
         u.status = 503;
@@ -234,9 +245,12 @@ static void judge(struct peer *p)
     }
     if (u.status == 101) {
         open_conn(p, &u);
-    } else {
-        refuse(p, &u);
+        return;
     }
+    if (u.status != 200) {
+        note_refusal(p, &u);
+    }
+    answer_and_close(p, &u);
 }
 
 static void read_peer(struct peer *p)
@@ -250,7 +264,7 @@ static void read_peer(struct peer *p)
         peer_free(p, true);
         return;
     }
-    if (p->is_refused) {
+    if (p->is_answered) {
         return; /* thrown away */
     }
     buf_add(&p->in, bytes, (size_t)n);

@@ -44,6 +44,7 @@ struct conn {
     int64_t expire_ms;
     int64_t tick_ms;
     int64_t close_ms;  /* the peer's close frame has to come until then */
+    int64_t write_ms;  /* the socket has to take what it was given until then */
     int64_t expire_at; /* Unix seconds, 0: never */
     struct ws_reader reader;
     struct buf backlog; /* commands that wait for the one that is under way */
@@ -60,31 +61,57 @@ struct conn {
     bool wants_pong : 1;
     bool close_sent : 1;
     bool close_received : 1;
-    bool is_limited : 1; /* counted by limits_enter_user */
-    bool is_counted : 1; /* among the connected clients */
-    bool is_deaf : 1;    /* framing is broken: what still comes is thrown away */
+    bool is_limited : 1;      /* counted by limits_enter_user */
+    bool is_counted : 1;      /* among the connected clients */
+    bool is_deaf : 1;         /* framing is broken: what still comes is thrown away */
+    bool has_deflate : 1;     /* permessage-deflate was negotiated */
+    bool has_ping_frames : 1; /* pinged by frames of WebSocket, since the transport is open */
     char id[RND_UUID_LEN + 1];
+};
+
+/* What the handshake settled. Borrowed. */
+struct conn_opts {
+    int fd;
+    enum proto_encoding enc;
+    bool has_deflate;
+    bool has_ping_frames;
+    const char *address;
+    struct span header_user;
 };
 
 /* A transport was opened; the caller gives ownership of wsi's life to ws.c, which calls conn_gone
  * once. */
-struct conn *conn_new(struct worker *w, int fd, enum proto_encoding enc, const char *address,
-                      struct span header_user);
+struct conn *conn_new(struct worker *w, const struct conn_opts *opts);
 
 /* ---- from the transport ---- */
 void conn_received(struct conn *c, char *bytes, size_t n);
 void conn_writable(struct conn *c);
+/* The socket did not take all it was given: it has websocket.write_timeout for the rest. */
+void conn_blocked(struct conn *c);
 /* The transport is gone: everything is undone, c is freed. */
 void conn_gone(struct conn *c);
 
-/* ---- for handlers ---- */
+/* ---- conn_send.c ---- */
 
-/* Queues a frame that others share. */
+#define WS_OP_TEXT   1
+#define WS_OP_BINARY 2
+#define WS_OP_CLOSE  8
+#define WS_OP_PONG   10
+
+/* Queues a frame that others share. A client for whom too much waits, or for too long, is closed as
+ * slow. */
 void conn_push(struct conn *c, struct delivery *d);
 /* Encodes a reply for this connection and queues it. */
 void conn_reply(struct conn *c, const struct reply *r);
 /* A push of this connection alone. */
 void conn_send_push(struct conn *c, const struct push *p);
+/* Queues a control frame; nothing follows WS_OP_CLOSE. */
+void conn_send_control(struct conn *c, unsigned opcode, struct span payload);
+/* Closes a client that cannot keep up, with the figures; `cause` is METRIC_SLOW_*. */
+void conn_close_slow(struct conn *c, unsigned cause);
+
+/* ---- for handlers ---- */
+
 /* Answers a command with an error, or closes, as the code says. The one place where handlers'
  * outcomes become protocol. */
 void conn_fail(struct conn *c, unsigned method, uint32_t id, const struct perr_result *r);

@@ -100,7 +100,7 @@ struct dispatch {
     struct arena *arena; /* for the tags */
     struct vec tags;
     bool has_tags;
-    struct delivery *frames[ENC_COUNT][VARIANT_COUNT];
+    struct delivery *frames[ENC_COUNT][VARIANT_COUNT][2]; /* plain, compressed */
 };
 
 /* Position check, filter, then the connection's queue. */

@@ -63,13 +63,17 @@ static struct delivery *frame_for(struct sub *s, struct dispatch *d)
 {
     struct conn *c = s->conn;
     enum msg_variant v = choose_variant(s, d->msg);
-    struct delivery **slot = &d->frames[c->enc][v];
+    struct delivery **slot = &d->frames[c->enc][v][c->has_deflate];
     if (*slot == NULL) {
-        const struct msg_frame *frame = msg_frame_get(d->msg, c->enc, v);
+        const struct msg_frame *frame =
+            c->has_deflate
+                ? msg_frame_get_deflated(d->msg, c->enc, v, worker_deflater(c->w),
+                                         (size_t)c->w->conf->websocket.compression_min_size)
+                : msg_frame_get(d->msg, c->enc, v);
         if (frame == NULL) {
             return NULL;
         }
-        *slot = delivery_of_msg(&c->w->deliveries, d->msg, frame);
+        *slot = delivery_of_msg(&c->w->deliveries, d->msg, frame, c->w->now_ms);
     }
     return *slot;
 }
@@ -109,10 +113,10 @@ void sub_deliver(struct sub *s, struct dispatch *d)
 
 void dispatch_fini(struct dispatch *d, struct delivery_pool *pool)
 {
-    for (size_t i = 0; i < ENC_COUNT * VARIANT_COUNT; i++) {
-        struct delivery *frame = d->frames[i / VARIANT_COUNT][i % VARIANT_COUNT];
-        if (frame != NULL) {
-            delivery_unref(pool, frame);
+    struct delivery **frames = &d->frames[0][0][0];
+    for (size_t i = 0; i < sizeof(d->frames) / sizeof(*frames); i++) {
+        if (frames[i] != NULL) {
+            delivery_unref(pool, frames[i]);
         }
     }
 }

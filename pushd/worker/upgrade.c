@@ -7,6 +7,7 @@
 #include "common/base/arena.h"
 #include "common/format/b64.h"
 #include "common/policy/channel.h"
+#include "common/protocol/ws_ext.h"
 
 struct request {
     struct span method;
@@ -79,12 +80,17 @@ static void read_header(const struct conf *c, struct request *r, struct upgrade 
         {"origin", &out->origin},
         {"x-forwarded-for", &out->forwarded_for},
         {"user-agent", &out->user_agent},
+        {"access-control-request-headers", &out->wanted_headers},
         {c->client.user_id_http_header, &out->user},
     };
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
         if (name.n != 0 && span_eq_nocase(name, span_str(wanted[i].name))) {
             *wanted[i].to = value;
         }
+    }
+    /* May come several times; the lines are one list. */
+    if (c->websocket.compression && span_eq_nocase(name, SPAN("sec-websocket-extensions"))) {
+        out->has_deflate |= ws_ext_offers_deflate(value);
     }
 }
 
@@ -108,7 +114,8 @@ static void read_head(const struct conf *c, struct span head, struct request *r,
         }
         size_t colon = span_find(line, ':', 0);
         struct span name = span_of(line.p, colon);
-        if (colon == line.n || !is_token(name) || memchr(line.p, '\0', line.n) != NULL) {
+        if (colon == line.n || !is_token(name) || memchr(line.p, '\0', line.n) != NULL ||
+            memchr(line.p, '\r', line.n) != NULL) {
             r->is_malformed = true;
             continue;
         }
@@ -140,6 +147,18 @@ static bool key_is_valid(struct span key)
     return valid;
 }
 
+static void read_query(struct span query, struct upgrade *out)
+{
+    struct span part;
+    while (span_split(&query, '&', &part)) {
+        if (span_eq_str(part, "format=protobuf") || span_eq_str(part, "cf_protocol=protobuf")) {
+            out->encoding = ENC_PROTOBUF;
+        } else if (span_eq_str(part, "cf_ws_frame_ping_pong=true")) {
+            out->has_ping_frames = true;
+        }
+    }
+}
+
 static void choose_encoding(const struct request *r, struct upgrade *out)
 {
     struct span list = r->ws_protocol;
@@ -152,12 +171,6 @@ static void choose_encoding(const struct request *r, struct upgrade *out)
             return;
         }
     }
-    struct span query = r->query;
-    while (span_split(&query, '&', &part)) {
-        if (span_eq_str(part, "format=protobuf") || span_eq_str(part, "cf_protocol=protobuf")) {
-            out->encoding = ENC_PROTOBUF;
-        }
-    }
 }
 
 static void refuse(struct upgrade *out, uint16_t status, const char *detail)
@@ -166,11 +179,25 @@ static void refuse(struct upgrade *out, uint16_t status, const char *detail)
     out->detail = detail;
 }
 
+/* Client protocol 13.5: a page of a foreign origin gets the answer, but may not read it. */
+static void judge_init(const struct conf *c, const struct request *r, struct upgrade *out)
+{
+    out->is_init = true;
+    out->is_shared = out->origin.n != 0 && origin_is_allowed(c, out->origin);
+    if (span_eq_str(r->method, "GET")) {
+        out->status = 200;
+    } else {
+        refuse(out, 405, "only GET is answered here");
+    }
+}
+
 static void judge(const struct conf *c, const struct request *r, struct upgrade *out)
 {
     if (r->is_malformed ||
         !(span_eq_str(r->version, "HTTP/1.1") || span_eq_str(r->version, "HTTP/1.0"))) {
         refuse(out, 400, "this is no HTTP/1.1 request");
+    } else if (c->init.enabled && span_eq_str(r->path, c->init.handler_prefix)) {
+        judge_init(c, r, out);
     } else if (c->websocket.disabled || !span_eq_str(r->path, c->websocket.handler_prefix)) {
         refuse(out, 404, NULL);
     } else if (!has_token(r->connection, "upgrade")) {
@@ -190,6 +217,7 @@ static void judge(const struct conf *c, const struct request *r, struct upgrade 
         refuse(out, 403, "the Origin is not in client.allowed_origins");
     } else {
         out->status = 101;
+        read_query(r->query, out);
         choose_encoding(r, out);
     }
 }
@@ -230,18 +258,43 @@ static const char *status_text(uint16_t status)
     return "Error";
 }
 
-void upgrade_refuse(uint16_t status, const char *detail, struct buf *out)
+static void add_sharing(const struct upgrade *u, struct buf *out)
+{
+    if (!u->is_shared) {
+        return;
+    }
+    buf_add_str(out, "Access-Control-Allow-Origin: ");
+    buf_add_span(out, u->origin);
+    buf_add_str(out, "\r\nAccess-Control-Allow-Credentials: true\r\n");
+    if (u->wanted_headers.n != 0) {
+        buf_add_str(out, "Access-Control-Allow-Headers: ");
+        buf_add_span(out, u->wanted_headers);
+        buf_add_str(out, "\r\n");
+    }
+}
+
+static void add_init(const struct upgrade *u, struct buf *out)
+{
+    buf_add_str(out, "HTTP/1.1 200 OK\r\n");
+    add_sharing(u, out);
+    buf_add_str(out, "Content-Type: application/json; charset=utf-8\r\n"
+                     "Content-Length: 2\r\n"
+                     "Connection: close\r\n\r\n{}");
+}
+
+static void add_refusal(const struct upgrade *u, struct buf *out)
 {
     /* The first line is the reference's whole body; the explanation stands in a header, where curl
      * -i and the browser's network tab show it. */
-    const char *body = status == 404 ? "404 page not found" : status_text(status);
-    buf_addf(out, "HTTP/1.1 %u %s\r\n", status, status_text(status));
-    if (status == 405) {
+    const char *body = u->status == 404 ? "404 page not found" : status_text(u->status);
+    buf_addf(out, "HTTP/1.1 %u %s\r\n", u->status, status_text(u->status));
+    if (u->status == 405) {
         buf_add_str(out, "Allow: GET\r\n");
     }
-    if (detail != NULL) {
-        buf_addf(out, "X-Pushd-Reason: %s\r\n", detail);
+    if (u->detail != NULL) {
+        buf_addf(out, "X-Pushd-Reason: %s\r\n", u->detail);
     }
+    add_sharing(u, out);
     buf_addf(out,
              "Content-Type: text/plain; charset=utf-8\r\n"
              "Sec-Websocket-Version: 13\r\n"
@@ -265,8 +318,12 @@ static void add_accept(struct span key, struct buf *out)
 
 void upgrade_answer(const struct upgrade *u, struct buf *out)
 {
+    if (u->status == 200) {
+        add_init(u, out);
+        return;
+    }
     if (u->status != 101) {
-        upgrade_refuse(u->status, u->detail, out);
+        add_refusal(u, out);
         return;
     }
     buf_add_str(out,
@@ -276,6 +333,9 @@ void upgrade_answer(const struct upgrade *u, struct buf *out)
     if (u->subprotocol.n != 0) {
         buf_add_str(out, "\r\nSec-WebSocket-Protocol: ");
         buf_add_span(out, u->subprotocol);
+    }
+    if (u->has_deflate) {
+        buf_add_str(out, "\r\nSec-WebSocket-Extensions: " WS_EXT_DEFLATE);
     }
     buf_add_str(out, "\r\n\r\n");
 }

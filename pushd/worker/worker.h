@@ -26,6 +26,14 @@ struct worker_shared {
     const char *version; /* as the connect reply gives it */
 };
 
+/* How clients are pinged. */
+enum worker_ping {
+    WORKER_PING_JSON = ENC_JSON,
+    WORKER_PING_PROTOBUF = ENC_PROTOBUF,
+    WORKER_PING_FRAME, /* of WebSocket */
+    WORKER_PING_COUNT,
+};
+
 /* Refusals of the same kind come in floods: one limiter for the log a worker. */
 struct worker {
     const struct worker_shared *shared;
@@ -39,14 +47,17 @@ struct worker {
     struct acceptor *acceptor;
     struct batch_send *batch;
     struct delivery_pool deliveries;
-    struct delivery *ping[ENC_COUNT];
-    struct list dirty;  /* connections with something to send */
-    struct list doomed; /* connections to be dropped at the end of the turn */
-    struct list conns;  /* all */
+    struct delivery *ping[WORKER_PING_COUNT]; /* of the last turn that pinged; NULL: none yet */
+    struct list dirty;                        /* connections with something to send */
+    struct list doomed;                       /* connections to be dropped at the end of the turn */
+    struct list conns;                        /* all */
     uint32_t conn_count;
-    struct arena arena; /* for one command or message, reset after it */
-    struct buf scratch; /* for encoding one reply */
-    struct buf gather;  /* coalesced frames of one batch */
+    struct arena arena;        /* for one command or message, reset after it */
+    struct buf scratch;        /* for encoding one reply */
+    struct buf gather;         /* coalesced frames of one batch */
+    struct buf packed;         /* one message compressed, or as it was before that */
+    struct deflater *deflater; /* both made when the first connection needs them */
+    struct inflater *inflater;
     struct log_limit refusals;
     int64_t now_ms; /* of this loop turn, clk_mono_ms */
     bool is_stopping;
@@ -70,6 +81,14 @@ struct worker *worker_new(const struct worker_opts *opts, struct err *e);
 /* The thread's body: returns after BUS_STOP when all connections are closed. */
 void worker_run(struct worker *w);
 void worker_free(struct worker *w);
+
+/* ---- for its own connections ---- */
+
+/* One ping for all that are pinged in this turn of the loop. Borrowed. */
+struct delivery *worker_ping(struct worker *w, enum worker_ping kind);
+/* What compresses and what decompresses the messages of all connections. */
+struct deflater *worker_deflater(struct worker *w);
+struct inflater *worker_inflater(struct worker *w);
 
 /* Which way of sending it chose. */
 const char *worker_batch_name(const struct worker *w);

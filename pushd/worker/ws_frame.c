@@ -11,6 +11,9 @@ enum {
     OP_PONG = 10
 };
 
+#define RSV1    0x40
+#define RSV_ALL 0x70
+
 #define CLOSE_PROTOCOL_ERROR 1002
 #define CLOSE_NO_STATUS      1005
 #define CLOSE_TOO_BIG        1009
@@ -51,7 +54,9 @@ static const char *header_fault(const struct ws_reader *r)
 {
     unsigned opcode = r->header[0] & 0x0f;
     bool final = (r->header[0] & 0x80) != 0;
-    if ((r->header[0] & 0x70) != 0) {
+    bool starts_message = opcode == OP_TEXT || opcode == OP_BINARY;
+    unsigned allowed = r->takes_deflate && starts_message ? RSV1 : 0;
+    if ((r->header[0] & RSV_ALL & ~allowed) != 0) {
         return "a reserved bit is set";
     }
     if ((r->header[1] & 0x80) == 0) {
@@ -106,6 +111,7 @@ static struct ws_event begin_frame(struct ws_reader *r, size_t max_bytes)
     }
     if (r->opcode != OP_CONTINUATION) {
         r->message_opcode = r->opcode;
+        r->is_deflated = (h[0] & RSV1) != 0;
     }
     if (len > max_bytes || r->message.n + len > max_bytes) {
         return fail(CLOSE_TOO_BIG, NULL);
@@ -156,19 +162,23 @@ static struct ws_event end_control(struct ws_reader *r)
     return e;
 }
 
+static struct ws_event end_message(struct ws_reader *r, struct span payload)
+{
+    r->message_opcode = 0;
+    return (struct ws_event){.kind = WS_MESSAGE, .is_deflated = r->is_deflated, .payload = payload};
+}
+
 /* All payload of a data frame is there; `part` is what was not stored yet. */
 static struct ws_event end_data(struct ws_reader *r, struct span part)
 {
     if (r->message.n == 0 && r->is_final) {
-        r->message_opcode = 0;
-        return (struct ws_event){.kind = WS_MESSAGE, .payload = part};
+        return end_message(r, part);
     }
     buf_add_span(&r->message, part);
     if (!r->is_final) {
         return (struct ws_event){.kind = WS_NONE};
     }
-    r->message_opcode = 0;
-    return (struct ws_event){.kind = WS_MESSAGE, .payload = buf_span(&r->message)};
+    return end_message(r, buf_span(&r->message));
 }
 
 static struct ws_event take_payload(struct ws_reader *r, char **in, size_t *n)

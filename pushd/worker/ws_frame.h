@@ -9,8 +9,8 @@
 
 #define WS_MAX_CONTROL_BYTES 125
 
-/* One connection's state between reads. Zero-initialised it is ready; `max_bytes` is the limit of a
- * message, all its fragments together. Free with ws_reader_fini. */
+/* One connection's state between reads. Zero-initialised it is ready; set takes_deflate where
+ * permessage-deflate was negotiated. Free with ws_reader_fini. */
 struct ws_reader {
     struct buf
         message;   /* fragments so far, unmasked; allocated only while a message is incomplete */
@@ -23,6 +23,8 @@ struct ws_reader {
     uint8_t message_opcode; /* of the message that the fragments make up; 0: none is open */
     bool is_final;
     bool in_payload;
+    bool takes_deflate; /* RSV1 on the first frame of a message says that it is compressed */
+    bool is_deflated;   /* the message that is open, or was handed out last */
     uint8_t control_have;
     char control[WS_MAX_CONTROL_BYTES];
 };
@@ -38,13 +40,15 @@ enum ws_event_kind {
 
 struct ws_event {
     enum ws_event_kind kind;
+    bool is_deflated;    /* WS_MESSAGE: the payload is compressed, RFC 7692 7.2.2 */
     struct span payload; /* borrowed from the input or the reader, valid until the next call */
     uint16_t code;       /* WS_CLOSE: the peer's (1005: none given); WS_ERROR: 1002 or 1009 */
     const char *detail;
 };
 
 /* Takes bytes from *in (which it unmasks in place and advances) until an event. Call again until
- * WS_NONE. After WS_ERROR or WS_CLOSE nothing more is read. max_bytes limits a message. */
+ * WS_NONE. After WS_ERROR or WS_CLOSE nothing more is read. max_bytes limits a message, all its
+ * fragments together, as it comes: compressed or not. */
 struct ws_event ws_reader_next(struct ws_reader *r, char **in, size_t *n, size_t max_bytes);
 
 void ws_reader_fini(struct ws_reader *r);

@@ -11,14 +11,17 @@ COUNT = 10000
 OTHERS = 200
 
 
-def node_client(test, system, count, others):
+def node(test, system, script, *words):
     modules = os.environ.get("PUSHD_NODE", "")
     for package in ("centrifuge", "ws"):
         if not os.path.isdir(os.path.join(modules, "node_modules", package)):
             raise Skip("the npm package %s is not installed" % package)
-    argv = [find_program("node"), os.path.join(HERE, "sdk.js"), "ws://127.0.0.1:%d/connection/websocket" % system.port,
-            system.url + "/api/v1/centrifugo/token", "sid=ada", CHANNEL, str(count), str(others)]
+    argv = [find_program("node"), os.path.join(HERE, script), "ws://127.0.0.1:%d/connection/websocket" % system.port, *words]
     return test.add(Process("sdk", argv, test.dir, env={**system.env, "PUSHD_NODE": modules}))
+
+
+def node_client(test, system, count, others):
+    return node(test, system, "sdk.js", system.url + "/api/v1/centrifugo/token", "sid=ada", CHANNEL, str(count), str(others))
 
 
 def said(process, what):
@@ -52,3 +55,11 @@ def test_sdk_and_200_others_through_lighttpd(test):
 def test_sdk_and_200_others_through_nginx(test):
     """The same through nginx."""
     everything_in_order(test, "nginx")
+
+
+def test_sdk_compressed(test):
+    """The SDK with permessage-deflate, JSON and Protobuf, beside a plain client: small and large messages, both directions."""
+    system = System(test, {"client": {"insecure": True}, "websocket": {"compression": True}})
+    sdk = node(test, system, "sdk_deflate.js", CHANNEL)
+    wait_for(lambda: said(sdk, "done"), lambda: "all clients saw all messages: %r" % sdk.log()[-300:], 30)
+    equal(sdk.wait_exit(10), 0, "the clients' status")

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct conf *conf;
     if (conf == NULL) {
         static const char text[] =
-            "{\"client\":{\"allowed_origins\":[\"http://a\"],\"user_id_http_header\":\"x-user\"}}";
+            "{\"client\":{\"allowed_origins\":[\"http://a\"],\"user_id_http_header\":\"x-user\"},"
+            "\"websocket\":{\"compression\":true},\"init\":{\"enabled\":true}}";
         conf =
             conf_load(&(struct conf_load_opts){.text = text, .text_len = sizeof(text) - 1}, NULL);
     }

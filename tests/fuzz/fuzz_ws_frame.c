@@ -10,9 +10,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static uint64_t feed(const uint8_t *data, size_t size, size_t step)
+static uint64_t feed(const uint8_t *data, size_t size, size_t step, bool takes_deflate)
 {
-    struct ws_reader r = {0};
+    struct ws_reader r = {.takes_deflate = takes_deflate};
     uint64_t sum = 0;
     char *copy = malloc(size + 1);
     if (size != 0) {
@@ -27,7 +27,8 @@ static uint64_t feed(const uint8_t *data, size_t size, size_t step)
             if (e.kind == WS_NONE) {
                 break;
             }
-            sum = sum * 31 + (uint64_t)e.kind * 7 + e.code + hash_fnv1a64(e.payload);
+            sum =
+                sum * 31 + (uint64_t)e.kind * 7 + e.code + e.is_deflated + hash_fnv1a64(e.payload);
             if (e.kind == WS_ERROR || e.kind == WS_CLOSE) {
                 over = true;
                 break;
@@ -41,9 +42,12 @@ static uint64_t feed(const uint8_t *data, size_t size, size_t step)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint64_t whole = feed(data, size, size + 1);
-    if (feed(data, size, 1) != whole || feed(data, size, 7) != whole) {
-        abort();
+    for (int takes_deflate = 0; takes_deflate < 2; takes_deflate++) {
+        uint64_t whole = feed(data, size, size + 1, takes_deflate);
+        if (feed(data, size, 1, takes_deflate) != whole ||
+            feed(data, size, 7, takes_deflate) != whole) {
+            abort();
+        }
     }
     return 0;
 }

@@ -183,11 +183,73 @@ static void long_frames_have_longer_headers(void **state)
     buf_free(&b);
 }
 
+static void a_frame_is_compressed_once_for_all(void **state)
+{
+    (void)state;
+    struct deflater *z = deflater_new(1);
+    struct inflater *i = inflater_new();
+    struct buf b = {0};
+    struct buf back = {0};
+    static char text[3000];
+    memset(text, '1', sizeof(text));
+    pb_add_bytes(&b, 4, span_of(text, sizeof(text)));
+    struct msg *m = msg_of(buf_span(&b));
+    for (unsigned enc = 0; enc < ENC_COUNT; enc++) {
+        const struct msg_frame *plain = msg_frame_get(m, enc, VARIANT_PLAIN);
+        const struct msg_frame *f = msg_frame_get_deflated(m, enc, VARIANT_PLAIN, z, 100);
+        assert_int_equal((unsigned char)f->bytes[0], enc == ENC_JSON ? 0xc1 : 0xc2);
+        assert_true(f->len < 100);
+        assert_ptr_equal(msg_frame_get_deflated(m, enc, VARIANT_PLAIN, z, 100), f);
+        assert_ptr_equal(msg_frame_get(m, enc, VARIANT_PLAIN), plain);
+        buf_clear(&back);
+        assert_int_equal(inflater_run(i, span_of(f->bytes + 2, f->len - 2), 100000, &back), 0);
+        assert_true(span_eq(buf_span(&back), span_of(plain->bytes + 4, plain->len - 4)));
+        /* A patch that cannot be made is the full frame, and its compressed form the same one. */
+        assert_ptr_equal(msg_frame_get_deflated(m, enc, VARIANT_PATCH, z, 100),
+                         msg_frame_get_deflated(m, enc, VARIANT_FULL, z, 100));
+    }
+    msg_unref(m);
+    buf_free(&b);
+    buf_free(&back);
+    inflater_free(i);
+    deflater_free(z);
+}
+
+static void a_frame_stays_plain_where_compression_gains_nothing(void **state)
+{
+    (void)state;
+    struct deflater *z = deflater_new(1);
+    /* Small ones, up to min_size and no further, and what does not become shorter. */
+    struct msg *m = msg_of(SPAN("\x22\x07{\x22x\x22:1}"));
+    const struct msg_frame *plain = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN);
+    assert_ptr_equal(msg_frame_get_deflated(m, ENC_JSON, VARIANT_PLAIN, z, plain->len - 2), plain);
+    assert_ptr_equal(msg_frame_get_deflated(m, ENC_JSON, VARIANT_PLAIN, z, plain->len - 2), plain);
+    msg_unref(m);
+    m = msg_of(SPAN("\x22\x07{\x22x\x22:1}"));
+    plain = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN);
+    const struct msg_frame *packed =
+        msg_frame_get_deflated(m, ENC_JSON, VARIANT_PLAIN, z, plain->len - 3);
+    assert_true(packed != plain && packed->len < plain->len);
+    msg_unref(m);
+    m = msg_of(SPAN(""));
+    plain = msg_frame_get(m, ENC_PROTOBUF, VARIANT_PLAIN);
+    assert_ptr_equal(msg_frame_get_deflated(m, ENC_PROTOBUF, VARIANT_PLAIN, z, 0), plain);
+    msg_unref(m);
+    m = msg_of(SPAN("\x22\x05{\x22"
+                    "a\x22:"));
+    assert_null(msg_frame_get_deflated(m, ENC_JSON, VARIANT_PLAIN, z, 0));
+    msg_unref(m);
+    deflater_free(z);
+}
+
 static void *frame_from_thread(void *arg)
 {
     struct msg *m = arg;
+    struct deflater *z = deflater_new(1);
     size_t len = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN)->len;
+    len += msg_frame_get_deflated(m, ENC_JSON, VARIANT_PLAIN, z, 0)->len;
     msg_unref(m);
+    deflater_free(z);
     return (void *)(uintptr_t)len;
 }
 
@@ -198,6 +260,7 @@ static void threads_share_one_frame(void **state)
         THREADS = 4,
         ROUNDS = 50
     };
+    struct deflater *z = deflater_new(1);
     for (int i = 0; i < ROUNDS; i++) {
         struct msg *m = msg_of(SPAN("__p1:1:E__\x22\x01"
                                     "1"));
@@ -206,6 +269,7 @@ static void threads_share_one_frame(void **state)
             assert_int_equal(pthread_create(&threads[k], NULL, frame_from_thread, msg_ref(m)), 0);
         }
         size_t len = msg_frame_get(m, ENC_JSON, VARIANT_PLAIN)->len;
+        len += msg_frame_get_deflated(m, ENC_JSON, VARIANT_PLAIN, z, 0)->len;
         msg_unref(m);
         for (int k = 0; k < THREADS; k++) {
             void *got;
@@ -213,6 +277,7 @@ static void threads_share_one_frame(void **state)
             assert_int_equal((uintptr_t)got, len);
         }
     }
+    deflater_free(z);
 }
 
 int main(void)
@@ -223,6 +288,8 @@ int main(void)
         cmocka_unit_test(scan_finds_time_position_and_epoch),
         cmocka_unit_test(malformed_body_gives_no_message),
         cmocka_unit_test(long_frames_have_longer_headers),
+        cmocka_unit_test(a_frame_is_compressed_once_for_all),
+        cmocka_unit_test(a_frame_stays_plain_where_compression_gains_nothing),
         cmocka_unit_test(threads_share_one_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

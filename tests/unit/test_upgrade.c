@@ -19,7 +19,8 @@ static int setup(void **state)
     (void)state;
     static const char text[] = "{\"client\":{\"allowed_origins\":[\"https://"
                                "*.example.com\"],\"user_id_http_header\":\"X-User\","
-                               "\"token\":{\"hmac_secret_key\":\"s\"}}}";
+                               "\"token\":{\"hmac_secret_key\":\"s\"}},"
+                               "\"websocket\":{\"compression\":true},\"init\":{\"enabled\":true}}";
     struct err e;
     conf = conf_load(&(struct conf_load_opts){.text = text, .text_len = sizeof(text) - 1}, &e);
     return conf != NULL ? 0 : -1;
@@ -72,6 +73,11 @@ static void refusals_have_their_status(void **state)
         {"GET /connection/websocket HTTP/2.0\r\n" BASE "\r\n", 400},
         {"\x16\x03\x01\x02\r\n\r\n", 400},
         {GET BASE "Bad Header: x\r\n\r\n", 400},
+        {GET BASE "Origin: https://a.example.com\rX-Injected: 1\r\n\r\n", 400},
+        {"GET /connection/init HTTP/1.1\r\nHost: x\r\n\r\n", 200},
+        {"GET /connection/init?x HTTP/1.0\r\nHost: x\r\n\r\n", 200},
+        {"POST /connection/init HTTP/1.1\r\nContent-Length: 2\r\n\r\n", 405},
+        {"GET /connection/init/ HTTP/1.1\r\nHost: x\r\n\r\n", 404},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct upgrade u = read_head(rows[i].head);
@@ -125,6 +131,75 @@ static void the_answer_carries_the_key_of_rfc_6455(void **state)
     buf_free(&out);
 }
 
+static void answer_is(const char *head, const char *wanted)
+{
+    struct upgrade u = read_head(head);
+    struct buf out = {0};
+    upgrade_answer(&u, &out);
+    assert_string_equal(buf_cstr(&out), wanted);
+    buf_free(&out);
+}
+
+static void deflate_is_answered_where_an_offer_fits(void **state)
+{
+    (void)state;
+    static const char ext[] = "Sec-WebSocket-Extensions: permessage-deflate; "
+                              "server_no_context_takeover; client_no_context_takeover\r\n\r\n";
+    static const struct {
+        const char *headers;
+        bool accepted;
+    } rows[] = {
+        {"", false},
+        {"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n", true},
+        {"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n", false},
+        {"sec-websocket-extensions: permessage-deflate\r\nSec-WebSocket-Extensions: x\r\n", true},
+        {"Sec-WebSocket-Extensions: x\r\nSec-WebSocket-Extensions: permessage-deflate\r\n", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf head = {0};
+        struct buf out = {0};
+        buf_addf(&head, "%s%s%s\r\n", GET, BASE, rows[i].headers);
+        struct upgrade u = read_head(buf_cstr(&head));
+        assert_int_equal(u.status, 101);
+        assert_int_equal(u.has_deflate, rows[i].accepted);
+        upgrade_answer(&u, &out);
+        assert_int_equal(strstr(buf_cstr(&out), ext) != NULL, rows[i].accepted);
+        buf_free(&head);
+        buf_free(&out);
+    }
+}
+
+static void ping_frames_are_asked_for_in_the_query(void **state)
+{
+    (void)state;
+    struct upgrade u =
+        read_head("GET /connection/websocket?a=b&cf_ws_frame_ping_pong=true "
+                  "HTTP/1.1\r\nSec-WebSocket-Protocol: centrifuge-json\r\n" BASE "\r\n");
+    assert_true(u.has_ping_frames);
+    assert_int_equal(u.encoding, ENC_JSON);
+    assert_false(
+        read_head("GET /connection/websocket?cf_ws_frame_ping_pong=1 HTTP/1.1\r\n" BASE "\r\n")
+            .has_ping_frames);
+}
+
+static void init_is_answered_with_the_rules_of_other_origins(void **state)
+{
+    (void)state;
+#define INIT(headers) "GET /connection/init HTTP/1.1\r\nHost: x\r\n" headers "\r\n"
+    static const char plain[] = "HTTP/1.1 200 OK\r\n"
+                                "Content-Type: application/json; charset=utf-8\r\n"
+                                "Content-Length: 2\r\nConnection: close\r\n\r\n{}";
+    answer_is(INIT(""), plain);
+    answer_is(INIT("Origin: https://evil.test\r\n"), plain);
+    answer_is(INIT("Origin: https://a.example.com\r\nAccess-Control-Request-Headers: x-a\r\n"),
+              "HTTP/1.1 200 OK\r\n"
+              "Access-Control-Allow-Origin: https://a.example.com\r\n"
+              "Access-Control-Allow-Credentials: true\r\n"
+              "Access-Control-Allow-Headers: x-a\r\n"
+              "Content-Type: application/json; charset=utf-8\r\n"
+              "Content-Length: 2\r\nConnection: close\r\n\r\n{}");
+}
+
 static void an_endless_head_is_refused(void **state)
 {
     (void)state;
@@ -145,6 +220,9 @@ int main(void)
         cmocka_unit_test(refusals_have_their_status),
         cmocka_unit_test(the_first_known_subprotocol_is_echoed),
         cmocka_unit_test(the_answer_carries_the_key_of_rfc_6455),
+        cmocka_unit_test(deflate_is_answered_where_an_offer_fits),
+        cmocka_unit_test(ping_frames_are_asked_for_in_the_query),
+        cmocka_unit_test(init_is_answered_with_the_rules_of_other_origins),
         cmocka_unit_test(an_endless_head_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -39,14 +39,14 @@ static void note(struct seen *s, const struct ws_event *e)
         [WS_MESSAGE] = "message", [WS_PING] = "ping",   [WS_PONG] = "pong",
         [WS_CLOSE] = "close",     [WS_ERROR] = "error",
     };
-    buf_addf(&s->text, "%s %u %.*s\n", names[e->kind], e->code, (int)e->payload.n,
-             e->payload.p != NULL ? e->payload.p : "");
+    buf_addf(&s->text, "%s%s %u %.*s\n", e->is_deflated ? "deflated " : "", names[e->kind], e->code,
+             (int)e->payload.n, e->payload.p != NULL ? e->payload.p : "");
 }
 
 /* Feeds in pieces of `step` bytes and returns what came out. */
-static char *feed(const struct buf *in, size_t step)
+static char *feed(const struct buf *in, size_t step, bool takes_deflate)
 {
-    struct ws_reader r = {0};
+    struct ws_reader r = {.takes_deflate = takes_deflate};
     struct seen s = {0};
     char *copy = malloc(in->n + 1);
     memcpy(copy, in->p, in->n);
@@ -73,17 +73,22 @@ static char *feed(const struct buf *in, size_t step)
     return text;
 }
 
-static void expect(struct buf *in, const char *events)
+static void expect_as(struct buf *in, bool takes_deflate, const char *events)
 {
     for (size_t step = 1; step <= in->n; step = step * 3 + 1) {
-        char *got = feed(in, step);
+        char *got = feed(in, step, takes_deflate);
         assert_string_equal(got, events);
         free(got);
     }
-    char *got = feed(in, in->n);
+    char *got = feed(in, in->n, takes_deflate);
     assert_string_equal(got, events);
     free(got);
     buf_free(in);
+}
+
+static void expect(struct buf *in, const char *events)
+{
+    expect_as(in, false, events);
 }
 
 static void messages_arrive_whole_however_they_are_cut(void **state)
@@ -139,6 +144,32 @@ static void a_message_over_the_limit_is_1009_before_it_is_buffered(void **state)
     expect(&b, "error 1009 \n");
 }
 
+static void rsv1_marks_a_message_where_it_was_negotiated(void **state)
+{
+    (void)state;
+    struct buf b = {0};
+    add_frame(&b, 0xc1, SPAN("a"), true);
+    add_frame(&b, 0x82, SPAN("b"), true);
+    add_frame(&b, 0x41, SPAN("c"), true);
+    add_frame(&b, 0x89, SPAN("p"), true);
+    add_frame(&b, 0x00, SPAN("d"), true);
+    add_frame(&b, 0x80, SPAN(""), true);
+    add_frame(&b, 0x81, SPAN("e"), true);
+    expect_as(&b, true,
+              "deflated message 0 a\nmessage 0 b\nping 0 p\ndeflated message 0 cd\nmessage 0 e\n");
+    /* Not on continuations and control frames, never with another bit, never unasked. */
+    static const unsigned firsts[] = {0xc9, 0xca, 0xc8, 0xe1, 0xd1, 0xa1, 0x91};
+    for (size_t i = 0; i < ARRAY_LEN(firsts); i++) {
+        add_frame(&b, firsts[i], SPAN("x"), true);
+        expect_as(&b, true, "error 1002 \n");
+    }
+    add_frame(&b, 0x41, SPAN("x"), true);
+    add_frame(&b, 0xc0, SPAN("y"), true);
+    expect_as(&b, true, "error 1002 \n");
+    add_frame(&b, 0xc1, SPAN("x"), true);
+    expect(&b, "error 1002 \n");
+}
+
 static void close_codes_are_checked(void **state)
 {
     (void)state;
@@ -179,6 +210,7 @@ int main(void)
         cmocka_unit_test(an_unmasked_frame_is_refused_even_after_masked_ones),
         cmocka_unit_test(bad_headers_are_protocol_errors),
         cmocka_unit_test(a_message_over_the_limit_is_1009_before_it_is_buffered),
+        cmocka_unit_test(rsv1_marks_a_message_where_it_was_negotiated),
         cmocka_unit_test(close_codes_are_checked),
         cmocka_unit_test(an_idle_reader_holds_no_memory),
     };
