@@ -11,7 +11,7 @@ pushd_libpushd_a_SOURCES = \
 	pushd/worker/cmd_connect.c pushd/worker/cmd_publish.c pushd/worker/cmd_read.c \
 	pushd/worker/cmd_refresh.c pushd/worker/cmd_rpc.c pushd/worker/cmd_subscribe.c \
 	pushd/worker/command.c pushd/worker/command.h \
-	pushd/worker/conn.c pushd/worker/conn.h pushd/worker/conn_input.c \
+	pushd/worker/conn.c pushd/worker/conn.h pushd/worker/conn_input.c pushd/worker/conn_send.c \
 	pushd/worker/flush.c pushd/worker/flush.h \
 	pushd/worker/key_wait.c pushd/worker/key_wait.h \
 	pushd/worker/hub.c pushd/worker/hub.h \

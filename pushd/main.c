@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "common/base/fetch.h"
 #include "common/base/version.h"
@@ -96,6 +97,7 @@ int main(int argc, char **argv)
         {"jansson", jansson_version_str},
         {"libcurl", fetch_library_version},
         {"liburing", liburing_version},
+        {"zlib", zlibVersion},
         {0},
     };
     const char *path = DEFAULT_CONFIG;

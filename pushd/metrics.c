@@ -24,6 +24,7 @@ enum label_set {
     SET_REFUSAL,
     SET_CHANNEL_TYPE,
     SET_KEY_FETCH,
+    SET_SLOW,
     SET_COUNT,
 };
 
@@ -74,6 +75,12 @@ static const char *const refusals[METRIC_REFUSAL_COUNT] = {
     [METRIC_REFUSAL_400] = "400", [METRIC_REFUSAL_403] = "403", [METRIC_REFUSAL_404] = "404",
     [METRIC_REFUSAL_405] = "405", [METRIC_REFUSAL_431] = "431", [METRIC_REFUSAL_503] = "503",
 };
+static const char *const slow_causes[METRIC_SLOW_COUNT] = {
+    [METRIC_SLOW_QUEUE_SIZE] = "queue_size",
+    [METRIC_SLOW_QUEUE_AGE] = "queue_age",
+    [METRIC_SLOW_WRITE_TIMEOUT] = "write_timeout",
+    [METRIC_SLOW_SUBSCRIBE] = "subscribe",
+};
 static const char *const channel_types[] = {"client", "control"};
 static const char *key_fetches[JWKS_OUTCOME_COUNT]; /* named by metrics_setup */
 
@@ -90,6 +97,7 @@ static struct {
     [SET_REFUSAL] = {refusals, METRIC_REFUSAL_COUNT},
     [SET_CHANNEL_TYPE] = {channel_types, ARRAY_LEN(channel_types)},
     [SET_KEY_FETCH] = {key_fetches, JWKS_OUTCOME_COUNT},
+    [SET_SLOW] = {slow_causes, METRIC_SLOW_COUNT},
 };
 
 /* Labels that have one value here, but stand in the reference, so that its dashboards find them.
@@ -189,6 +197,9 @@ static const struct row rows[METRIC_COUNT] = {
     [METRIC_SEND_PARTIAL] = {
         "pushd_send_partial_total", "Sends of which the kernel took less than offered.",
         NULL, {{NULL, SET_NONE}}},
+    [METRIC_SLOW] = {
+        "pushd_slow_clients_total", "Clients that were closed because they did not keep up.",
+        NULL, {{"cause", SET_SLOW}}},
     [METRIC_KEY_FETCHES] = {
         "pushd_jwks_fetches_total", "Requests for documents of keys (jwks_public_endpoint).",
         NULL, {{"result", SET_KEY_FETCH}}},

@@ -192,6 +192,7 @@ struct conf_pushd {
     int64_t redis_timeout_ms;
     struct conf_strings trusted_proxies;
     int64_t api_max_body_size; /* bytes, default 16 MiB */
+    int64_t queue_max_age_ms;  /* 0: any */
     struct {
         char *endpoint;
         char *subscription_endpoint;

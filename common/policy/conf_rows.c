@@ -280,6 +280,10 @@ static const struct conf_row rows[] = {
      .help = "Networks (or unix:) of web servers whose X-Forwarded-For is believed, for the log."},
     {ROW(CONF_INT, "pushd.api_max_body_size", pushd.api_max_body_size), .def = "16777216",
      .max = 1 << 30, .help = "Bytes of one request to the server API."},
+    {ROW(CONF_DURATION, "pushd.queue_max_age", pushd.queue_max_age_ms),
+     .help =
+         "A client for whom the oldest message waits longer is closed as slow when the next one "
+         "comes; 0 is any age."},
     {ROW(CONF_STRING, "pushd.token.endpoint", pushd.token.endpoint),
      .def = "/api/v1/centrifugo/token", .flags = CONF_PATH,
      .help = "Path where push-api gives connection tokens."},
