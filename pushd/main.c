@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/base/fetch.h"
 #include "common/base/version.h"
 #include "pushd/admin/http.h"
 #include "pushd/server.h"
@@ -93,6 +94,7 @@ int main(int argc, char **argv)
         {"libmicrohttpd", admin_http_library_version},
         {"libjwt", libjwt_version},
         {"jansson", jansson_version_str},
+        {"libcurl", fetch_library_version},
         {"liburing", liburing_version},
         {0},
     };

@@ -35,9 +35,9 @@ enum metric {
     METRIC_REDIS_RECONNECTS,     /* pushd_redis_reconnects_total */
     METRIC_REFUSALS,             /* pushd_handshake_refusals_total{status}: METRIC_REFUSAL_* */
     METRIC_SEND_BATCHES,         /* pushd_send_batches_total */
+    METRIC_KEY_FETCHES,          /* pushd_jwks_fetches_total{result}: enum jwks_outcome */
     METRIC_FILTERED,             /* centrifugo_node_tags_filter_dropped_publications */
     METRIC_SEND_PARTIAL,         /* pushd_send_partial_total: the kernel took less than offered */
-    METRIC_KEY_FETCHES,          /* pushd_jwks_fetches_total{result}: enum jwks_outcome */
     METRIC_COUNT,
 };
 

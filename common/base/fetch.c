@@ -97,3 +97,8 @@ const struct fetch_answer *fetch_answer(const struct fetch *f)
 {
     return &f->answer;
 }
+
+const char *fetch_library_version(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version;
+}

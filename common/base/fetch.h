@@ -43,3 +43,6 @@ void fetch_run(struct fetch *f);
 
 /* After the end. */
 const struct fetch_answer *fetch_answer(const struct fetch *f);
+
+/* Of the libcurl that this process runs with. */
+const char *fetch_library_version(void);

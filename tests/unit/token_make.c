@@ -145,3 +145,15 @@ void make_jwk(struct buf *out, EVP_PKEY *key, const char *kid, const char *more)
     }
     buf_add_str(out, "\"}");
 }
+
+struct jwks *make_jwks(EVP_PKEY *key, const char *kid, const char *more)
+{
+    struct buf text = {0};
+    buf_add_str(&text, "{\"keys\":[");
+    make_jwk(&text, key, kid, more);
+    buf_add_str(&text, "]}");
+    struct jwks *d = jwks_parse(buf_span(&text), NULL);
+    assert_non_null(d);
+    buf_free(&text);
+    return d;
+}

@@ -3,6 +3,7 @@
  * key. */
 #pragma once
 
+#include "common/policy/jwks.h"
 #include "common/policy/token.h"
 
 #include <openssl/evp.h>
@@ -29,3 +30,5 @@ char *make_public_pem(EVP_PKEY *key);
 
 /* The public half as a JSON Web Key; `more` is text of further members, such as ,"alg":"RS256". */
 void make_jwk(struct buf *out, EVP_PKEY *key, const char *kid, const char *more);
+/* A document of one such key, to be freed with jwks_free. */
+struct jwks *make_jwks(EVP_PKEY *key, const char *kid, const char *more);
