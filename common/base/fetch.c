@@ -21,6 +21,21 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     return f->body.failed ? 0 : size * n; /* another number ends the transfer */
 }
 
+/* A proxy of the environment (http_proxy, https_proxy) is for what is not on this machine. */
+static bool set_no_proxy(CURL *c)
+{
+    struct buf hosts = {0};
+    const char *others = getenv("no_proxy");
+    if (others == NULL) {
+        others = getenv("NO_PROXY");
+    }
+    buf_addf(&hosts, "localhost,127.0.0.1,::1%s%s", others != NULL ? "," : "",
+             others != NULL ? others : "");
+    bool is_set = curl_easy_setopt(c, CURLOPT_NOPROXY, buf_cstr(&hosts)) == CURLE_OK;
+    buf_free(&hosts);
+    return is_set;
+}
+
 /* Setting options fails for lack of memory, of the feature in libcurl, or for a malformed value. */
 static bool set_options(struct fetch *f, const struct fetch_spec *s)
 {
@@ -43,7 +58,7 @@ static bool set_options(struct fetch *f, const struct fetch_spec *s)
     /* A look-up of a host that hangs is left behind, not waited for. */
     is_set = is_set && curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
 #endif
-    return is_set;
+    return is_set && set_no_proxy(c);
 }
 
 struct fetch *fetch_new(const struct fetch_spec *spec)
