@@ -24,21 +24,34 @@ _Static_assert(sizeof(struct api_subscribe) <= REQUEST_MAX_BYTES &&
 static const struct field no_fields[1];
 static const struct schema nothing_schema = {"Nothing", 0, no_fields, 0};
 
+#define CHANNEL_OF(type) API_REACH_CHANNEL, offsetof(struct type, channel)
+
 const struct api_method api_methods[] = {
-    {"publish", 0, false, true, &api_publish_schema, api__publish},
-    {"broadcast", 1, false, true, &api_broadcast_schema, api__broadcast},
-    {"subscribe", 11, false, true, &api_subscribe_schema, api__subscribe},
-    {"unsubscribe", 2, false, true, &api_unsubscribe_schema, api__unsubscribe},
-    {"disconnect", 3, false, true, &api_disconnect_schema, api__disconnect},
-    {"history", 6, true, true, &api_history_schema, api__history},
-    {"history_remove", 7, false, true, &api_channel_schema, api__history_remove},
-    {"presence", 4, true, true, &api_channel_schema, api__presence},
-    {"presence_stats", 5, true, true, &api_channel_schema, api__presence_stats},
-    {"info", 9, true, true, &nothing_schema, api__info},
-    {"rpc", 10, false, true, &api_rpc_schema, api__rpc},
-    {"refresh", 12, false, true, &api_refresh_schema, api__refresh},
-    {"channels", 8, true, true, &api_channels_schema, api__channels},
-    {"stats", -1, true, false, &nothing_schema, api__stats},
+    {"publish", 0, false, true, API_SCOPE_PUBLISH, CHANNEL_OF(api_publish), &api_publish_schema,
+     api__publish},
+    {"broadcast", 1, false, true, API_SCOPE_PUBLISH, API_REACH_CHANNELS, 0, &api_broadcast_schema,
+     api__broadcast},
+    {"subscribe", 11, false, true, API_SCOPE_ADMIN, CHANNEL_OF(api_subscribe),
+     &api_subscribe_schema, api__subscribe},
+    {"unsubscribe", 2, false, true, API_SCOPE_ADMIN, CHANNEL_OF(api_unsubscribe),
+     &api_unsubscribe_schema, api__unsubscribe},
+    {"disconnect", 3, false, true, API_SCOPE_ADMIN, API_REACH_USER, 0, &api_disconnect_schema,
+     api__disconnect},
+    {"history", 6, true, true, API_SCOPE_READ, CHANNEL_OF(api_history), &api_history_schema,
+     api__history},
+    {"history_remove", 7, false, true, API_SCOPE_ADMIN, CHANNEL_OF(api_channel),
+     &api_channel_schema, api__history_remove},
+    {"presence", 4, true, true, API_SCOPE_READ, CHANNEL_OF(api_channel), &api_channel_schema,
+     api__presence},
+    {"presence_stats", 5, true, true, API_SCOPE_READ, CHANNEL_OF(api_channel), &api_channel_schema,
+     api__presence_stats},
+    {"info", 9, true, true, API_SCOPE_READ, API_REACH_NONE, 0, &nothing_schema, api__info},
+    {"rpc", 10, false, true, API_SCOPE_ADMIN, API_REACH_NONE, 0, &api_rpc_schema, api__rpc},
+    {"refresh", 12, false, true, API_SCOPE_ADMIN, API_REACH_USER, 0, &api_refresh_schema,
+     api__refresh},
+    {"channels", 8, true, true, API_SCOPE_READ, API_REACH_CHANNELS, 0, &api_channels_schema,
+     api__channels},
+    {"stats", -1, true, false, API_SCOPE_READ, API_REACH_NONE, 0, &nothing_schema, api__stats},
 };
 const size_t api_method_count = ARRAY_LEN(api_methods);
 
@@ -72,6 +85,8 @@ void api_begin(struct api_ctx *c)
 {
     arena_reset(&c->arena);
     c->is_unencodable = false;
+    c->key = NULL;
+    c->address = (struct span){0};
 }
 
 struct perr_result api__error(uint32_t code, const char *reason, const char *detail)
@@ -104,6 +119,8 @@ static int transport_status(uint32_t code)
     case PERR_BAD_REQUEST:
     case PERR_NOT_AVAILABLE:
         return 400;
+    case PERR_PERMISSION_DENIED:
+        return 403;
     case PERR_UNRECOVERABLE_POSITION:
         return 416;
     default:
@@ -177,6 +194,9 @@ static void end_answer(struct api_ctx *c, const struct request *r, const struct 
         api__write_error(result, &out->body);
         return;
     }
+    if (result->code == PERR_PERMISSION_DENIED) { /* the reference's keys may do everything */
+        out->status = 403;
+    }
     buf_add_str(&out->body, "{\"error\":");
     api__write_error(result, &out->body);
     buf_add_char(&out->body, '}');
@@ -198,7 +218,7 @@ static void handle_method(struct api_ctx *c, const struct api_method *m, const s
         return;
     }
     begin_answer(out);
-    struct perr_result result = m->run(c, request, &out->body);
+    struct perr_result result = api__run(c, m, request, &out->body);
     end_answer(c, r, &result, out);
 }
 
@@ -214,7 +234,10 @@ enum api_step api_publish_begin(struct api_ctx *c, const struct request *r,
         return API_ANSWERED;
     }
     begin_answer(out);
-    struct perr_result result = api__publish_prepare(c, &c->publish, false, &c->publication);
+    struct perr_result result = api__permit(c, route->method, &c->publish);
+    if (result.code == 0) {
+        result = api__publish_prepare(c, &c->publish, false, &c->publication);
+    }
     if (result.code != 0) {
         end_answer(c, r, &result, out);
         return API_ANSWERED;
@@ -303,14 +326,15 @@ bool api_admit(struct api_ctx *c, const struct request *r, struct route *route,
         route->kind == ROUTE_SUBSCRIPTION_TOKEN) {
         return true;
     }
-    enum auth_result auth = auth_check(c->api->conf, r, &c->arena);
+    c->address = r->remote_addr;
+    enum auth_result auth = auth_check(c->api->conf, r, &c->arena, &c->key);
     if (LIKELY(auth == AUTH_OK)) {
         return true;
     }
     log_refusal(c, r, auth_reason(auth),
                 auth == AUTH_NO_CREDENTIAL
                     ? SPAN("no key reached push-api; Apache needs \"CGIPassAuth On\"")
-                    : SPAN("see http_api.key"));
+                    : SPAN("see http_api.key and pushd.api_keys"));
     response_empty(out, 401);
     out->reason = auth_reason(auth);
     return false;

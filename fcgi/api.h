@@ -47,16 +47,19 @@ struct api_publication_item {
     struct perr_result error;
     bool is_done;
     uint32_t shard;
-    struct arena *arena; /* for the result's epoch */
+    const struct conf_api_key *key; /* whose it is, for the log */
+    struct arena *arena;            /* for the result's epoch */
 };
 
 /* What one request is worked on with; used again for the next one. */
 struct api_ctx {
     const struct api *api;
-    struct rsync_pool *redis;   /* of the thread that works on it, borrowed; NULL until one does */
-    struct arena arena;         /* of one request */
-    struct buf command;         /* bytes for Redis */
-    struct buf control;         /* a control command being encoded */
+    struct rsync_pool *redis; /* of the thread that works on it, borrowed; NULL until one does */
+    const struct conf_api_key *key; /* whose request it is; NULL: everything is allowed */
+    struct span address;            /* whence it came, for the log */
+    struct arena arena;             /* of one request */
+    struct buf command;             /* bytes for Redis */
+    struct buf control;             /* a control command being encoded */
     bool is_unencodable;        /* a payload that is not JSON stands in the way of a JSON answer */
     struct api_publish publish; /* see api_publish_begin */
     struct api_publication_item publication;
@@ -71,11 +74,22 @@ void api_ctx_fini(struct api_ctx *c);
  * behind its old end, which the caller cuts off. */
 typedef struct perr_result (*api_run_fn)(struct api_ctx *c, const void *request, struct buf *out);
 
+/* What a method has to do with channels: what a key may do whose channels are limited. */
+enum api_reach {
+    API_REACH_NONE,     /* nothing */
+    API_REACH_CHANNEL,  /* the request names one */
+    API_REACH_CHANNELS, /* it concerns several; the method looks at each by api__permit_channel */
+    API_REACH_USER,     /* acts on all that a user has: such a key may not */
+};
+
 struct api_method {
     const char *name; /* path, member in batch, method of the single endpoint */
     int number;       /* at the single endpoint, -1: none */
     bool is_read;     /* GET is accepted too */
     bool in_batch;
+    unsigned scope; /* that its key needs: one of API_SCOPE_* */
+    enum api_reach reach;
+    size_t channel; /* API_REACH_CHANNEL: where in the request */
     const struct schema *request;
     api_run_fn run;
 };
@@ -119,6 +133,14 @@ static inline struct perr_result api__ok(void)
 }
 
 struct perr_result api__error(uint32_t code, const char *reason, const char *detail);
+
+/* Whether the key of this request permits it: 103 with an explanation in the arena, and logged. The
+ * second is about one of several channels. */
+struct perr_result api__permit(struct api_ctx *c, const struct api_method *m, const void *request);
+struct perr_result api__permit_channel(struct api_ctx *c, struct span channel);
+/* Permits and runs. */
+struct perr_result api__run(struct api_ctx *c, const struct api_method *m, const void *request,
+                            struct buf *out);
 
 /* Options of the channel's namespace, or 107 for an empty and 102 for an unknown one. */
 struct perr_result api__channel(const struct api_ctx *c, struct span channel,

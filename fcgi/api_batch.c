@@ -166,10 +166,14 @@ static void flush_group(struct batch *b)
     arena_reset(&b->c->arena);
 }
 
-static void add_publication(struct batch *b, const struct api_publish *p)
+static void add_publication(struct batch *b, const struct api_method *m,
+                            const struct api_publish *p)
 {
     struct api_publication_item *item = &b->group[b->group_n++];
-    struct perr_result rc = api__publish_prepare(b->c, p, false, item);
+    struct perr_result rc = api__permit(b->c, m, p);
+    if (rc.code == 0) {
+        rc = api__publish_prepare(b->c, p, false, item);
+    }
     item->error = rc;
     item->is_done = rc.code != 0;
 }
@@ -179,7 +183,7 @@ static void run_command(struct batch *b, const struct api_method *m, const void 
     begin_reply(b);
     size_t mark = b->out->n;
     begin_success(b, m->name);
-    struct perr_result rc = m->run(b->c, request, b->out);
+    struct perr_result rc = api__run(b->c, m, request, b->out);
     if (rc.code != 0) {
         b->out->n = mark;
         write_failure(b, &rc);
@@ -202,7 +206,7 @@ static void run_all(struct batch *b, struct span list)
             decode_command(command, &b->c->arena, &method, &request, &ignored);
         }
         if (method != NULL && method->run == api__publish) {
-            add_publication(b, request);
+            add_publication(b, method, request);
             if (b->group_n == GROUP_MAX) {
                 flush_group(b);
             }

@@ -6,6 +6,7 @@
 #include "common/base/err.h"
 #include "common/base/hash.h"
 #include "common/base/htab.h"
+#include "common/policy/api_key.h"
 #include "common/policy/channel.h"
 #include "common/protocol/control.h"
 #include "fcgi/registry.h"
@@ -76,6 +77,7 @@ struct channel_sum {
 
 struct collection {
     struct arena *arena;
+    const struct conf_api_key *key; /* who asks, and sees no channels of others */
     struct htab channels;
     struct vec list; /* of struct kv_msg -> struct api_channel_info */
     bool has_failed;
@@ -105,7 +107,9 @@ static void on_answer(uint32_t code, struct span data, void *arg)
         const struct kv_msg *items = answer.channels.items;
         for (size_t i = 0; i < answer.channels.n; i++) {
             const struct channel_info *info = items[i].msg;
-            add_channel(k, items[i].key, info != NULL ? info->num_clients : 0);
+            if (api_key_has_channel(k->key, items[i].key)) {
+                add_channel(k, items[i].key, info != NULL ? info->num_clients : 0);
+            }
         }
     }
     arena_fini(&scratch);
@@ -163,7 +167,7 @@ struct perr_result api__channels(struct api_ctx *c, const void *request, struct 
 {
     const struct api_channels *r = request;
     struct survey s;
-    struct collection k = {.arena = &c->arena};
+    struct collection k = {.arena = &c->arena, .key = c->key};
     if (r->pattern.n != 0 && !glob_is_valid(r->pattern)) {
         return api__error(PERR_INTERNAL, "channels.pattern", "the pattern is malformed");
     }

@@ -150,7 +150,7 @@ static struct perr_result run_command(struct api_ctx *c, const struct legacy_com
          schema_json_decode(schema, cmd->params, &c->arena, request, &consumed, NULL) != 0)) {
         return api__error(PERR_BAD_REQUEST, "legacy.params", "params are missing or malformed");
     }
-    return cmd->method->run(c, request, out);
+    return api__run(c, cmd->method, request, out);
 }
 
 static void answer(struct api_ctx *c, const struct legacy_command *cmd, struct buf *out)

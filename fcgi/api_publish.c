@@ -6,6 +6,7 @@
 #include "common/base/err.h"
 #include "common/base/log.h"
 #include "common/policy/channel.h"
+#include "fcgi/auth.h"
 
 /* How much is sent before the replies are read. A bound is needed because each channel of a
  * broadcast costs its own copy of the data; beyond some 100 kB a longer pipeline gains nothing. */
@@ -29,7 +30,7 @@ struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publ
 {
     const struct chan_opts *o = NULL;
     struct span data;
-    *item = (struct api_publication_item){.arena = &c->arena};
+    *item = (struct api_publication_item){.key = c->key, .arena = &c->arena};
     struct perr_result rc = api__channel(c, p->channel, &o);
     if (rc.code != 0) {
         return rc;
@@ -97,7 +98,8 @@ static void on_reply(const struct redisReply *reply, size_t index, void *arg)
         arena_dup(item->arena, item->result.position.epoch); /* it dies with the reply */
     log_info(LOG_API, "publish", LOG_TEXT("channel", item->request.channel),
              LOG_NUM("bytes", item->request.data.n),
-             LOG_NUM("offset", item->result.position.offset));
+             LOG_NUM("offset", item->result.position.offset),
+             LOG_STR("key", auth_key_name(item->key)));
 }
 
 static void fail_rest(struct pipeline *p, int rc)
@@ -255,7 +257,11 @@ struct perr_result api__broadcast(struct api_ctx *c, const void *request, struct
     struct api_publication_item *items = arena_alloc(&c->arena, b->channels.n * sizeof(*items));
     for (size_t i = 0; i < b->channels.n; i++) {
         p.channel = channels[i];
-        rc = api__publish_prepare(c, &p, true, &items[i]);
+        items[i] = (struct api_publication_item){0};
+        rc = api__permit_channel(c, p.channel);
+        if (rc.code == 0) {
+            rc = api__publish_prepare(c, &p, true, &items[i]);
+        }
         items[i].request.tags = b->tags.n != 0 ? &b->tags : NULL;
         items[i].error = rc;
         items[i].is_done = rc.code != 0;

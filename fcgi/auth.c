@@ -2,7 +2,6 @@
 /* The API key. */
 #include "fcgi/auth.h"
 
-#include "common/base/mem.h"
 #include "fcgi/query.h"
 
 static const char *const reasons[] = {
@@ -29,25 +28,30 @@ static struct span key_of_header(struct span header)
     return key;
 }
 
-enum auth_result auth_check(const struct conf *c, const struct request *r, struct arena *a)
+const char *auth_key_name(const struct conf_api_key *key)
 {
+    return key != NULL ? key->name : "http_api.key";
+}
+
+enum auth_result auth_check(const struct conf *c, const struct request *r, struct arena *a,
+                            const struct conf_api_key **key)
+{
+    *key = NULL;
     if (c->http_api.insecure) {
         return AUTH_OK;
     }
-    struct span wanted = span_str(c->http_api.key);
-    if (wanted.n == 0) {
+    if (!api_key_exists(c)) {
         return AUTH_NOT_CONFIGURED;
     }
     struct span given = r->api_key.n != 0         ? r->api_key
                         : r->authorization.n != 0 ? key_of_header(r->authorization)
                                                   : (struct span){0};
-    if (given.n != 0 && mem_eq_secret(wanted.p, wanted.n, given.p, given.n)) {
+    if (given.n != 0 && api_key_find(c, given, key)) {
         return AUTH_OK;
     }
     struct span parameter = r->query.n != 0 ? query_get(r->query, "api_key", a) : (struct span){0};
     if (parameter.n != 0) {
-        return mem_eq_secret(wanted.p, wanted.n, parameter.p, parameter.n) ? AUTH_OK
-                                                                           : AUTH_WRONG_KEY;
+        return api_key_find(c, parameter, key) ? AUTH_OK : AUTH_WRONG_KEY;
     }
     return given.n != 0 || r->authorization.n != 0 ? AUTH_WRONG_KEY : AUTH_NO_CREDENTIAL;
 }

@@ -4,7 +4,7 @@ noinst_LIBRARIES += fcgi/libpushapi.a
 fcgi_libpushapi_a_SOURCES = \
 	fcgi/api.c fcgi/api.h \
 	fcgi/api_batch.c fcgi/api_cluster.c fcgi/api_control.c fcgi/api_engine.c \
-	fcgi/api_legacy.c fcgi/api_publish.c fcgi/api_read.c fcgi/api_token.c \
+	fcgi/api_legacy.c fcgi/api_permit.c fcgi/api_publish.c fcgi/api_read.c fcgi/api_token.c \
 	fcgi/auth.c fcgi/auth.h \
 	fcgi/listener.c fcgi/listener.h \
 	fcgi/query.c fcgi/query.h \

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/engine/redis_url.h"
+#include "common/policy/api_key.h"
 #include "pushctl/pushctl.h"
 
 extern char **environ;
@@ -89,6 +90,18 @@ static void tell_namespaces(const struct conf_channel *ch)
              : "none; a channel such as news:today has no options and is refused (error 102)");
 }
 
+static void tell_key(const struct conf_api_key *k)
+{
+    printf("  %-10s key %s may", "", k->name);
+    for (size_t i = 0; i < k->scopes.n; i++) {
+        printf(" %s", k->scopes.items[i]);
+    }
+    for (size_t i = 0; i < k->channels.n; i++) {
+        printf("%s%s", i > 0 ? " or " : " in channels that begin with ", k->channels.items[i]);
+    }
+    puts("");
+}
+
 static void tell(const struct conf *c)
 {
     tell_list("websocket", &c->pushd.websocket_listen, "nowhere");
@@ -99,12 +112,15 @@ static void tell(const struct conf *c)
     if (c->client.subscription_token.enabled) {
         fact("", "%s for subscriptions", token_keys(&c->client.subscription_token));
     }
-    bool has_api_key = c->http_api.key[0] != '\0' || c->http_api.insecure;
+    bool has_api_key = api_key_exists(c) || c->http_api.insecure;
     fact("api", "%s, path %s%s", c->pushd.api_listen,
          c->http_api.handler_prefix[0] != '\0' ? c->http_api.handler_prefix : "/",
          c->http_api.disabled ? " (disabled)"
          : has_api_key        ? ""
                               : "; no http_api.key, so every call is refused");
+    for (size_t i = 0; i < c->pushd.api_key_count; i++) {
+        tell_key(&c->pushd.api_keys[i]);
+    }
     fact("admin", "%s: admin %s, health %s, metrics %s", c->pushd.admin_listen,
          c->admin.enabled ? "on" : "off", c->health.enabled ? "on" : "off",
          c->prometheus.enabled ? "on" : "off");

@@ -184,6 +184,23 @@ static int report_result(const struct request *r, struct span result, struct are
     return EXIT_OK;
 }
 
+/* What push-api says of a request that it refuses by a status: a key without the right to do it. */
+static void tell_error(const struct http_answer *answer)
+{
+    struct arena a = {0};
+    struct span body = span_trim(buf_span(&answer->body));
+    bool is_object = jscan_is_valid(body) && body.p[0] == '{';
+    struct span error = is_object ? token_member(body, "error", &a) : (struct span){0};
+    struct span message = error.p != NULL && error.p[0] == '{' ? token_member(error, "message", &a)
+                                                               : (struct span){0};
+    if (message.p != NULL && message.p[0] == '"') {
+        fputs("  ", stderr);
+        print_part(stderr, jscan_string(jscan_unquote(message), &a));
+        fputc('\n', stderr);
+    }
+    arena_fini(&a);
+}
+
 static int report(const struct request *r, const struct conf *c, const struct net_url *u,
                   const struct http_answer *answer)
 {
@@ -195,6 +212,7 @@ static int report(const struct request *r, const struct conf *c, const struct ne
             print_part(stderr, location);
             fputc('\n', stderr);
         }
+        tell_error(answer);
         const char *advice = http_advice(answer->status);
         if (advice != NULL) {
             fprintf(stderr, "  %s\n", advice);

@@ -215,8 +215,9 @@ static const struct {
     {307, "the web server points elsewhere, mostly to https: use the address behind it"},
     {308, "the web server points elsewhere, mostly to https: use the address behind it"},
     {400, "the request was not understood"},
-    {401, "give the http_api.key (CENTRIFUGO_API_KEY) that push-api runs with by --key"},
-    {403, "the web server in front of push-api refuses it"},
+    {401, "give the http_api.key (CENTRIFUGO_API_KEY) that push-api runs with, or one of its "
+          "pushd.api_keys, by --key"},
+    {403, "the web server in front refuses it, or the key may not do this: see pushd.api_keys"},
     {404, "is /api/ passed to push-api, and is http_api.handler_prefix the same there?"},
     {405, "another server than push-api answers on this address"},
     {411, "another server than push-api answers on this address"},

@@ -140,6 +140,10 @@ const char *token_guess_key(const struct conf *c, bool is_subscription, struct s
     }
     try_key(&g, span_str(c->http_api.key),
             "it fits http_api.key: the application signs with the wrong secret");
+    for (size_t i = 0; i < c->pushd.api_key_count; i++) {
+        try_key(&g, span_str(c->pushd.api_keys[i].key),
+                "it fits a key of pushd.api_keys: the application signs with the wrong secret");
+    }
     try_key(&g, span_str(c->admin.secret),
             "it fits admin.secret: the application signs with the wrong secret");
     try_key(&g, span_str(c->admin.password),

@@ -31,59 +31,87 @@ static void free_members(const struct conf_table *t, void *base)
     }
 }
 
-static void free_ns(struct chan_opts *o)
+static void free_element(const struct conf_list *l, void *element)
 {
-    free_members(&conf_ns_rows, o);
-    rx_free(o->channel_regex_compiled);
+    free_members(l->table, element);
+    if (l == &conf_lists[CONF_NAMESPACES]) {
+        rx_free(((struct chan_opts *)element)->channel_regex_compiled);
+    }
 }
 
-static char *ns_path(struct span name)
+static void free_list(const struct conf_list *l, struct conf *c)
+{
+    size_t n;
+    char *items = conf_list_items(l, c, &n);
+    for (size_t i = 0; i < n; i++) {
+        free_element(l, items + i * l->size);
+    }
+    free(items);
+}
+
+static char *element_path(const struct conf_list *l, struct span name)
 {
     struct buf b = {0};
-    buf_addf(&b, "channel.namespaces[%.*s]", SPAN_FMT(name));
+    buf_addf(&b, "%s[%.*s]", l->path, SPAN_FMT(name));
     char *path = mem_strndup(b.p, b.n);
     buf_free(&b);
     return path;
 }
 
-/* The index of the namespace of this name among the first n, or n. */
-static size_t find_ns(const struct chan_opts *list, size_t n, struct span name)
+/* The index of the element of this name, or how many there are. */
+static size_t find_element(const struct conf_list *l, const struct conf *c, struct span name)
 {
+    size_t n;
     size_t i = 0;
-    while (i < n && !(list[i].name != NULL && span_eq_str(name, list[i].name))) {
-        i++;
+    conf_list_items(l, c, &n);
+    for (; i < n; i++) {
+        const char *other = conf_list_name(l, c, i);
+        if (other != NULL && span_eq_str(name, other)) { /* NULL: taken already */
+            break;
+        }
     }
     return i;
 }
 
-void conf_namespaces_reset(struct conf_loader *ld, const struct span *names, size_t n, bool keep)
+/* Makes the element at `at` from the one of the same name that was there before, or new. */
+static void make_element(struct conf_loader *ld, const struct conf_list *l, struct span name,
+                         bool keep, char *at, struct conf_scope *scope)
 {
-    struct conf_channel *ch = &ld->conf->channel;
-    struct chan_opts *list = mem_zalloc((n + 1) * sizeof(*list));
+    size_t n;
+    char *items = conf_list_items(l, ld->conf, &n);
+    size_t old = keep ? find_element(l, ld->conf, name) : n;
+    scope_init(scope, l->table, at, element_path(l, name));
+    if (old < n) {
+        const struct conf_scope *from = &conf_list_scopes(ld, l)[old];
+        memcpy(at, items + old * l->size, l->size);
+        memset(items + old * l->size, 0, l->size);
+        memcpy(scope->from, from->from, l->table->n * sizeof(*scope->from));
+        scope->line = from->line;
+    } else {
+        char *copy = span_dup(name);
+        memcpy(at + l->table->rows[0].offset, &copy, sizeof(copy));
+        scope->line = FROM_ENV;
+    }
+}
+
+void conf_list_reset(struct conf_loader *ld, const struct conf_list *l, const struct span *names,
+                     size_t n, bool keep)
+{
+    char *list = mem_zalloc((n + 1) * l->size);
     struct conf_scope *scopes = mem_zalloc((n + 1) * sizeof(*scopes));
+    size_t before;
     for (size_t i = 0; i < n; i++) {
-        size_t old =
-            keep ? find_ns(ch->namespaces, ch->namespace_count, names[i]) : ch->namespace_count;
-        scope_init(&scopes[i], &conf_ns_rows, &list[i], ns_path(names[i]));
-        if (old < ch->namespace_count) {
-            list[i] = ch->namespaces[old];
-            ch->namespaces[old] = (struct chan_opts){0};
-            memcpy(scopes[i].from, ld->ns[old].from, conf_ns_rows.n * sizeof(*scopes[i].from));
-            scopes[i].line = ld->ns[old].line;
-        } else {
-            list[i].name = span_dup(names[i]);
-            scopes[i].line = FROM_ENV;
-        }
+        make_element(ld, l, names[i], keep, list + i * l->size, &scopes[i]);
     }
-    for (size_t i = 0; i < ch->namespace_count; i++) {
-        free_ns(&ch->namespaces[i]);
-        conf_scope_fini(&ld->ns[i]);
+    conf_list_items(l, ld->conf, &before);
+    for (size_t i = 0; i < before; i++) {
+        conf_scope_fini(&conf_list_scopes(ld, l)[i]);
     }
-    free(ch->namespaces);
-    free(ld->ns);
-    ch->namespaces = list;
-    ch->namespace_count = n;
-    ld->ns = scopes;
+    free(ld->lists[l - conf_lists]);
+    free_list(l, ld->conf);
+    memcpy((char *)ld->conf + l->items, &list, sizeof(list));
+    memcpy((char *)ld->conf + l->count, &n, sizeof(n));
+    ld->lists[l - conf_lists] = scopes;
 }
 
 static int apply_table(struct conf_loader *ld, struct conf_scope *s)
@@ -140,8 +168,12 @@ int conf_apply_defaults(struct conf_loader *ld)
     if (rc == 0) {
         rc = apply_table(ld, &ld->without_ns);
     }
-    for (size_t i = 0; i < ch->namespace_count && rc == 0; i++) {
-        rc = apply_table(ld, &ld->ns[i]);
+    for (size_t k = 0; k < CONF_LIST_COUNT; k++) {
+        size_t n;
+        conf_list_items(&conf_lists[k], ld->conf, &n);
+        for (size_t i = 0; i < n && rc == 0; i++) {
+            rc = apply_table(ld, &ld->lists[k][i]);
+        }
     }
     if (rc != 0) {
         return rc;
@@ -191,6 +223,20 @@ static int load(struct conf_loader *ld)
     return rc;
 }
 
+static void free_scopes(struct conf_loader *ld)
+{
+    for (size_t k = 0; k < CONF_LIST_COUNT; k++) {
+        size_t n;
+        conf_list_items(&conf_lists[k], ld->conf, &n);
+        for (size_t i = 0; i < n; i++) {
+            conf_scope_fini(&ld->lists[k][i]);
+        }
+        free(ld->lists[k]);
+    }
+    conf_scope_fini(&ld->main);
+    conf_scope_fini(&ld->without_ns);
+}
+
 struct conf *conf_load(const struct conf_load_opts *opts, struct err *e)
 {
     struct conf_loader ld = {.opts = opts, .file = opts->path != NULL ? opts->path : "config"};
@@ -200,12 +246,7 @@ struct conf *conf_load(const struct conf_load_opts *opts, struct err *e)
                mem_strdup("channel.without_namespace"));
     struct conf *c = ld.conf;
     int rc = load(&ld);
-    for (size_t i = 0; i < c->channel.namespace_count; i++) {
-        conf_scope_fini(&ld.ns[i]);
-    }
-    free(ld.ns);
-    conf_scope_fini(&ld.main);
-    conf_scope_fini(&ld.without_ns);
+    free_scopes(&ld);
     arena_fini(&ld.arena);
     buf_free(&ld.pro);
     mem_wipe(ld.content.p, ld.content.n);
@@ -224,13 +265,12 @@ void conf_free(struct conf *c)
     if (c == NULL) {
         return;
     }
-    for (size_t i = 0; i < c->channel.namespace_count; i++) {
-        free_ns(&c->channel.namespaces[i]);
+    for (size_t k = 0; k < CONF_LIST_COUNT; k++) {
+        free_list(&conf_lists[k], c);
     }
-    free(c->channel.namespaces);
     free(c->channel.namespace_nodes);
     htab_fini(&c->channel.namespace_index);
-    free_ns(&c->channel.without_namespace);
+    free_element(&conf_lists[CONF_NAMESPACES], &c->channel.without_namespace);
     free_members(&conf_rows, c);
     free(c);
 }

@@ -178,6 +178,22 @@ enum conf_batch_send {
     BATCH_SEND_SEND
 };
 
+/* What a key of pushd.api_keys may do. */
+enum {
+    API_SCOPE_PUBLISH = 1 << 0,
+    API_SCOPE_READ = 1 << 1,
+    API_SCOPE_ADMIN = 1 << 2, /* everything */
+};
+
+/* An element of pushd.api_keys. */
+struct conf_api_key {
+    char *name;
+    char *key;
+    struct conf_strings scopes;
+    struct conf_strings channels; /* what its channels begin with; none: all channels */
+    unsigned scope_bits;          /* of scopes; with admin all of them */
+};
+
 /* The object "pushd": options that only we have. */
 struct conf_pushd {
     struct conf_strings websocket_listen;
@@ -193,6 +209,8 @@ struct conf_pushd {
     struct conf_strings trusted_proxies;
     int64_t api_max_body_size; /* bytes, default 16 MiB */
     int64_t queue_max_age_ms;  /* 0: any */
+    struct conf_api_key *api_keys;
+    size_t api_key_count;
     struct {
         char *endpoint;
         char *subscription_endpoint;

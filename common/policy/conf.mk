@@ -2,9 +2,10 @@
 # Configuration and channel rules.
 common_libcommon_a_SOURCES += \
 	common/base/version.c common/base/version.h \
+	common/policy/api_key.c common/policy/api_key.h \
 	common/policy/channel.c common/policy/channel.h \
 	common/policy/conf.c common/policy/conf.h \
-	common/policy/conf_check.c common/policy/conf_check_pushd.c \
+	common/policy/conf_check.c common/policy/conf_check_keys.c common/policy/conf_check_pushd.c \
 	common/policy/conf_duration.c \
 	common/policy/conf_env.c \
 	common/policy/conf_foreign.c common/policy/conf_foreign.h \
@@ -13,7 +14,7 @@ common_libcommon_a_SOURCES += \
 	common/policy/conf_near.c \
 	common/policy/conf_print.c \
 	common/policy/conf_report.c \
-	common/policy/conf_rows.c common/policy/conf_rows_ns.c \
+	common/policy/conf_rows.c common/policy/conf_rows_key.c common/policy/conf_rows_ns.c \
 	common/policy/conf_schema.c common/policy/conf_schema.h \
 	common/policy/conf_value.c common/policy/conf_value.h \
 	common/policy/glob.c \

@@ -64,25 +64,31 @@ static bool is_ns_name(const char *name)
     return n >= 2 && name[n] == '\0';
 }
 
-static int compare_names(const void *a, const void *b)
+static const char *name_of(const struct conf_scope *s)
 {
-    const struct conf_scope *x = *(const struct conf_scope *const *)a;
-    const struct conf_scope *y = *(const struct conf_scope *const *)b;
-    return strcmp(((const struct chan_opts *)x->base)->name,
-                  ((const struct chan_opts *)y->base)->name);
+    char *name;
+    memcpy(&name, (const char *)s->base + s->table->rows[0].offset, sizeof(name));
+    return name;
 }
 
-static int check_duplicates(struct conf_loader *ld)
+static int compare_names(const void *a, const void *b)
 {
-    size_t n = ld->conf->channel.namespace_count;
+    return strcmp(name_of(*(const struct conf_scope *const *)a),
+                  name_of(*(const struct conf_scope *const *)b));
+}
+
+int conf_check_duplicates(struct conf_loader *ld, const struct conf_list *l)
+{
+    size_t n;
+    conf_list_items(l, ld->conf, &n);
     const struct conf_scope **sorted = arena_alloc(&ld->arena, (n + 1) * sizeof(*sorted));
     for (size_t i = 0; i < n; i++) {
-        sorted[i] = &ld->ns[i];
+        sorted[i] = &conf_list_scopes(ld, l)[i];
     }
     qsort(sorted, n, sizeof(*sorted), compare_names);
     for (size_t i = 1; i < n; i++) {
         if (compare_names(&sorted[i - 1], &sorted[i]) == 0) {
-            return conf_fail_row(ld, sorted[i], "name", "there are two namespaces of this name");
+            return conf_fail_row(ld, sorted[i], "name", "there are two %ss of this name", l->what);
         }
     }
     return 0;
@@ -98,16 +104,16 @@ static int check_channels(struct conf_loader *ld)
     for (size_t i = 0; i < ch->namespace_count && rc == 0; i++) {
         struct chan_opts *o = &ch->namespaces[i];
         if (!is_ns_name(o->name)) {
-            return conf_fail_row(ld, &ld->ns[i], "name",
+            return conf_fail_row(ld, &ld->lists[CONF_NAMESPACES][i], "name",
                                  "a namespace has a name of at least two letters, digits, dots, "
                                  "dashes and underscores");
         }
-        rc = check_history(ld, &ld->ns[i], o);
+        rc = check_history(ld, &ld->lists[CONF_NAMESPACES][i], o);
         if (rc == 0) {
-            rc = check_regex(ld, &ld->ns[i], o);
+            rc = check_regex(ld, &ld->lists[CONF_NAMESPACES][i], o);
         }
     }
-    return rc != 0 ? rc : check_duplicates(ld);
+    return rc != 0 ? rc : conf_check_duplicates(ld, &conf_lists[CONF_NAMESPACES]);
 }
 
 static int check_personal(struct conf_loader *ld)
@@ -286,6 +292,9 @@ int conf_check(struct conf_loader *ld)
     }
     if (rc == 0) {
         rc = conf_check_pushd(ld);
+    }
+    if (rc == 0) {
+        rc = conf_check_keys(ld);
     }
     if (rc == 0) {
         warn_open_doors(ld);

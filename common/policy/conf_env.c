@@ -36,7 +36,7 @@ static bool find(const struct conf_loader *ld, const char *path, struct variable
     return false;
 }
 
-static int read_name_list(struct conf_loader *ld, struct span list)
+static int read_name_list(struct conf_loader *ld, const struct conf_list *l, struct span list)
 {
     struct span *names = mem_alloc((list.n + 1) * sizeof(*names));
     struct span part;
@@ -46,33 +46,34 @@ static int read_name_list(struct conf_loader *ld, struct span list)
             names[n++] = part;
         }
     }
-    int rc = n > CONF_MAX_NAMESPACES ? conf_fail(ld, ERR_LIMIT, FROM_ENV, "channel.namespaces",
-                                                 "more than %d namespaces", CONF_MAX_NAMESPACES)
-                                     : 0;
+    int rc = n > CONF_MAX_LIST ? conf_fail(ld, ERR_LIMIT, FROM_ENV, l->path,
+                                           "more than %d elements", CONF_MAX_LIST)
+                               : 0;
     if (rc == 0) {
-        conf_namespaces_reset(ld, names, n, true);
+        conf_list_reset(ld, l, names, n, true);
     }
     free(names);
     return rc;
 }
 
-static int read_namespaces(struct conf_loader *ld)
+/* A JSON array, or names whose options have variables of their own. */
+static int read_list(struct conf_loader *ld, const struct conf_list *l)
 {
     struct variable v;
-    if (!find(ld, "channel.namespaces", &v) && !find(ld, "namespaces", &v)) {
+    bool is_old = l == &conf_lists[CONF_NAMESPACES] && find(ld, "namespaces", &v);
+    if (!find(ld, l->path, &v) && !is_old) {
         return 0;
     }
     struct span value = span_trim(v.value);
     if (value.n > 0 && value.p[0] != '[') {
-        return read_name_list(ld, value);
+        return read_name_list(ld, l, value);
     }
     if (!jscan_is_valid(value)) {
         struct conf_fault f = {.line = 1, .column = 1, .what = "this is not JSON"};
         conf_json_fault(value, &f);
-        return conf_fail(ld, ERR_SYNTAX, FROM_ENV, "channel.namespaces", "column %u: %s", f.column,
-                         f.what);
+        return conf_fail(ld, ERR_SYNTAX, FROM_ENV, l->path, "column %u: %s", f.column, f.what);
     }
-    return conf_namespaces_read(ld, value, true);
+    return conf_list_read(ld, l, value, true);
 }
 
 static int set_row(struct conf_loader *ld, struct conf_scope *scope, const struct conf_row *row,
@@ -108,31 +109,56 @@ enum outcome {
     TAKEN
 };
 
-static int try_namespaces(struct conf_loader *ld, const struct variable *v, enum outcome *outcome)
+static int try_list(struct conf_loader *ld, const struct conf_list *l, const struct variable *v,
+                    enum outcome *outcome)
 {
     struct span tail;
     struct span rest;
+    size_t n;
+    conf_list_items(l, ld->conf, &n);
+    if (!skip_name(v->name, l->path, &tail)) {
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!skip_name(tail, conf_list_name(l, ld->conf, i), &rest)) {
+            continue;
+        }
+        const struct conf_row *row = find_row(l->table, rest);
+        if (row != NULL && row != l->table->rows) {
+            *outcome = TAKEN;
+            return set_row(ld, &conf_list_scopes(ld, l)[i], row, v);
+        }
+        if (l->table == &conf_ns_rows && conf_foreign_ns_env(rest) != NULL) {
+            *outcome = TAKEN;
+        }
+    }
+    return 0;
+}
+
+/* channel.without_namespace and the lists. */
+static int try_elements(struct conf_loader *ld, const struct variable *v, enum outcome *outcome)
+{
+    struct span tail;
+    int rc = 0;
     if (skip_name(v->name, "channel.without_namespace", &tail)) {
         const struct conf_row *row = find_row(&conf_ns_rows, tail);
         *outcome = row != NULL && row != conf_ns_rows.rows ? TAKEN : NOT_THIS;
         return *outcome == TAKEN ? set_row(ld, &ld->without_ns, row, v) : 0;
     }
-    if (!skip_name(v->name, "channel.namespaces", &tail)) {
-        return 0;
+    for (size_t i = 0; i < CONF_LIST_COUNT && rc == 0 && *outcome == NOT_THIS; i++) {
+        rc = try_list(ld, &conf_lists[i], v, outcome);
     }
-    for (size_t i = 0; i < ld->conf->channel.namespace_count; i++) {
-        if (!skip_name(tail, ld->conf->channel.namespaces[i].name, &rest)) {
-            continue;
+    return rc;
+}
+
+static bool is_list(struct span name)
+{
+    for (size_t i = 0; i < CONF_LIST_COUNT; i++) {
+        if (conf_env_is(name, conf_lists[i].path)) {
+            return true;
         }
-        const struct conf_row *row = find_row(&conf_ns_rows, rest);
-        const struct conf_foreign *f = conf_foreign_ns_env(rest);
-        if (row != NULL && row != conf_ns_rows.rows) {
-            *outcome = TAKEN;
-            return set_row(ld, &ld->ns[i], row, v);
-        }
-        *outcome = f != NULL ? TAKEN : *outcome;
     }
-    return 0;
+    return false;
 }
 
 static bool contains(struct span s, const char *part)
@@ -256,7 +282,7 @@ static int read_present(struct conf_loader *ld)
     int rc = 0;
     for (char *const *p = ld->opts->environ; *p != NULL && rc == 0; p++) {
         struct variable v;
-        if (!split(*p, &v) || conf_env_is(v.name, "channel.namespaces")) {
+        if (!split(*p, &v) || is_list(v.name)) {
             continue;
         }
         const struct conf_row *row = find_row(&conf_rows, v.name);
@@ -266,7 +292,7 @@ static int read_present(struct conf_loader *ld)
             rc = set_row(ld, &ld->main, row, &v);
             continue;
         }
-        rc = try_namespaces(ld, &v, &outcome);
+        rc = try_elements(ld, &v, &outcome);
         if (rc == 0 && outcome == NOT_THIS) {
             rc = read_foreign(ld, &v);
         }
@@ -279,7 +305,10 @@ int conf_load_env(struct conf_loader *ld)
     if (ld->opts->environ == NULL) {
         return 0;
     }
-    int rc = read_namespaces(ld);
+    int rc = 0;
+    for (size_t i = 0; i < CONF_LIST_COUNT && rc == 0; i++) {
+        rc = read_list(ld, &conf_lists[i]);
+    }
     if (rc == 0) {
         rc = read_old(ld);
     }

@@ -135,14 +135,16 @@ void conf_foreign_report(struct conf_loader *ld, const struct conf_foreign *f, u
     }
 }
 
-static int read_ns_object(struct conf_loader *ld, struct conf_scope *scope, struct span object)
+/* channel.without_namespace, or an element of a list. */
+static int read_element(struct conf_loader *ld, struct conf_scope *scope, struct span object)
 {
     struct jscan s = jscan_enter(object);
     struct member m;
     int rc = 0;
     while (rc == 0 && next_member(ld, &s, SPAN(""), &m)) {
         const struct conf_row *row = conf_row_find(scope->table, m.path);
-        const struct conf_foreign *f = conf_foreign_ns_find(m.path);
+        const struct conf_foreign *f =
+            scope->table == &conf_ns_rows ? conf_foreign_ns_find(m.path) : NULL;
         if (row != NULL && !(scope == &ld->without_ns && row == scope->table->rows)) {
             rc = conf_set(ld, scope, row, &m.value, m.line);
         } else if (f != NULL) {
@@ -155,7 +157,7 @@ static int read_ns_object(struct conf_loader *ld, struct conf_scope *scope, stru
     return rc;
 }
 
-/* The member `name` of a namespace, as text; absent when there is none. */
+/* The member `name` of an element, as text; absent when there is none. */
 static struct span name_of(struct conf_loader *ld, struct span object)
 {
     struct jscan s = jscan_enter(object);
@@ -170,34 +172,35 @@ static struct span name_of(struct conf_loader *ld, struct span object)
     return name;
 }
 
-int conf_namespaces_read(struct conf_loader *ld, struct span array, bool is_env)
+int conf_list_read(struct conf_loader *ld, const struct conf_list *l, struct span array,
+                   bool is_env)
 {
-    static const char path[] = "channel.namespaces";
-    struct span *names = mem_alloc(CONF_MAX_NAMESPACES * sizeof(*names));
+    struct span *names = mem_alloc(CONF_MAX_LIST * sizeof(*names));
     struct span value;
     enum jscan_kind kind;
     size_t n = 0;
     int rc = 0;
     for (struct jscan s = jscan_enter(array); rc == 0 && jscan_element(&s, &value, &kind);) {
         uint32_t where = is_env ? FROM_ENV : conf_line_of(ld, value.p);
-        if (n == CONF_MAX_NAMESPACES) {
-            rc = conf_fail(ld, ERR_LIMIT, where, path, "more than %d namespaces",
-                           CONF_MAX_NAMESPACES);
+        if (n == CONF_MAX_LIST) {
+            rc = conf_fail(ld, ERR_LIMIT, where, l->path, "more than %d elements", CONF_MAX_LIST);
         } else if (kind != JSCAN_OBJECT) {
-            rc = conf_fail(ld, ERR_TYPE, where, path,
-                           "expected objects such as {\"name\": \"chat\"} in this list");
+            rc = conf_fail(ld, ERR_TYPE, where, l->path, "expected objects such as %s in this list",
+                           l->example);
         } else if ((names[n] = name_of(ld, value)).n == 0) {
-            rc = conf_fail(ld, ERR_MISSING, where, path, "namespace number %zu has no name", n + 1);
+            rc = conf_fail(ld, ERR_MISSING, where, l->path, "%s number %zu has no name", l->what,
+                           n + 1);
         }
         n++;
     }
     if (rc == 0) {
-        conf_namespaces_reset(ld, names, n, false);
+        conf_list_reset(ld, l, names, n, false);
     }
     struct jscan s = jscan_enter(array);
     for (size_t i = 0; rc == 0 && jscan_element(&s, &value, &kind); i++) {
-        ld->ns[i].line = conf_line_of(ld, value.p);
-        rc = read_ns_object(ld, &ld->ns[i], value);
+        struct conf_scope *scope = &conf_list_scopes(ld, l)[i];
+        scope->line = conf_line_of(ld, value.p);
+        rc = read_element(ld, scope, value);
     }
     free(names);
     return rc;
@@ -217,7 +220,7 @@ static int read_member(struct conf_loader *ld, const struct member *m)
     bool is_ns = span_eq_nocase(m->path, SPAN("channel.without_namespace"));
     if (is_ns || conf_row_is_object(&conf_rows, m->path)) {
         if (m->value.kind == JSCAN_OBJECT) {
-            return is_ns ? read_ns_object(ld, &ld->without_ns, m->value.raw)
+            return is_ns ? read_element(ld, &ld->without_ns, m->value.raw)
                          : read_object(ld, m->value.raw, m->path);
         }
         if (f != NULL && f->kind == FOREIGN_OLD) { /* "engine": "redis", "admin": true */
@@ -227,14 +230,15 @@ static int read_member(struct conf_loader *ld, const struct member *m)
                    ? 0
                    : conf_fail(ld, ERR_TYPE, m->line, path, "expected an object { ... }");
     }
-    if (span_eq_nocase(m->path, SPAN("channel.namespaces"))) {
+    const struct conf_list *list = conf_list_find(m->path);
+    if (list != NULL) {
         if (m->value.kind == JSCAN_ARRAY) {
-            return conf_namespaces_read(ld, m->value.raw, false);
+            return conf_list_read(ld, list, m->value.raw, false);
         }
         return m->value.kind == JSCAN_NULL
                    ? 0
                    : conf_fail(ld, ERR_TYPE, m->line, path,
-                               "expected a list of objects such as [{\"name\": \"chat\"}]");
+                               "expected a list of objects such as [%s]", list->example);
     }
     if (f != NULL && f->kind == FOREIGN_OLD) {
         return old_name(ld, m, f->now);
@@ -310,16 +314,30 @@ static int read_all(struct conf_loader *ld, int fd, struct buf *out)
     }
 }
 
+/* Warns of the first secret of the file; false when there is none. */
+static bool warn_secret(struct conf_loader *ld, const struct conf_scope *s)
+{
+    for (size_t i = 0; i < s->table->n; i++) {
+        const struct conf_row *row = &s->table->rows[i];
+        uint32_t from = s->from[i];
+        bool is_empty = conf_value_is_zero(row, s->base);
+        if ((row->flags & CONF_SECRET) != 0 && from != 0 && from != FROM_ENV && !is_empty) {
+            conf_warn(ld, from, conf_path(ld, s, span_str(row->path)),
+                      "everybody on this machine can read this secret; chmod o-r %s", ld->file);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether the file holds a secret that the whole machine may read. */
 static void check_mode(struct conf_loader *ld, const struct stat *st)
 {
-    for (size_t i = 0; (st->st_mode & S_IROTH) != 0 && i < conf_rows.n; i++) {
-        uint32_t from = ld->main.from[i];
-        bool is_empty = conf_value_is_zero(&conf_rows.rows[i], ld->conf);
-        if ((conf_rows.rows[i].flags & CONF_SECRET) != 0 && from != 0 && from != FROM_ENV &&
-            !is_empty) {
-            conf_warn(ld, from, conf_rows.rows[i].path,
-                      "everybody on this machine can read this secret; chmod o-r %s", ld->file);
+    if ((st->st_mode & S_IROTH) == 0 || warn_secret(ld, &ld->main)) {
+        return;
+    }
+    for (size_t i = 0; i < ld->conf->pushd.api_key_count; i++) {
+        if (warn_secret(ld, &ld->lists[CONF_API_KEYS][i])) {
             return;
         }
     }

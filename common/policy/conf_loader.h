@@ -5,7 +5,7 @@
 #include "common/policy/conf_value.h"
 
 #define CONF_MAX_FILE_BYTES (4 << 20)
-#define CONF_MAX_NAMESPACES 10000
+#define CONF_MAX_LIST       10000
 
 /* Where a value came from: 0 nowhere (default), a line of the file, or the environment. */
 #define FROM_ENV UINT32_MAX
@@ -15,7 +15,7 @@ struct conf_scope {
     const struct conf_table *table;
     void *base;
     uint32_t *from; /* one for each row */
-    uint32_t line;  /* of the namespace */
+    uint32_t line;  /* of the element of a list */
     char *path;     /* "", "channel.without_namespace", "channel.namespaces[chat]" */
 };
 
@@ -29,8 +29,8 @@ struct conf_loader {
     struct err e;
     struct conf_scope main;
     struct conf_scope without_ns;
-    struct conf_scope *ns; /* as many as conf->channel.namespace_count */
-    struct buf pro;        /* names of PRO options, for one warning */
+    struct conf_scope *lists[CONF_LIST_COUNT]; /* as many as the list has elements */
+    struct buf pro;                            /* names of PRO options, for one warning */
 };
 
 /* Each of these returns 0, or a negative code with the message in ld->e. */
@@ -40,13 +40,24 @@ int conf_load_env(struct conf_loader *ld);
 int conf_apply_defaults(struct conf_loader *ld);
 int conf_check(struct conf_loader *ld);
 int conf_check_pushd(struct conf_loader *ld);
+int conf_check_keys(struct conf_loader *ld);
 
-/* Replaces the namespaces by n new ones, with their names. An old one of the same name keeps its
- * options. */
-void conf_namespaces_reset(struct conf_loader *ld, const struct span *names, size_t n, bool keep);
-/* Reads a JSON array of namespaces; line_of tells lines in the file, else they come from the
+/* Replaces the elements of a list by n new ones, with their names. An old one of the same name
+ * keeps its options. */
+void conf_list_reset(struct conf_loader *ld, const struct conf_list *l, const struct span *names,
+                     size_t n, bool keep);
+/* Reads a JSON array of such objects; line_of tells lines in the file, else they come from the
  * environment. */
-int conf_namespaces_read(struct conf_loader *ld, struct span array, bool is_env);
+int conf_list_read(struct conf_loader *ld, const struct conf_list *l, struct span array,
+                   bool is_env);
+/* Where the elements of a list are in the loader. */
+static inline struct conf_scope *conf_list_scopes(const struct conf_loader *ld,
+                                                  const struct conf_list *l)
+{
+    return ld->lists[l - conf_lists];
+}
+/* ERR_INVALID when two elements share a name. */
+int conf_check_duplicates(struct conf_loader *ld, const struct conf_list *l);
 void conf_scope_fini(struct conf_scope *s);
 
 /* Sets one option and reports its warning or error with its place. `where` is the file's line, or

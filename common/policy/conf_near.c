@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* "Did you mean": the known option that is nearest to an unknown one. */
+/* "Did you mean": the known option or word that is nearest to an unknown one. */
 #include "common/base/mem.h"
 #include "common/policy/conf_loader.h"
 
@@ -76,6 +76,26 @@ static void consider(struct nearest *best, const char *path, struct span shown, 
     }
 }
 
+/* One mistake in a short name, four in a long one. */
+static unsigned tolerance(struct span name)
+{
+    return name.n >= 24 ? 5 : 2 + (unsigned)name.n / 8;
+}
+
+const char *conf_near_word(const struct conf_word *words, struct span s)
+{
+    struct nearest best = {.distance = tolerance(s)};
+    if (s.n > NAME_MAX_BYTES) {
+        return NULL;
+    }
+    for (; words->name != NULL; words++) {
+        if (words->name[0] != '\0') {
+            consider(&best, words->name, span_str(words->name), s);
+        }
+    }
+    return best.path;
+}
+
 /* The same last part in another place: below the object where it was written
  * ("client.hmac_secret_key"), or anywhere
  * ("allowed_origins") if only one option has it. */
@@ -105,8 +125,7 @@ const char *conf_nearest(struct conf_loader *ld, const struct conf_table *t, str
     if (name.n == 0 || name.n > NAME_MAX_BYTES) {
         return NULL;
     }
-    /* One mistake in a short name, four in a long one. */
-    struct nearest best = {.distance = name.n >= 24 ? 5 : 2 + (unsigned)name.n / 8};
+    struct nearest best = {.distance = tolerance(name)};
     for (size_t i = 0; i < t->n; i++) {
         struct span path = span_str(t->rows[i].path);
         consider(&best, t->rows[i].path, path, name);
@@ -114,6 +133,9 @@ const char *conf_nearest(struct conf_loader *ld, const struct conf_table *t, str
              dot = span_find(path, '.', dot + 1)) {
             consider(&best, path.p, span_of(path.p, dot), name);
         }
+    }
+    for (size_t i = 0; t == &conf_rows && i < CONF_LIST_COUNT; i++) {
+        consider(&best, conf_lists[i].path, span_str(conf_lists[i].path), name);
     }
     if (best.path != NULL) {
         return arena_strdup(&ld->arena, span_of(best.path, best.bytes));

@@ -163,26 +163,43 @@ static void print_rows(struct printer *p, const struct conf_table *t, const void
     }
 }
 
-static void print_namespaces(struct printer *p, const struct conf *c)
+static void print_list(struct printer *p, const struct conf_list *l, struct span key,
+                       const struct conf *c)
 {
-    open_object(p, SPAN("without_namespace"));
-    print_rows(p, &conf_ns_rows, &c->channel.without_namespace, false);
-    close_bracket(p, '}');
-    begin_member(p, SPAN("namespaces"));
+    size_t n;
+    const char *items = conf_list_items(l, c, &n);
+    begin_member(p, key);
     buf_add_char(p->out, '[');
     p->depth++;
-    for (size_t i = 0; i < c->channel.namespace_count; i++) {
+    for (size_t i = 0; i < n; i++) {
         buf_addf(p->out, "%s\n%*s{", i > 0 ? "," : "", p->depth * 2, "");
         p->depth++;
         p->is_first = true;
-        print_rows(p, &conf_ns_rows, &c->channel.namespaces[i], true);
+        print_rows(p, l->table, items + i * l->size, true);
         close_bracket(p, '}');
     }
-    if (c->channel.namespace_count > 0) {
+    if (n > 0) {
         close_bracket(p, ']');
     } else {
         p->depth--;
         buf_add_char(p->out, ']');
+    }
+}
+
+/* What has no row: it stands behind the rows of the object that is open. */
+static void print_lists(struct printer *p, const struct conf *c)
+{
+    if (span_eq(p->open, SPAN("channel"))) {
+        open_object(p, SPAN("without_namespace"));
+        print_rows(p, &conf_ns_rows, &c->channel.without_namespace, false);
+        close_bracket(p, '}');
+    }
+    for (size_t i = 0; i < CONF_LIST_COUNT; i++) {
+        struct span path = span_str(conf_lists[i].path);
+        size_t dot = span_find(path, '.', 0);
+        if (span_eq(p->open, span_of(path.p, dot))) {
+            print_list(p, &conf_lists[i], span_from(path, dot + 1), c);
+        }
     }
 }
 
@@ -199,8 +216,8 @@ void conf_print(const struct conf *c, bool with_secrets, struct buf *out)
             dot = path.p[k] == '.' ? k : dot;
         }
         struct span object = dot < path.n ? span_of(path.p, dot) : SPAN("");
-        if (span_eq(p.open, SPAN("channel")) && !span_eq(object, p.open)) {
-            print_namespaces(&p, c);
+        if (!span_eq(object, p.open)) {
+            print_lists(&p, c);
         }
         move_to(&p, object);
         begin_member(&p, dot < path.n ? span_from(path, dot + 1) : path);

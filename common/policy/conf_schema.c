@@ -1,6 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking up options by path and by environment variable. */
+/* Looking up options by path and by environment variable; the lists. */
 #include "common/policy/conf_schema.h"
+
+const struct conf_list conf_lists[CONF_LIST_COUNT] = {
+    [CONF_NAMESPACES] = {.path = "channel.namespaces",
+                         .what = "namespace",
+                         .example = "{\"name\": \"chat\"}",
+                         .table = &conf_ns_rows,
+                         .size = sizeof(struct chan_opts),
+                         .items = offsetof(struct conf, channel.namespaces),
+                         .count = offsetof(struct conf, channel.namespace_count)},
+    [CONF_API_KEYS] = {.path = "pushd.api_keys",
+                       .what = "key",
+                       .example =
+                           "{\"name\": \"app\", \"key\": \"...\", \"scopes\": [\"publish\"]}",
+                       .table = &conf_key_rows,
+                       .size = sizeof(struct conf_api_key),
+                       .items = offsetof(struct conf, pushd.api_keys),
+                       .count = offsetof(struct conf, pushd.api_key_count)},
+};
+
+const struct conf_list *conf_list_find(struct span path)
+{
+    for (size_t i = 0; i < CONF_LIST_COUNT; i++) {
+        if (span_eq_nocase(path, span_str(conf_lists[i].path))) {
+            return &conf_lists[i];
+        }
+    }
+    return NULL;
+}
+
+void *conf_list_items(const struct conf_list *l, const struct conf *c, size_t *n)
+{
+    void *items;
+    memcpy(&items, (const char *)c + l->items, sizeof(items));
+    memcpy(n, (const char *)c + l->count, sizeof(*n));
+    return items;
+}
+
+const char *conf_list_name(const struct conf_list *l, const struct conf *c, size_t i)
+{
+    size_t n;
+    char *name;
+    const char *items = conf_list_items(l, c, &n);
+    memcpy(&name, items + i * l->size + l->table->rows[0].offset, sizeof(name));
+    return name;
+}
 
 const struct conf_row *conf_row_find(const struct conf_table *t, struct span path)
 {

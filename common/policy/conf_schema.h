@@ -56,6 +56,33 @@ struct conf_table {
  * channel.namespaces). Rows that share a prefix stand together. */
 extern const struct conf_table conf_rows;
 extern const struct conf_table conf_ns_rows;
+/* Over struct conf_api_key (each of pushd.api_keys). */
+extern const struct conf_table conf_key_rows;
+
+/* A list of objects that have names. */
+struct conf_list {
+    const char *path;               /* "channel.namespaces" */
+    const char *what;               /* an element, in messages: "namespace" */
+    const char *example;            /* an element */
+    const struct conf_table *table; /* of an element; the first row is its name */
+    size_t size;                    /* of an element */
+    size_t items;                   /* offset in struct conf of the pointer to the elements */
+    size_t count;                   /* and of their number, a size_t */
+};
+
+enum {
+    CONF_NAMESPACES,
+    CONF_API_KEYS,
+    CONF_LIST_COUNT
+};
+extern const struct conf_list conf_lists[CONF_LIST_COUNT];
+
+/* The list of a path, or NULL. Case does not matter. */
+const struct conf_list *conf_list_find(struct span path);
+/* Its elements. */
+void *conf_list_items(const struct conf_list *l, const struct conf *c, size_t *n);
+/* The name of element i. */
+const char *conf_list_name(const struct conf_list *l, const struct conf *c, size_t i);
 
 /* The row of a path, or NULL. Case does not matter. */
 const struct conf_row *conf_row_find(const struct conf_table *t, struct span path);

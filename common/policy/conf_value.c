@@ -249,6 +249,11 @@ static int need_word(const struct conf_row *row, const struct conf_value *v, str
     add_words(row, &b);
     int rc = expected(row, v, ERR_UNKNOWN, buf_cstr(&b), e);
     buf_free(&b);
+    const char *near = conf_near_word(row->words, s);
+    if (near != NULL) {
+        struct err first = *e;
+        rc = err_set(e, rc, "%s; did you mean %s?", first.text, near);
+    }
     if ((row->flags & CONF_SOFT) != 0) {
         *out = row->words;
         struct err first = *e;

@@ -25,6 +25,9 @@ int conf_value_set(const struct conf_row *row, void *base, const struct conf_val
 /* Whether the member has the zero value, which stands for the default. */
 bool conf_value_is_zero(const struct conf_row *row, const void *base);
 
+/* The word that is nearest to a misspelled one, or NULL when none is near. */
+const char *conf_near_word(const struct conf_word *words, struct span s);
+
 /* The name of the value of a CONF_ENUM. */
 const char *conf_value_word(const struct conf_row *row, const void *base);
 

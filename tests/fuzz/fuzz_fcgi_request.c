@@ -68,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct route route = route_find(&c, r.path);
     fuzz_require((route.kind == ROUTE_METHOD) == (route.method != NULL),
                  "a method's route has its row");
-    if (auth_check(&c, &r, &a) == AUTH_OK) {
+    const struct conf_api_key *key;
+    if (auth_check(&c, &r, &a, &key) == AUTH_OK) {
         fuzz_require(r.api_key.n != 0 || r.authorization.n != 0 || r.query.n != 0,
                      "nobody gets in without a key");
     }

@@ -30,6 +30,32 @@ def test_keys(test):
     check(API_KEY not in system.api.log(), "the key is not logged")
 
 
+def test_named_keys(test):
+    """Keys with scopes and channels: 403 says what is missing; the log has the name of the key and never the key."""
+    keys = [{"name": "ticker", "key": "ticker-key-0123456789", "scopes": ["publish"], "channels": ["org:ticker"]},
+            {"name": "watcher", "key": "unset-in-the-file", "scopes": ["read"]}]
+    system = System(test, {"pushd": {"api_keys": keys}},
+                    env={"CENTRIFUGO_PUSHD_API_KEYS_WATCHER_KEY": "watcher-key-0123456789"})
+    ticker, watcher = {"X-API-Key": keys[0]["key"]}, {"Authorization": "apikey watcher-key-0123456789"}
+    body = {"channel": "org:ticker:DAX", "data": 1}
+    equal(system.http("POST", "/api/publish", body, ticker).json()["result"]["offset"], 1, "offset")
+    system.api.wait_log(r"publish.*channel=org:ticker:DAX.*key=ticker")
+    equal(system.http("POST", "/api/history", {"channel": "org:ticker:DAX"}, watcher).json()["result"]["offset"], 1, "top")
+    equal(system.http("GET", "/api/info?api_key=watcher-key-0123456789").status, 200, "info by the parameter")
+    refused = [("publish", {"channel": CHANNEL, "data": 1}, ticker, CHANNEL), ("info", {}, ticker, "the scope read"),
+               ("publish", body, watcher, "the scope publish"), ("disconnect", {"user": "ada"}, watcher, "the scope admin")]
+    for method, request, headers, part in refused:
+        reply = system.http("POST", "/api/" + method, request, headers)
+        equal((reply.status, reply.json()["error"]["code"]), (403, 103), "%s: %r" % (method, reply))
+        has(reply.json()["error"]["message"], part, "%s: the message" % method)
+    equal(system.http("POST", "/api/publish", body, {"X-API-Key": "unset-in-the-file"}).status, 401, "the key of the file")
+    system.api.wait_log(r"request refused.*reason=key\.scope.*key=watcher")
+    equal(system.publish("test", 1), {}, "http_api.key may do everything")
+    system.api.wait_log(r"publish.*channel=test.*key=http_api\.key")
+    for secret in ("ticker-key-0123456789", "watcher-key-0123456789", API_KEY):
+        check(secret not in system.api.log(), "a key is not logged")
+
+
 def test_an_empty_key_lets_nobody_in(test):
     """Without a configured key every request gets 401, also one with an empty key."""
     system = System(test, {"http_api": None}, start=False)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unit tests of configuration, channels and patterns.
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_channel tests/unit/test_conf tests/unit/test_conf_files tests/unit/test_conf_page \
+check_PROGRAMS += tests/unit/test_channel tests/unit/test_conf tests/unit/test_conf_files tests/unit/test_conf_keys tests/unit/test_conf_page \
 	tests/unit/test_conf_values tests/unit/test_glob
 tests_unit_test_channel_SOURCES = tests/unit/test_channel.c tests/unit/unit.h
 tests_unit_test_channel_LDADD = $(UNIT_LIBS)
@@ -9,6 +9,8 @@ tests_unit_test_conf_SOURCES = tests/unit/test_conf.c tests/unit/unit.h
 tests_unit_test_conf_LDADD = $(UNIT_LIBS)
 tests_unit_test_conf_files_SOURCES = tests/unit/test_conf_files.c tests/unit/unit.h
 tests_unit_test_conf_files_LDADD = $(UNIT_LIBS)
+tests_unit_test_conf_keys_SOURCES = tests/unit/test_conf_keys.c tests/unit/unit.h
+tests_unit_test_conf_keys_LDADD = $(UNIT_LIBS)
 tests_unit_test_conf_page_SOURCES = tests/unit/test_conf_page.c tests/unit/conf_page.c tests/unit/conf_page.h tests/unit/unit.h
 tests_unit_test_conf_page_LDADD = $(UNIT_LIBS)
 tests_unit_test_conf_values_SOURCES = tests/unit/test_conf_values.c tests/unit/unit.h

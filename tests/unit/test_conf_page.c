@@ -47,11 +47,12 @@ static void the_manual_page_has_every_option(void **state)
     const char *text = buf_cstr(&page);
     assert_int_equal(count_missing(&conf_rows, text), 0);
     assert_int_equal(count_missing(&conf_ns_rows, text), 0);
+    assert_int_equal(count_missing(&conf_key_rows, text), 0);
     size_t items = 0;
     for (const char *p = text; (p = strstr(p, ".It Cm ")) != NULL; p++) {
         items++;
     }
-    assert_int_equal(items, conf_rows.n + conf_ns_rows.n);
+    assert_int_equal(items, conf_rows.n + conf_ns_rows.n + conf_key_rows.n);
     buf_free(&page);
 }
 

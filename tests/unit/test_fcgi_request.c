@@ -126,6 +126,8 @@ static void cookies_are_found_by_name(void **state)
     assert_span(cookie_get(span_str("e="), span_str("e")), "");
 }
 
+static const struct conf_api_key *key_found;
+
 static enum auth_result check(const struct conf *c, const char *x_api_key,
                               const char *authorization, const char *query)
 {
@@ -135,7 +137,7 @@ static enum auth_result check(const struct conf *c, const char *x_api_key,
         .authorization = span_str(authorization),
         .query = span_str(query),
     };
-    enum auth_result result = auth_check(c, &r, &a);
+    enum auth_result result = auth_check(c, &r, &a, &key_found);
     arena_fini(&a);
     return result;
 }
@@ -166,6 +168,26 @@ static void an_empty_key_lets_nobody_in_but_insecure_does(void **state)
     assert_int_equal(check(&c, NULL, NULL, "api_key="), AUTH_NOT_CONFIGURED);
     c.http_api.insecure = true;
     assert_int_equal(check(&c, NULL, NULL, NULL), AUTH_OK);
+}
+
+static void a_named_key_is_told_apart(void **state)
+{
+    struct conf_api_key keys[] = {{.name = (char[]){"a"}, .key = (char[]){"first"}},
+                                  {.name = (char[]){"b"}, .key = (char[]){"second"}}};
+    struct conf c = {.http_api.key = (char[]){""},
+                     .pushd = {.api_keys = keys, .api_key_count = ARRAY_LEN(keys)}};
+    (void)state;
+    assert_int_equal(check(&c, "second", NULL, NULL), AUTH_OK);
+    assert_ptr_equal(key_found, &keys[1]);
+    assert_string_equal(auth_key_name(key_found), "b");
+    assert_int_equal(check(&c, "wrong", NULL, "api_key=first"), AUTH_OK);
+    assert_ptr_equal(key_found, &keys[0]);
+    assert_int_equal(check(&c, NULL, "apikey first", "api_key=second"), AUTH_OK);
+    assert_ptr_equal(key_found, &keys[0]);
+    assert_int_equal(check(&c, "wrong", NULL, NULL), AUTH_WRONG_KEY);
+    assert_null(key_found);
+    assert_int_equal(check(&c, "", NULL, NULL), AUTH_NO_CREDENTIAL);
+    assert_string_equal(auth_key_name(NULL), "http_api.key");
 }
 
 static enum route_kind kind(const struct conf *c, const char *path)
@@ -314,6 +336,7 @@ int main(void)
         cmocka_unit_test(cookies_are_found_by_name),
         cmocka_unit_test(the_key_is_taken_from_headers_and_query),
         cmocka_unit_test(an_empty_key_lets_nobody_in_but_insecure_does),
+        cmocka_unit_test(a_named_key_is_told_apart),
         cmocka_unit_test(only_exact_paths_have_a_route),
         cmocka_unit_test(prefixes_move_the_api_and_disabling_removes_it),
         cmocka_unit_test(the_table_of_methods_fits_its_users),
