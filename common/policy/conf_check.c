@@ -210,6 +210,17 @@ static int check_jwks(struct conf_loader *ld, const char *prefix, const struct c
     return rc;
 }
 
+static int check_paths(struct conf_loader *ld)
+{
+    const struct conf *c = ld->conf;
+    if (c->init.enabled && !c->websocket.disabled &&
+        strcmp(c->init.handler_prefix, c->websocket.handler_prefix) == 0) {
+        return conf_fail_row(ld, &ld->main, "init.handler_prefix",
+                             "is the same path as websocket.handler_prefix");
+    }
+    return 0;
+}
+
 static int check_token(struct conf_loader *ld, const char *prefix, const struct conf_token *t)
 {
     const char *audience = token_row(ld, prefix, "audience_regex");
@@ -289,6 +300,9 @@ int conf_check(struct conf_loader *ld)
     int rc = check_channels(ld);
     if (rc == 0) {
         rc = check_client(ld);
+    }
+    if (rc == 0) {
+        rc = check_paths(ld);
     }
     if (rc == 0) {
         rc = conf_check_pushd(ld);

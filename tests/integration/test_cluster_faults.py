@@ -8,7 +8,7 @@ import random
 import signal
 import time
 
-from harness import SECRET, Failure, System, check, equal, limit, wait_for
+from harness import SECRET, Failure, Relay, System, check, equal, limit, wait_for
 from model.ledger import Ledger, Rule
 from model.player import Player, Wish, within
 from model.wire import Api, Json, Protobuf
