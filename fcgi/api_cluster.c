@@ -157,7 +157,8 @@ static struct perr_result ask(struct api_ctx *c, struct span pattern, struct sur
         return no_cluster();
     }
     if (failed != 0) {
-        return api__error(PERR_INTERNAL, "survey.timeout", "a node did not answer in time");
+        return api__error(PERR_INTERNAL, "survey.timeout",
+                          "no node answered in time; are they alive? Their logs know");
     }
     return k->has_failed ? api__error(PERR_INTERNAL, "survey.failed", "a node could not answer")
                          : api__ok();

@@ -235,6 +235,19 @@ int registry_survey_begin(struct registry *r, struct survey *s)
     return rc;
 }
 
+static void log_silent(struct registry *r, const struct survey *s)
+{
+    int64_t now = clk_mono_ms();
+    for (const struct registry_node *n = r->nodes; n != NULL; n = n->next) {
+        uint32_t suppressed = 0;
+        if (!has_answered(s, n->node.uid) && log_limit_pass(&r->silent_limit, now, &suppressed)) {
+            log_warn(LOG_NODE, "a node does not answer, the call goes on without it",
+                     LOG_TEXT("node", n->node.uid), LOG_TEXT("name", n->node.name),
+                     LOG_NUM("heard_ms_ago", now - n->seen_ms), LOG_NUM("suppressed", suppressed));
+        }
+    }
+}
+
 int registry_survey_collect(struct registry *r, struct survey *s, int64_t deadline_ms,
                             survey_answer_fn fn, void *arg)
 {
@@ -251,7 +264,8 @@ int registry_survey_collect(struct registry *r, struct survey *s, int64_t deadli
             break;
         }
         if (now >= deadline_ms) {
-            rc = ERR_TIMEOUT;
+            log_silent(r, s);
+            rc = s->answers != NULL || is_complete ? 0 : ERR_TIMEOUT;
             break;
         }
         wait_news(r,
@@ -454,6 +468,7 @@ struct registry *registry_new(const struct registry_opts *opts)
     r->survey_id >>=
         16; /* ids count up from here; answers to a former process of ours do not fit */
     r->hello_id = ++r->survey_id;
+    r->silent_limit = (struct log_limit){.period_ms = 1000, .burst = 5};
     return r;
 }
 

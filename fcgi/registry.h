@@ -52,7 +52,8 @@ struct survey {
 /* ERR_UNAVAILABLE while all subscribers are down. From now on answers are collected. Any thread. */
 int registry_survey_begin(struct registry *r, struct survey *s);
 /* Calls fn (under the registry's lock) for each answer once all nodes that the registry knows have
- * answered. ERR_TIMEOUT when one of them did not until the deadline (of clk_mono_ms),
+ * answered, or at the deadline (of clk_mono_ms): a node that was killed has nothing to tell, and is
+ * known for some seconds more; the log names who was silent. ERR_TIMEOUT when nobody answered,
  * ERR_UNAVAILABLE when the last subscriber broke meanwhile. */
 typedef void (*survey_answer_fn)(uint32_t code, struct span data, void *arg);
 int registry_survey_collect(struct registry *r, struct survey *s, int64_t deadline_ms,

@@ -4,6 +4,7 @@
 
 #include "fcgi/registry.h"
 
+#include "common/base/log.h"
 #include "common/base/rnd.h"
 #include "common/protocol/control.h"
 
@@ -58,6 +59,7 @@ struct registry {
     uint64_t survey_id;
     uint64_t hello_id;
     struct arena scratch;
+    struct log_limit silent_limit;
     int64_t settled_at_ms; /* when what is known counts as complete */
     uint32_t up_count;     /* of listeners */
 };

@@ -35,6 +35,7 @@ EXTRA_DIST += \
 	%D%/model/__init__.py \
 	%D%/model/fossil.py \
 	%D%/model/ledger.py \
+	%D%/model/nodes.py \
 	%D%/model/player.py \
 	%D%/model/protobuf.py \
 	%D%/model/wire.py \
@@ -52,6 +53,7 @@ EXTRA_DIST += \
 	%D%/test_install.py \
 	%D%/test_jwks.py \
 	%D%/test_ledger.py \
+	%D%/test_many_nodes.py \
 	%D%/test_model.py \
 	%D%/test_position_checks.py \
 	%D%/test_positions.py \

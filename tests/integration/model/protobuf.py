@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The client protocol in Protobuf: tables of fields, and dictionaries in the shape that JSON has."""
+"""The client protocol and that of nodes in Protobuf: tables of fields, and dictionaries in the shape that JSON has."""
 
 # name: (number, kind); kinds are int, str, bytes, bool, the name of a message, [kind] repeated, {kind} a map of it.
 MESSAGES = {
@@ -35,6 +35,15 @@ MESSAGES = {
     "PresenceResult": {"presence": (1, {"ClientInfo"})},
     "HistoryResult": {"publications": (1, ["Publication"]), "epoch": (2, "str"), "offset": (3, "int")},
     "Empty": {},
+    "ControlCommand": {"uid": (1, "str"), "node": (4, "Node"), "shutdown": (7, "Empty"),
+                       "survey_request": (8, "SurveyRequest"), "survey_response": (9, "SurveyResponse")},
+    "Node": {"uid": (1, "str"), "name": (2, "str"), "version": (3, "str"), "num_clients": (4, "int"),
+             "num_users": (5, "int"), "num_channels": (6, "int"), "uptime": (7, "int"), "metrics": (8, "bytes"),
+             "data": (9, "bytes"), "num_subs": (10, "int")},
+    "SurveyRequest": {"id": (1, "int"), "op": (2, "str"), "data": (3, "bytes")},
+    "SurveyResponse": {"id": (1, "int"), "code": (2, "int"), "data": (3, "bytes")},
+    "ChannelsAnswer": {"channels": (1, {"ChannelInfo"})},
+    "ChannelInfo": {"num_clients": (1, "int")},
 }
 
 
