@@ -10,6 +10,7 @@ common_libcommon_a_SOURCES += \
 	common/base/base.h \
 	common/base/clk.c common/base/clk.h \
 	common/base/err.c common/base/err.h \
+	common/base/fetch.c common/base/fetch.h \
 	common/base/hash.c common/base/hash.h \
 	common/base/htab.c common/base/htab.h \
 	common/base/list.h \

@@ -166,9 +166,10 @@ check_port
 
 # ------------------------------------------------------------------------------------ packages
 
-packages="gcc libc6-dev make autoconf automake libtool pkg-config curl ca-certificates
+packages="gcc libc6-dev make autoconf automake pkg-config curl ca-certificates
     libwebsockets-dev libwebsockets-evlib-ev libev-dev libhiredis-dev libfcgi-dev
-    libmicrohttpd-dev libjwt-dev libjansson-dev libssl-dev liburing-dev zlib1g-dev redis-server $proxy"
+    libmicrohttpd-dev libjwt-dev libjansson-dev libssl-dev liburing-dev zlib1g-dev libcurl4-openssl-dev
+    redis-server $proxy"
 
 missing_packages() {
     for package in "$@"; do

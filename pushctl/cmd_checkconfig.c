@@ -67,6 +67,9 @@ static void tell_list(const char *what, const struct conf_strings *list, const c
 
 static const char *token_keys(const struct conf_token *t)
 {
+    if (t->jwks_public_endpoint[0] != '\0') {
+        return "public keys from jwks_public_endpoint";
+    }
     bool has_hmac = t->hmac_secret_key[0] != '\0';
     bool has_public = t->rsa_public_key[0] != '\0' || t->ecdsa_public_key[0] != '\0';
     if (has_hmac) {

@@ -8,6 +8,7 @@
 
 #include "common/base/clk.h"
 #include "common/policy/token.h"
+#include "pushctl/token_fetch.h"
 #include "pushctl/token_guess.h"
 #include "pushctl/token_show.h"
 #include "pushctl/words.h"
@@ -36,6 +37,16 @@ static const struct {
     {"token.issuer", "Compare iss with issuer or issuer_regex."},
     {"token.expired", "Make a new one. If it is new, compare the machines' clocks."},
     {"token.not_yet_valid", "Wait, or set the clock of the machine that makes tokens."},
+    {"jwks.no_kid", "Whatever makes tokens has to put the kid of its key into their header."},
+    {"jwks.url", "Compare iss and aud with the groups in jwks_public_endpoint."},
+    {"jwks.alg", "Sign with the alg that the document of keys gives for this kid."},
+    {"jwks.kid", "Publish the key before signing with it, or sign with one that is listed."},
+    {"jwks.key", "Repair the key in the document, or sign with another one."},
+    {"jwks.unreachable", "Try the address with curl from the server's machine."},
+    {"jwks.timeout", "The server waits for one second, twice. Try the address with curl."},
+    {"jwks.status", "Try the address with curl from the server's machine."},
+    {"jwks.redirect", "Configure the address that it points to."},
+    {"jwks.document", "The address has to answer with {\"keys\":[...]}, as curl shows."},
 };
 
 static const char *advice_for(const char *reason)
@@ -86,7 +97,8 @@ static void print_verdict(const struct check *k, struct perr_result r)
         printf("  the client is disconnected with %u \"%s\", and an SDK does not try again\n",
                r.code, row->text);
     }
-    const char *guess = strcmp(r.reason, "token.signature") == 0
+    bool is_jwks = k->rules->jwks_public_endpoint[0] != '\0';
+    const char *guess = strcmp(r.reason, "token.signature") == 0 && !is_jwks
                             ? token_guess_key(k->conf, k->is_subscription, k->token, k->now_s)
                             : NULL;
     const char *advice = advice_by_claims(k, r);
@@ -182,6 +194,12 @@ static struct perr_result check_subscribe(struct check *k, const struct token_ve
     return r;
 }
 
+static struct perr_result read_token(struct check *k, const struct token_verifier *v,
+                                     struct arena *a)
+{
+    return k->is_subscription ? check_subscribe(k, v, a) : check_connect(k, v, a);
+}
+
 static int check(struct check *k)
 {
     struct err e = {0};
@@ -191,7 +209,13 @@ static int check(struct check *k)
     if (v == NULL) {
         return pushctl_fail("the server cannot use %s of the configuration: %s", k->option, e.text);
     }
-    struct perr_result r = k->is_subscription ? check_subscribe(k, v, &a) : check_connect(k, v, &a);
+    struct jwks_cache *cache = jwks_cache_new();
+    token_verifier_set_cache(v, cache);
+    struct perr_result r = read_token(k, v, &a);
+    if (token_is_pending(&r)) {
+        r = token_fetch_key(v, cache, k->token, k->now_s);
+        r = r.code == PERR_OK ? read_token(k, v, &a) : r;
+    }
     if (r.code != PERR_OK) {
         print_verdict(k, r);
     }
@@ -202,6 +226,7 @@ static int check(struct check *k)
         token_show(k->token, k->now_s);
     }
     token_verifier_free(v);
+    jwks_cache_free(cache);
     arena_fini(&a);
     return r.code == PERR_OK && !k->is_useless ? EXIT_OK : EXIT_FAILED;
 }

@@ -17,6 +17,8 @@ pushctl_pushctl_SOURCES = \
 	pushctl/pushctl.h \
 	pushctl/session.c \
 	pushctl/session.h \
+	pushctl/token_fetch.c \
+	pushctl/token_fetch.h \
 	pushctl/token_guess.c \
 	pushctl/token_guess.h \
 	pushctl/token_show.c \
@@ -26,4 +28,4 @@ pushctl_pushctl_SOURCES = \
 	pushctl/words.h \
 	pushctl/ws_client.c \
 	pushctl/ws_client.h
-pushctl_pushctl_LDADD = $(COMMON_LIBS) -lm
+pushctl_pushctl_LDADD = $(COMMON_LIBS) $(CURL_LIBS) -lm

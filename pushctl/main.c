@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/fetch.h"
 #include "common/base/version.h"
 #include "pushctl/pushctl.h"
 
@@ -145,8 +146,10 @@ static const char *jansson_text(void)
 
 int cmd_version(int argc, char **argv)
 {
-    static const struct version_row libs[] = {
-        {"hiredis", hiredis_text}, {"jansson", jansson_text}, {0}};
+    static const struct version_row libs[] = {{"hiredis", hiredis_text},
+                                              {"jansson", jansson_text},
+                                              {"libcurl", fetch_library_version},
+                                              {0}};
     (void)argc;
     (void)argv;
     version_print("pushctl", libs);

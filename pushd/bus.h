@@ -9,6 +9,7 @@
 #include "common/engine/engine.h"
 #include "common/protocol/control.h"
 #include "common/protocol/frame.h"
+#include "common/protocol/perr.h"
 
 #include <ev.h>
 #include <stdatomic.h>
@@ -25,6 +26,7 @@ struct bus_item {
         BUS_PRESENCE_REMOVE,
         BUS_PRESENCE_GET,
         BUS_PRESENCE_STATS,
+        BUS_KEY, /* the key of a token: have its document fetched into the cache */
         /* One-way messages of a worker; control frees them. */
         BUS_UNSUBSCRIBE, /* the worker's last subscriber of the channel is gone */
         BUS_JOIN,
@@ -69,6 +71,7 @@ struct bus_op {
     struct client_info info; /* publish, presence add and remove, join, leave */
     bool has_info;
     struct engine_history history; /* history: limit, since, reverse */
+    struct span kid;               /* key; `channel` is the address of the document */
 
     /* Answer. */
     int error;           /* 0 or enum err_code */
@@ -77,6 +80,7 @@ struct bus_op {
     struct engine_history_result found; /* in the arena */
     struct vec presence;                /* of struct kv_msg -> struct client_info, in the arena */
     struct presence_stats_result stats;
+    struct perr_result refused; /* key: why there is none; code PERR_OK: it is in the cache */
 };
 
 /* Copies the channel. */
@@ -106,6 +110,7 @@ struct bus_gauges {
     _Atomic uint32_t subscriptions;
     _Atomic uint32_t channels;
     _Atomic uint32_t connections; /* accepted sockets, connected or not */
+    _Atomic size_t queue_peak;    /* most bytes that waited for one connection since the start */
     _Atomic int64_t heartbeat_ms; /* clk_mono_ms of the worker's last loop turn */
 };
 

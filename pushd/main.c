@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <zlib.h>
 
+#include "common/base/fetch.h"
 #include "common/base/version.h"
 #include "pushd/admin/http.h"
 #include "pushd/server.h"
@@ -93,7 +95,9 @@ int main(int argc, char **argv)
         {"libmicrohttpd", admin_http_library_version},
         {"libjwt", libjwt_version},
         {"jansson", jansson_version_str},
+        {"libcurl", fetch_library_version},
         {"liburing", liburing_version},
+        {"zlib", zlibVersion},
         {0},
     };
     const char *path = DEFAULT_CONFIG;

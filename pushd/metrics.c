@@ -3,6 +3,7 @@
 #include "pushd/metrics.h"
 
 #include "common/base/mem.h"
+#include "common/policy/jwks.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -22,6 +23,8 @@ enum label_set {
     SET_YES_NO,
     SET_REFUSAL,
     SET_CHANNEL_TYPE,
+    SET_KEY_FETCH,
+    SET_SLOW,
     SET_COUNT,
 };
 
@@ -72,7 +75,14 @@ static const char *const refusals[METRIC_REFUSAL_COUNT] = {
     [METRIC_REFUSAL_400] = "400", [METRIC_REFUSAL_403] = "403", [METRIC_REFUSAL_404] = "404",
     [METRIC_REFUSAL_405] = "405", [METRIC_REFUSAL_431] = "431", [METRIC_REFUSAL_503] = "503",
 };
+static const char *const slow_causes[METRIC_SLOW_COUNT] = {
+    [METRIC_SLOW_QUEUE_SIZE] = "queue_size",
+    [METRIC_SLOW_QUEUE_AGE] = "queue_age",
+    [METRIC_SLOW_WRITE_TIMEOUT] = "write_timeout",
+    [METRIC_SLOW_SUBSCRIBE] = "subscribe",
+};
 static const char *const channel_types[] = {"client", "control"};
+static const char *key_fetches[JWKS_OUTCOME_COUNT]; /* named by metrics_setup */
 
 static struct {
     const char *const *values;
@@ -86,6 +96,8 @@ static struct {
     [SET_YES_NO] = {yes_no, ARRAY_LEN(yes_no)},
     [SET_REFUSAL] = {refusals, METRIC_REFUSAL_COUNT},
     [SET_CHANNEL_TYPE] = {channel_types, ARRAY_LEN(channel_types)},
+    [SET_KEY_FETCH] = {key_fetches, JWKS_OUTCOME_COUNT},
+    [SET_SLOW] = {slow_causes, METRIC_SLOW_COUNT},
 };
 
 /* Labels that have one value here, but stand in the reference, so that its dashboards find them.
@@ -185,6 +197,12 @@ static const struct row rows[METRIC_COUNT] = {
     [METRIC_SEND_PARTIAL] = {
         "pushd_send_partial_total", "Sends of which the kernel took less than offered.",
         NULL, {{NULL, SET_NONE}}},
+    [METRIC_SLOW] = {
+        "pushd_slow_clients_total", "Clients that were closed because they did not keep up.",
+        NULL, {{"cause", SET_SLOW}}},
+    [METRIC_KEY_FETCHES] = {
+        "pushd_jwks_fetches_total", "Requests for documents of keys (jwks_public_endpoint).",
+        NULL, {{"result", SET_KEY_FETCH}}},
 };
 /* clang-format on */
 
@@ -223,6 +241,9 @@ static void setup(void)
     }
     code_names[n++] = "other";
     sets[SET_CODE].count = n;
+    for (size_t i = 0; i < JWKS_OUTCOME_COUNT; i++) {
+        key_fetches[i] = jwks_outcome_name((enum jwks_outcome)i);
+    }
     for (size_t i = 0; i < METRIC_COUNT; i++) {
         metric_base[i] = slot_count;
         slot_count += row_size(&rows[i]);

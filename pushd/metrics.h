@@ -35,7 +35,9 @@ enum metric {
     METRIC_REDIS_RECONNECTS,     /* pushd_redis_reconnects_total */
     METRIC_REFUSALS,             /* pushd_handshake_refusals_total{status}: METRIC_REFUSAL_* */
     METRIC_SEND_BATCHES,         /* pushd_send_batches_total */
+    METRIC_KEY_FETCHES,          /* pushd_jwks_fetches_total{result}: enum jwks_outcome */
     METRIC_FILTERED,             /* centrifugo_node_tags_filter_dropped_publications */
+    METRIC_SLOW,                 /* pushd_slow_clients_total{cause}: METRIC_SLOW_* */
     METRIC_SEND_PARTIAL,         /* pushd_send_partial_total: the kernel took less than offered */
     METRIC_COUNT,
 };
@@ -71,6 +73,14 @@ enum {
     METRIC_REFUSAL_431,
     METRIC_REFUSAL_503,
     METRIC_REFUSAL_COUNT
+};
+/* Why a client was given up as slow. */
+enum {
+    METRIC_SLOW_QUEUE_SIZE,    /* client.queue_max_size */
+    METRIC_SLOW_QUEUE_AGE,     /* pushd.queue_max_age */
+    METRIC_SLOW_WRITE_TIMEOUT, /* websocket.write_timeout */
+    METRIC_SLOW_SUBSCRIBE,     /* too much came in before a subscription was ready */
+    METRIC_SLOW_COUNT,
 };
 /* Methods of the client protocol, for {method}; the order of enum command_method in
  * pushd/worker/client_cmd.h. */

@@ -290,6 +290,10 @@ static const struct msg_frame *get_deflated(struct msg *m, struct msg_form form,
     struct msg_frame *mine =
         frame_of(opcode_of(form) | FRAME_COMPRESSED, SPAN(""), buf_span(&packed));
     buf_free(&packed);
+    if (mine->len >= plain->len) {
+        free(mine); /* no use in it; short ones are tried again by each worker, which is cheap */
+        return plain;
+    }
     return keep(m, form, mine);
 }
 

@@ -14,6 +14,7 @@
 #include "common/base/mem.h"
 #include "common/base/priv.h"
 #include "common/base/sd.h"
+#include "common/policy/jwks.h"
 #include "common/policy/token.h"
 #include "pushd/admin/admin.h"
 #include "pushd/control/control.h"
@@ -35,6 +36,7 @@ struct server {
     struct sockets sockets;
     struct token_verifier *connect_tokens;
     struct token_verifier *subscribe_tokens;
+    struct jwks_cache *key_cache; /* NULL when no keys are fetched */
     struct worker_shared shared;
     struct worker **workers;
     pthread_t *threads;
@@ -187,6 +189,11 @@ static int make_verifiers(struct server *s, struct err *e)
         err_prefix(e, "client.subscription_token");
         return ERR_INVALID;
     }
+    if (o->token.jwks_public_endpoint[0] != '\0' || t->jwks_public_endpoint[0] != '\0') {
+        s->key_cache = jwks_cache_new();
+        token_verifier_set_cache(s->connect_tokens, s->key_cache);
+        token_verifier_set_cache(s->subscribe_tokens, s->key_cache);
+    }
     return 0;
 }
 
@@ -233,6 +240,7 @@ static int make_control(struct server *s, struct err *e)
                                                     .bus = &s->bus,
                                                     .loop = s->loop,
                                                     .metrics = m,
+                                                    .key_cache = s->key_cache,
                                                     .ready = on_ready,
                                                     .arg = s},
                              e);
@@ -343,6 +351,7 @@ static void take_down(struct server *s)
     limits_free(s->shared.limits);
     token_verifier_free(s->connect_tokens);
     token_verifier_free(s->subscribe_tokens);
+    jwks_cache_free(s->key_cache);
     free(s->workers);
     free(s->threads);
     if (s->loop != NULL) {

@@ -161,8 +161,8 @@ run_shown() { # LOG COMMAND...: the same, with its lines shown as they come
 
 packages="gcc libc6-dev make autoconf automake pkg-config curl ca-certificates openssl python3
     libwebsockets-dev libwebsockets-evlib-ev libev-dev libhiredis-dev libfcgi-dev libmicrohttpd-dev libjwt-dev
-    libjansson-dev libssl-dev liburing-dev zlib1g-dev libcmocka-dev redis-server nginx lighttpd lighttpd-mod-openssl apache2-bin
-    spawn-fcgi systemd mandoc shellcheck clang-format-14 lua5.1 procps"
+    libjansson-dev libssl-dev liburing-dev zlib1g-dev libcurl4-openssl-dev libcmocka-dev redis-server nginx lighttpd
+    lighttpd-mod-openssl apache2-bin spawn-fcgi systemd mandoc shellcheck clang-format-14 lua5.1 procps"
 
 missing_packages() {
     for package in $packages; do

@@ -78,7 +78,11 @@ static int store_number(const struct field *f, struct span value, void *at, stru
         }
         memcpy(text, value.p, value.n);
         text[value.n] = '\0';
-        *(double *)at = strtod(text, NULL);
+        double v = strtod(text, NULL);
+        if (!isfinite(v)) {
+            return schema__fail(e, ERR_TYPE, "a number beyond the range of a double", f);
+        }
+        *(double *)at = v;
         return 0;
     }
     }

@@ -67,3 +67,17 @@ void claims_rules_free(struct claims_rules *r);
 bool claims_rules_accept_audience(const struct claims_rules *r, const struct claims *c,
                                   struct arena *a);
 bool claims_rules_accept_issuer(const struct claims_rules *r, const struct claims *c);
+
+/* A named group of audience_regex or issuer_regex. */
+struct claims_group {
+    bool is_issuer;
+    bool is_literal; /* all its texts are written out in the pattern */
+    int index;
+};
+
+/* ERR_UNKNOWN, or ERR_CONFLICT when both patterns have a group of this name. */
+int claims_rules_find_group(const struct claims_rules *r, struct span name,
+                            struct claims_group *out);
+/* What it matched in claims that were accepted; p == NULL when it took no part. */
+struct span claims_rules_group(const struct claims_rules *r, const struct claims_group *g,
+                               const struct claims *c, struct arena *a);

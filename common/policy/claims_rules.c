@@ -60,30 +60,68 @@ static bool fits(const struct demand *d, struct span text)
            (d->pattern == NULL || rx_finds(d->pattern, text));
 }
 
-bool claims_rules_accept_audience(const struct claims_rules *r, const struct claims *c,
-                                  struct arena *a)
+/* The audience of the token that is the one demanded; p == NULL without one. */
+static struct span find_audience(const struct claims_rules *r, const struct claims *c,
+                                 struct arena *a)
 {
-    if (!is_demanded(&r->audience)) {
-        return true;
-    }
     if (c->aud.p == NULL) {
-        return false;
+        return (struct span){0};
     }
     if (c->aud.p[0] == '"') {
-        return fits(&r->audience, jscan_string(jscan_unquote(c->aud), a));
+        struct span text = jscan_string(jscan_unquote(c->aud), a);
+        return fits(&r->audience, text) ? text : (struct span){0};
     }
     struct jscan s = jscan_enter(c->aud);
     struct span item;
     enum jscan_kind kind;
     while (jscan_element(&s, &item, &kind)) {
-        if (fits(&r->audience, jscan_string(jscan_unquote(item), a))) {
-            return true;
+        struct span text = jscan_string(jscan_unquote(item), a);
+        if (fits(&r->audience, text)) {
+            return text;
         }
     }
-    return false;
+    return (struct span){0};
+}
+
+bool claims_rules_accept_audience(const struct claims_rules *r, const struct claims *c,
+                                  struct arena *a)
+{
+    return !is_demanded(&r->audience) || find_audience(r, c, a).p != NULL;
 }
 
 bool claims_rules_accept_issuer(const struct claims_rules *r, const struct claims *c)
 {
     return !is_demanded(&r->issuer) || (c->iss.p != NULL && fits(&r->issuer, c->iss));
+}
+
+static bool find_group(const struct rx *pattern, struct span name, struct claims_group *out)
+{
+    out->index = pattern != NULL ? rx_group(pattern, name) : -1;
+    out->is_literal = out->index >= 0 && rx_group_is_literal(pattern, out->index);
+    return out->index >= 0;
+}
+
+int claims_rules_find_group(const struct claims_rules *r, struct span name,
+                            struct claims_group *out)
+{
+    struct claims_group of_issuer = {.is_issuer = true};
+    *out = (struct claims_group){0};
+    bool in_audience = find_group(r->audience.pattern, name, out);
+    bool in_issuer = find_group(r->issuer.pattern, name, &of_issuer);
+    if (in_issuer) {
+        *out = of_issuer;
+    }
+    return in_audience && in_issuer ? ERR_CONFLICT : in_audience || in_issuer ? 0 : ERR_UNKNOWN;
+}
+
+struct span claims_rules_group(const struct claims_rules *r, const struct claims_group *g,
+                               const struct claims *c, struct arena *a)
+{
+    const struct rx *pattern = g->is_issuer ? r->issuer.pattern : r->audience.pattern;
+    struct span text = g->is_issuer ? c->iss : find_audience(r, c, a);
+    struct span found = {0};
+    if (text.p == NULL || !rx_capture(pattern, g->index, text, &found)) {
+        return (struct span){0};
+    }
+    return found;
 }

@@ -90,6 +90,7 @@ struct conf_token {
     char *rsa_public_key;
     char *ecdsa_public_key;
     char *jwks_public_endpoint;
+    bool insecure_skip_jwks_endpoint_safety_check;
     char *audience;
     char *audience_regex;
     char *issuer;
@@ -207,6 +208,7 @@ struct conf_pushd {
     int64_t redis_timeout_ms;
     struct conf_strings trusted_proxies;
     int64_t api_max_body_size; /* bytes, default 16 MiB */
+    int64_t queue_max_age_ms;  /* 0: any */
     struct conf_api_key *api_keys;
     size_t api_key_count;
     struct {
@@ -321,3 +323,7 @@ void conf_free(struct conf *c);
 /* Writes the effective configuration as JSON, with every default; secrets as "***" unless
  * with_secrets. */
 void conf_print(const struct conf *c, bool with_secrets, struct buf *out);
+
+/* A copy of an address for people: what stands between ':' and '@' of its user part becomes "***".
+ */
+void conf_url_redact(struct span url, struct buf *out);

@@ -20,7 +20,8 @@ common_libcommon_a_SOURCES += \
 	common/policy/glob.c \
 	common/policy/origin.c \
 	common/policy/rx.c common/policy/rx.h \
-	common/policy/rx_class.c common/policy/rx_parse.c common/policy/rx_tree.h \
+	common/policy/rx_capture.c common/policy/rx_class.c common/policy/rx_parse.c \
+	common/policy/rx_program.h common/policy/rx_tree.c common/policy/rx_tree.h \
 	common/policy/utf8.c common/policy/utf8.h
 
 dist_man_MANS += pushd/pushd.json.5

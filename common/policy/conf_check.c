@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What has to hold between options before a configuration is used. */
 #include "common/policy/channel.h"
+#include "common/policy/claims.h"
 #include "common/policy/conf_loader.h"
+#include "common/policy/jwks_url.h"
 #include "common/policy/rx.h"
 
 #include <stdlib.h>
@@ -168,18 +170,61 @@ static int check_origins(struct conf_loader *ld)
     return 0;
 }
 
-static int check_token(struct conf_loader *ld, const char *prefix, const struct conf_token *t)
+static const char *token_row(struct conf_loader *ld, const char *prefix, const char *name)
 {
     struct buf b = {0};
-    buf_addf(&b, "%s.audience_regex", prefix);
-    const char *audience = arena_strdup(&ld->arena, buf_span(&b));
-    buf_clear(&b);
-    buf_addf(&b, "%s.issuer_regex", prefix);
-    const char *issuer = arena_strdup(&ld->arena, buf_span(&b));
-    buf_clear(&b);
-    buf_addf(&b, "%s.user_id_claim", prefix);
-    const char *claim = arena_strdup(&ld->arena, buf_span(&b));
+    buf_addf(&b, "%s.%s", prefix, name);
+    const char *row = arena_strdup(&ld->arena, buf_span(&b));
     buf_free(&b);
+    return row;
+}
+
+static int check_pattern(struct conf_loader *ld, const char *row, const char *pattern)
+{
+    struct err e;
+    struct rx *r = rx_new(span_str(pattern), &e);
+    if (r == NULL) {
+        return conf_fail_row(ld, &ld->main, row, "%s", e.text);
+    }
+    rx_free(r);
+    return 0;
+}
+
+static int check_jwks(struct conf_loader *ld, const char *prefix, const struct conf_token *t)
+{
+    const char *row = token_row(ld, prefix, "jwks_public_endpoint");
+    struct err e;
+    if (t->jwks_public_endpoint[0] == '\0') {
+        return 0;
+    }
+    struct claims_rules *rules = claims_rules_new(t, &e);
+    struct jwks_url *u = rules != NULL ? jwks_url_new(t, rules, &e) : NULL;
+    int rc = u != NULL ? 0 : conf_fail_row(ld, &ld->main, row, "%s", e.text);
+    jwks_url_free(u);
+    claims_rules_free(rules);
+    if (rc == 0 && (t->hmac_secret_key[0] != '\0' || t->rsa_public_key[0] != '\0' ||
+                    t->ecdsa_public_key[0] != '\0')) {
+        conf_warn_row(ld, &ld->main, row,
+                      "the keys beside it are not used; tokens that they fit are refused");
+    }
+    return rc;
+}
+
+static int check_paths(struct conf_loader *ld)
+{
+    const struct conf *c = ld->conf;
+    if (c->init.enabled && !c->websocket.disabled &&
+        strcmp(c->init.handler_prefix, c->websocket.handler_prefix) == 0) {
+        return conf_fail_row(ld, &ld->main, "init.handler_prefix",
+                             "is the same path as websocket.handler_prefix");
+    }
+    return 0;
+}
+
+static int check_token(struct conf_loader *ld, const char *prefix, const struct conf_token *t)
+{
+    const char *audience = token_row(ld, prefix, "audience_regex");
+    const char *issuer = token_row(ld, prefix, "issuer_regex");
     if (t->audience[0] != '\0' && t->audience_regex[0] != '\0') {
         return conf_fail_row(ld, &ld->main, audience, "audience is set, too; keep one of them");
     }
@@ -188,10 +233,14 @@ static int check_token(struct conf_loader *ld, const char *prefix, const struct 
     }
     if (t->user_id_claim[strspn(t->user_id_claim,
                                 "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] != '\0') {
-        return conf_fail_row(ld, &ld->main, claim,
+        return conf_fail_row(ld, &ld->main, token_row(ld, prefix, "user_id_claim"),
                              "the name of a claim has letters and underscores only");
     }
-    return 0;
+    int rc = check_pattern(ld, audience, t->audience_regex);
+    if (rc == 0) {
+        rc = check_pattern(ld, issuer, t->issuer_regex);
+    }
+    return rc != 0 ? rc : check_jwks(ld, prefix, t);
 }
 
 static int check_client(struct conf_loader *ld)
@@ -228,6 +277,10 @@ static void warn_open_doors(struct conf_loader *ld)
     } doors[] = {
         {"client.insecure", "everybody may connect, subscribe and publish"},
         {"client.insecure_skip_token_signature_verify", "everybody can make tokens of their own"},
+        {"client.token.insecure_skip_jwks_endpoint_safety_check",
+         "tokens may choose what is asked for their keys"},
+        {"client.subscription_token.insecure_skip_jwks_endpoint_safety_check",
+         "tokens may choose what is asked for their keys"},
         {"http_api.insecure", "everybody who reaches the server API may use it"},
         {"admin.insecure", "everybody who reaches the admin page may use it"},
     };
@@ -247,6 +300,9 @@ int conf_check(struct conf_loader *ld)
     int rc = check_channels(ld);
     if (rc == 0) {
         rc = check_client(ld);
+    }
+    if (rc == 0) {
+        rc = check_paths(ld);
     }
     if (rc == 0) {
         rc = conf_check_pushd(ld);

@@ -43,7 +43,11 @@ static const struct conf_word channel_claims[] = {
         {ROW(CONF_STRING, prefix ".ecdsa_public_key", m.ecdsa_public_key),                        \
          .help = "PEM public key of tokens signed with ES256, ES384 or ES512."},                  \
         {ROW(CONF_STRING, prefix ".jwks_public_endpoint", m.jwks_public_endpoint),                \
-         .flags = CONF_NOT_YET, .help = "URL of a JSON Web Key Set."},                            \
+         .flags = CONF_URL,                                                                       \
+         .help = "URL of a JSON Web Key Set, whose keys are used instead of those above."},       \
+        {ROW(CONF_BOOL, prefix ".insecure_skip_jwks_endpoint_safety_check",                       \
+             m.insecure_skip_jwks_endpoint_safety_check),                                         \
+         .help = "Let groups in jwks_public_endpoint be any pattern, not lists of texts only."},  \
         {ROW(CONF_STRING, prefix ".audience", m.audience),                                        \
          .help = "Audience that tokens have to name."},                                           \
         {ROW(CONF_STRING, prefix ".audience_regex", m.audience_regex),                            \
@@ -276,6 +280,10 @@ static const struct conf_row rows[] = {
      .help = "Networks (or unix:) of web servers whose X-Forwarded-For is believed, for the log."},
     {ROW(CONF_INT, "pushd.api_max_body_size", pushd.api_max_body_size), .def = "16777216",
      .max = 1 << 30, .help = "Bytes of one request to the server API."},
+    {ROW(CONF_DURATION, "pushd.queue_max_age", pushd.queue_max_age_ms),
+     .help =
+         "A client for whom the oldest message waits longer is closed as slow when the next one "
+         "comes; 0 is any age."},
     {ROW(CONF_STRING, "pushd.token.endpoint", pushd.token.endpoint),
      .def = "/api/v1/centrifugo/token", .flags = CONF_PATH,
      .help = "Path where push-api gives connection tokens."},

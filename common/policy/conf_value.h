@@ -43,7 +43,3 @@ void conf_value_print(const struct conf_row *row, const void *base, bool with_se
 int conf_duration_parse(struct span s, int64_t *ns);
 /* The same syntax, of milliseconds: "25s", "1m30s", "0s". */
 void conf_duration_print(int64_t ms, struct buf *out);
-
-/* A copy of an address for people: what stands between ':' and '@' of its user part becomes "***".
- */
-void conf_url_redact(struct span url, struct buf *out);

@@ -2,6 +2,7 @@
 /* Regular expressions: a tree becomes a program, and all of its threads run over the text side by
  * side. */
 #include "common/base/mem.h"
+#include "common/policy/rx_program.h"
 #include "common/policy/rx_tree.h"
 #include "common/policy/utf8.h"
 
@@ -10,27 +11,6 @@
 #define PROGRAM_MAX 20000
 #define STEPS_MAX   200000
 #define SMALL       256 /* programs up to this size run without an allocation */
-#define NO_CHAR     UINT32_MAX
-
-enum op {
-    OP_SET,
-    OP_SPLIT,
-    OP_JUMP,
-    OP_ASSERT,
-    OP_MATCH
-};
-
-struct instr {
-    enum op op;
-    uint32_t x; /* first range; first target; kind of assertion */
-    uint32_t y; /* number of ranges; second target */
-};
-
-struct rx {
-    struct instr *code;
-    uint32_t n;
-    struct rx_range *ranges;
-};
 
 struct compiler {
     const struct rx_tree *tree;
@@ -40,7 +20,7 @@ struct compiler {
     bool is_full;
 };
 
-static uint32_t emit(struct compiler *c, enum op op, uint32_t x, uint32_t y)
+static uint32_t emit(struct compiler *c, enum rx_op op, uint32_t x, uint32_t y)
 {
     struct rx *rx = c->rx;
     if (rx->n == PROGRAM_MAX) {
@@ -51,11 +31,19 @@ static uint32_t emit(struct compiler *c, enum op op, uint32_t x, uint32_t y)
         c->cap = c->cap != 0 ? c->cap * 2 : 16;
         rx->code = mem_realloc(rx->code, c->cap * sizeof(*rx->code));
     }
-    rx->code[rx->n] = (struct instr){.op = op, .x = x, .y = y};
+    rx->code[rx->n] = (struct rx_instr){.op = op, .x = x, .y = y};
     return rx->n++;
 }
 
 static void compile(struct compiler *c, uint32_t node);
+
+/* A split that goes on behind itself, or else to the end of the program; what is preferred comes
+ * first. */
+static void aim(struct compiler *c, uint32_t split, bool is_lazy)
+{
+    c->rx->code[split].x = is_lazy ? c->rx->n : split + 1;
+    c->rx->code[split].y = is_lazy ? split + 1 : c->rx->n;
+}
 
 /* a{2,4} becomes a a (a (a)?)?, a{2,} becomes a a a*. */
 static void compile_repeat(struct compiler *c, const struct rx_node *node)
@@ -67,8 +55,7 @@ static void compile_repeat(struct compiler *c, const struct rx_node *node)
         uint32_t split = emit(c, OP_SPLIT, 0, 0);
         compile(c, node->a);
         emit(c, OP_JUMP, split, 0);
-        c->rx->code[split].x = split + 1;
-        c->rx->code[split].y = c->rx->n;
+        aim(c, split, node->is_lazy);
         return;
     }
     uint32_t optional = node->max - node->min;
@@ -78,8 +65,7 @@ static void compile_repeat(struct compiler *c, const struct rx_node *node)
         compile(c, node->a);
     }
     for (uint32_t i = 0; i < optional && !c->is_full; i++) {
-        c->rx->code[splits[i]].x = splits[i] + 1;
-        c->rx->code[splits[i]].y = c->rx->n;
+        aim(c, splits[i], node->is_lazy);
     }
     free(splits);
 }
@@ -123,9 +109,24 @@ static void compile(struct compiler *c, uint32_t index)
     case RX_REPEAT:
         compile_repeat(c, node);
         break;
+    case RX_GROUP:
+        emit(c, OP_SAVE, node->first, 0);
+        compile(c, node->a);
+        emit(c, OP_SAVE, node->first, 1);
+        break;
     case RX_ASSERT:
         emit(c, OP_ASSERT, node->assert, 0);
         break;
+    }
+}
+
+static void keep_names(struct rx *rx, const struct rx_tree *t)
+{
+    rx->groups = mem_zalloc((t->name_count + 1) * sizeof(*rx->groups));
+    rx->group_count = t->name_count;
+    for (uint32_t i = 0; i < t->name_count; i++) {
+        rx->groups[i].name = span_dup(t->names[i].text);
+        rx->groups[i].is_literal = rx_is_literal(t, t->names[i].node);
     }
 }
 
@@ -144,6 +145,9 @@ struct rx *rx_new(struct span pattern, struct err *e)
                         "this regular expression is too large; use smaller numbers of repetitions");
         }
     }
+    if (rc == 0) {
+        keep_names(rx, &tree);
+    }
     rx->ranges = tree.ranges;
     tree.ranges = NULL;
     rx_tree_free(&tree);
@@ -157,6 +161,10 @@ struct rx *rx_new(struct span pattern, struct err *e)
 void rx_free(struct rx *r)
 {
     if (r != NULL) {
+        for (uint32_t i = 0; i < r->group_count; i++) {
+            free(r->groups[i].name);
+        }
+        free(r->groups);
         free(r->code);
         free(r->ranges);
         free(r);
@@ -171,18 +179,12 @@ struct threads {
     uint32_t n;
 };
 
-/* The characters on both sides of a position. */
-struct place {
-    uint32_t before;
-    uint32_t after;
-};
-
 static bool is_word(uint32_t c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
 }
 
-static bool holds(enum rx_assert which, struct place at)
+bool rx_holds(enum rx_assert which, struct rx_place at)
 {
     switch (which) {
     case RX_TEXT_START:
@@ -213,28 +215,30 @@ static bool add(struct threads *t, uint32_t pc)
 
 /* Adds a thread and, as the list grows behind it, all that it reaches without taking text. True
  * when that is the match. */
-static bool start(const struct rx *r, struct threads *t, uint32_t pc, struct place at)
+static bool start(const struct rx *r, struct threads *t, uint32_t pc, struct rx_place at)
 {
     uint32_t done = t->n;
     add(t, pc);
     for (; done < t->n; done++) {
-        const struct instr *in = &r->code[t->list[done]];
+        const struct rx_instr *in = &r->code[t->list[done]];
         if (in->op == OP_MATCH) {
             return true;
         }
         if (in->op == OP_JUMP) {
             add(t, in->x);
+        } else if (in->op == OP_SAVE) {
+            add(t, t->list[done] + 1);
         } else if (in->op == OP_SPLIT) {
             add(t, in->x);
             add(t, in->y);
-        } else if (in->op == OP_ASSERT && holds(in->x, at)) {
+        } else if (in->op == OP_ASSERT && rx_holds(in->x, at)) {
             add(t, t->list[done] + 1);
         }
     }
     return false;
 }
 
-static bool in_set(const struct rx *r, const struct instr *in, uint32_t c)
+bool rx_in_set(const struct rx *r, const struct rx_instr *in, uint32_t c)
 {
     const struct rx_range *range = r->ranges + in->x;
     uint32_t low = 0;
@@ -254,7 +258,7 @@ static bool in_set(const struct rx *r, const struct instr *in, uint32_t c)
 
 static bool run(const struct rx *r, struct span text, struct threads *now, struct threads *next)
 {
-    struct place at = {.before = NO_CHAR};
+    struct rx_place at = {.before = NO_CHAR};
     size_t n = 0;
     for (size_t pos = 0; pos <= text.n; pos += n) {
         at.after = pos < text.n ? utf8_at(text, pos, &n) : NO_CHAR;
@@ -266,12 +270,13 @@ static bool run(const struct rx *r, struct span text, struct threads *now, struc
         }
         size_t behind = pos + n;
         size_t ignored;
-        struct place there = {.before = at.after,
-                              .after = behind < text.n ? utf8_at(text, behind, &ignored) : NO_CHAR};
+        struct rx_place there = {.before = at.after,
+                                 .after =
+                                     behind < text.n ? utf8_at(text, behind, &ignored) : NO_CHAR};
         next->n = 0;
         for (uint32_t i = 0; i < now->n; i++) {
-            const struct instr *in = &r->code[now->list[i]];
-            if (in->op == OP_SET && in_set(r, in, at.after) &&
+            const struct rx_instr *in = &r->code[now->list[i]];
+            if (in->op == OP_SET && rx_in_set(r, in, at.after) &&
                 start(r, next, now->list[i] + 1, there)) {
                 return true;
             }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parsing of regular expressions in Go's syntax. */
-#include "common/base/mem.h"
 #include "common/policy/rx_tree.h"
 #include "common/policy/utf8.h"
-
-#include <stdlib.h>
 
 #define PATTERN_MAX_BYTES 4096
 #define DEPTH_MAX         100
@@ -13,7 +10,8 @@
 enum {
     FOLD = 1,
     DOT_ALL = 2,
-    MULTI_LINE = 4
+    MULTI_LINE = 4,
+    LAZY = 8
 };
 
 struct parser {
@@ -58,16 +56,6 @@ static uint32_t take_char(struct parser *s)
     return c;
 }
 
-static uint32_t add_node(struct rx_tree *t, struct rx_node node)
-{
-    if (t->node_count == t->node_cap) {
-        t->node_cap = t->node_cap != 0 ? t->node_cap * 2 : 16;
-        t->nodes = mem_realloc(t->nodes, t->node_cap * sizeof(*t->nodes));
-    }
-    t->nodes[t->node_count] = node;
-    return t->node_count++;
-}
-
 static bool is_letter(uint32_t c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -95,7 +83,7 @@ static int fold(struct parser *s, uint32_t first)
 static int finish_set(struct parser *s, uint32_t first, bool is_negated, uint32_t *out)
 {
     rx_ranges_normalise(s->tree, first, is_negated);
-    *out = add_node(
+    *out = rx_node_add(
         s->tree,
         (struct rx_node){.kind = RX_SET, .first = first, .count = s->tree->range_count - first});
     return 0;
@@ -242,20 +230,20 @@ static int parse_class(struct parser *s, uint32_t *out)
 
 static int assert_node(struct parser *s, enum rx_assert which, uint32_t *out)
 {
-    *out = add_node(s->tree, (struct rx_node){.kind = RX_ASSERT, .assert = which});
+    *out = rx_node_add(s->tree, (struct rx_node){.kind = RX_ASSERT, .assert = which});
     return 0;
 }
 
 /* \Q...\E: the text as it is. */
 static int parse_quoted(struct parser *s, uint32_t *out)
 {
-    *out = add_node(s->tree, (struct rx_node){.kind = RX_EMPTY});
+    *out = rx_node_add(s->tree, (struct rx_node){.kind = RX_EMPTY});
     int rc = 0;
     while (rc == 0 && more(s) && !take(s, "\\E")) {
         uint32_t c;
         rc = char_node(s, take_char(s), &c);
         if (rc == 0) {
-            *out = add_node(s->tree, (struct rx_node){.kind = RX_CAT, .a = *out, .b = c});
+            *out = rx_node_add(s->tree, (struct rx_node){.kind = RX_CAT, .a = *out, .b = c});
         }
     }
     return rc;
@@ -289,6 +277,25 @@ static int parse_escape(struct parser *s, uint32_t *out)
 
 static int parse_alternatives(struct parser *s, uint32_t *out);
 
+static bool is_name_char(char c)
+{
+    return is_letter((unsigned char)c) || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* Behind "(?P<". The group gets its node later. */
+static int parse_name(struct parser *s)
+{
+    size_t start = s->at;
+    while (more(s) && is_name_char(s->p.p[s->at])) {
+        s->at++;
+    }
+    struct span name = span_of(s->p.p + start, s->at - start);
+    if (name.n == 0 || !take(s, ">")) {
+        return fail(s, "a bad name of a group");
+    }
+    return rx_name_add(s->tree, name) ? 0 : fail(s, "two groups of the same name");
+}
+
 /* Behind "(?": flags up to ':' or ')', or a name. *is_group is false for flags that hold for the
  * rest of the group. */
 static int parse_flags(struct parser *s, bool *is_group)
@@ -297,16 +304,15 @@ static int parse_flags(struct parser *s, bool *is_group)
     bool is_off = false;
     *is_group = true;
     if (take(s, "P<") || take(s, "<")) {
-        size_t start = s->at;
-        while (more(s) && (is_letter((unsigned char)s->p.p[s->at]) ||
-                           strchr("_0123456789", s->p.p[s->at]) != NULL)) {
-            s->at++;
-        }
-        return s->at > start && take(s, ">") ? 0 : fail(s, "a bad name of a group");
+        return parse_name(s);
     }
     for (; more(s); s->at++) {
         char c = s->p.p[s->at];
-        unsigned flag = c == 'i' ? FOLD : c == 's' ? DOT_ALL : c == 'm' ? MULTI_LINE : 0;
+        unsigned flag = c == 'i'   ? FOLD
+                        : c == 's' ? DOT_ALL
+                        : c == 'm' ? MULTI_LINE
+                        : c == 'U' ? LAZY
+                                   : 0;
         if (c == ':' || c == ')') {
             s->flags = flags;
             *is_group = c == ':';
@@ -315,8 +321,7 @@ static int parse_flags(struct parser *s, bool *is_group)
         }
         if (c == '-' && !is_off) {
             is_off = true;
-        } else if (flag != 0 ||
-                   c == 'U') { /* U: laziness does not change whether something is found */
+        } else if (flag != 0) {
             flags = is_off ? flags & ~flag : flags | flag;
         } else {
             return fail(
@@ -331,6 +336,7 @@ static int parse_flags(struct parser *s, bool *is_group)
 static int parse_group(struct parser *s, uint32_t *out)
 {
     unsigned outer = s->flags;
+    uint32_t name = s->tree->name_count;
     bool is_group = true;
     if (take(s, "?")) {
         int rc = parse_flags(s, &is_group);
@@ -339,15 +345,20 @@ static int parse_group(struct parser *s, uint32_t *out)
         }
     }
     if (!is_group) {
-        *out = add_node(s->tree, (struct rx_node){.kind = RX_EMPTY});
+        *out = rx_node_add(s->tree, (struct rx_node){.kind = RX_EMPTY});
         return 0;
     }
     if (++s->depth > DEPTH_MAX) {
         return fail(s, "groups nested too deeply");
     }
+    bool is_named = s->tree->name_count > name;
     int rc = parse_alternatives(s, out);
     if (rc == 0 && !take(s, ")")) {
         rc = fail(s, "a ) is missing");
+    }
+    if (rc == 0 && is_named) {
+        *out = rx_node_add(s->tree, (struct rx_node){.kind = RX_GROUP, .a = *out, .first = name});
+        s->tree->names[name].node = *out;
     }
     s->depth--;
     s->flags = outer;
@@ -433,23 +444,24 @@ static int parse_repeated(struct parser *s, uint32_t *out)
         if (min > REPEAT_MAX || (max != RX_NONE && (max > REPEAT_MAX || max < min))) {
             return fail(s, "a bad number of repetitions; at most 1000, the smaller one first");
         }
-        (void)take(s, "?"); /* laziness does not change whether something is found */
+        bool is_lazy = take(s, "?") != ((s->flags & LAZY) != 0);
         is_repeated = true;
-        *out = add_node(s->tree,
-                        (struct rx_node){.kind = RX_REPEAT, .a = *out, .min = min, .max = max});
+        *out = rx_node_add(
+            s->tree, (struct rx_node){
+                         .kind = RX_REPEAT, .a = *out, .min = min, .max = max, .is_lazy = is_lazy});
     }
     return rc;
 }
 
 static int parse_sequence(struct parser *s, uint32_t *out)
 {
-    *out = add_node(s->tree, (struct rx_node){.kind = RX_EMPTY});
+    *out = rx_node_add(s->tree, (struct rx_node){.kind = RX_EMPTY});
     int rc = 0;
     while (rc == 0 && more(s) && !looking_at(s, "|") && !looking_at(s, ")")) {
         uint32_t next;
         rc = parse_repeated(s, &next);
         if (rc == 0) {
-            *out = add_node(s->tree, (struct rx_node){.kind = RX_CAT, .a = *out, .b = next});
+            *out = rx_node_add(s->tree, (struct rx_node){.kind = RX_CAT, .a = *out, .b = next});
         }
     }
     return rc;
@@ -462,7 +474,7 @@ static int parse_alternatives(struct parser *s, uint32_t *out)
         uint32_t next;
         rc = parse_sequence(s, &next);
         if (rc == 0) {
-            *out = add_node(s->tree, (struct rx_node){.kind = RX_ALT, .a = *out, .b = next});
+            *out = rx_node_add(s->tree, (struct rx_node){.kind = RX_ALT, .a = *out, .b = next});
         }
     }
     return rc;
@@ -480,10 +492,4 @@ int rx_parse(struct span pattern, struct rx_tree *t, struct err *e)
         rc = fail(&s, "a ) without a (");
     }
     return rc;
-}
-
-void rx_tree_free(struct rx_tree *t)
-{
-    free(t->nodes);
-    free(t->ranges);
 }

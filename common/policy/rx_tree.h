@@ -12,6 +12,7 @@ enum rx_kind {
     RX_CAT,    /* a, then b */
     RX_ALT,    /* a or b */
     RX_REPEAT, /* a, min to max times (RX_NONE: any number) */
+    RX_GROUP,  /* a, whose text is kept: the named group `first` */
     RX_ASSERT, /* takes no text */
 };
 
@@ -33,6 +34,13 @@ struct rx_node {
     uint32_t max;
     uint32_t first;
     uint32_t count;
+    bool is_lazy; /* of RX_REPEAT: as few times as possible */
+};
+
+/* A named group. */
+struct rx_name {
+    struct span text; /* in the pattern */
+    uint32_t node;
 };
 
 /* Characters from low to high. */
@@ -48,12 +56,23 @@ struct rx_tree {
     struct rx_range *ranges;
     uint32_t range_count;
     uint32_t range_cap;
+    struct rx_name *names;
+    uint32_t name_count;
+    uint32_t name_cap;
     uint32_t root;
 };
 
 /* Fills the zero-initialised tree; it is to be freed whatever comes back. */
 int rx_parse(struct span pattern, struct rx_tree *t, struct err *e);
 void rx_tree_free(struct rx_tree *t);
+
+/* Returns the index of the new node. */
+uint32_t rx_node_add(struct rx_tree *t, struct rx_node node);
+/* False when there is a group of this name already. */
+bool rx_name_add(struct rx_tree *t, struct span name);
+/* Whether the texts that a node matches are written out in the pattern: characters, sequences and
+ * alternatives only. */
+bool rx_is_literal(const struct rx_tree *t, uint32_t node);
 
 void rx_range_add(struct rx_tree *t, uint32_t low, uint32_t high);
 /* Sorts and merges the ranges from `first` to the end; then complements them if negated. */

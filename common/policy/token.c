@@ -7,19 +7,24 @@
 
 #include "common/base/mem.h"
 #include "common/policy/claims.h"
+#include "common/policy/jwks.h"
+#include "common/policy/jwks_url.h"
 #include "common/policy/token_keys.h"
+
+static const char reason_pending[] = "jwks.pending";
 
 /* The keys stand in the configuration. With a JWKS endpoint the reference does not look at these,
  * and neither may we: whoever moved to JWKS has retired them. */
 struct token_verifier {
     const struct conf_token *conf;
     bool skip_signature;
-    bool has_jwks;
     struct span hmac_key;
     struct span hmac_previous_key;
     struct token_pubkey *rsa;
     struct token_pubkey *ecdsa;
     struct claims_rules *rules;
+    struct jwks_url *jwks; /* NULL without an endpoint */
+    struct jwks_cache *cache;
 };
 
 static bool is_set(const char *text)
@@ -38,7 +43,6 @@ struct token_verifier *token_verifier_new(const struct conf_token *t, bool skip_
     struct token_verifier *v = mem_zalloc(sizeof(*v));
     v->conf = t;
     v->skip_signature = skip_signature;
-    v->has_jwks = is_set(t->jwks_public_endpoint);
     v->hmac_key = text_of(t->hmac_secret_key);
     v->hmac_previous_key = text_of(t->hmac_previous_secret_key);
     if (is_set(t->rsa_public_key) &&
@@ -50,9 +54,14 @@ struct token_verifier *token_verifier_new(const struct conf_token *t, bool skip_
         goto fail;
     }
     v->rules = claims_rules_new(t, e);
-    if (v->rules != NULL) {
-        return v;
+    if (v->rules == NULL) {
+        goto fail;
     }
+    if (is_set(t->jwks_public_endpoint) && (v->jwks = jwks_url_new(t, v->rules, e)) == NULL) {
+        err_prefix(e, "jwks_public_endpoint");
+        goto fail;
+    }
+    return v;
 fail:
     token_verifier_free(v);
     return NULL;
@@ -63,9 +72,15 @@ void token_verifier_free(struct token_verifier *v)
     if (v != NULL) {
         token__pubkey_free(v->rsa);
         token__pubkey_free(v->ecdsa);
+        jwks_url_free(v->jwks);
         claims_rules_free(v->rules);
         free(v);
     }
+}
+
+void token_verifier_set_cache(struct token_verifier *v, struct jwks_cache *cache)
+{
+    v->cache = cache;
 }
 
 static struct perr_result invalid(const char *reason, const char *detail)
@@ -116,22 +131,59 @@ static struct perr_result check_pubkey(const struct token_pubkey *k, const struc
                          "the signature does not fit: the token was made with another private key");
 }
 
+bool token_is_pending(const struct perr_result *r)
+{
+    return r->reason == reason_pending;
+}
+
+/* The key is that of the document and kid, and of what it can check: nothing of the token chooses
+ * the algorithm. `c` may be NULL when the address is the same for all tokens. */
+static struct perr_result find_wanted(const struct token_verifier *v, const struct token_parts *t,
+                                      const struct claims *c, struct arena *a,
+                                      struct token_wanted *out)
+{
+    if (t->alg->family == TOKEN_HMAC) {
+        return invalid("token.alg",
+                       "the token is signed with HMAC, but jwks_public_endpoint is configured");
+    }
+    if (t->kid.n == 0) {
+        return invalid("jwks.no_kid", "the header of the token has no kid, which names its key");
+    }
+    out->kid = t->kid;
+    const char *wrong = jwks_url_fill(v->jwks, c, a, &out->url);
+    return wrong == NULL ? good : invalid("jwks.url", wrong);
+}
+
+static struct perr_result check_jwks(const struct token_verifier *v, const struct token_parts *t,
+                                     const struct claims *c, int64_t now_s, struct arena *a)
+{
+    struct token_wanted wanted;
+    struct perr_result r = find_wanted(v, t, c, a, &wanted);
+    if (r.code != PERR_OK) {
+        return r;
+    }
+    struct token_pubkey *key = NULL;
+    enum jwks_found found = JWKS_ABSENT;
+    if (v->cache != NULL) {
+        const struct jwks_query q = {wanted.url, wanted.kid, t->alg, now_s};
+        found = jwks_cache_find(v->cache, &q, a, &key);
+    }
+    if (found == JWKS_ABSENT) {
+        return invalid(reason_pending, "the key of the token is not here yet");
+    }
+    if (found == JWKS_OTHER_ALG) {
+        return invalid("jwks.alg", "alg of the token is not that of its key");
+    }
+    bool fits = token__pubkey_fits(key, t);
+    token__pubkey_free(key);
+    return fits ? good
+                : invalid("token.signature",
+                          "the signature does not fit the key that the token's kid names");
+}
+
 static struct perr_result check_signature(const struct token_verifier *v,
                                           const struct token_parts *t, int64_t now_s)
 {
-    if (v->skip_signature) {
-        return good;
-    }
-    if (t->alg == NULL) {
-        return invalid(
-            "token.alg",
-            "alg of the token is none of HS256 HS384 HS512 RS256 RS384 RS512 ES256 ES384 ES512");
-    }
-    if (v->has_jwks) {
-        return invalid(
-            "token.no_key",
-            "jwks_public_endpoint is configured, and this version cannot fetch keys from it");
-    }
     switch (t->alg->family) {
     case TOKEN_HMAC:
         return check_hmac(v, t, now_s);
@@ -139,27 +191,17 @@ static struct perr_result check_signature(const struct token_verifier *v,
         return check_pubkey(v->rsa, t);
     case TOKEN_ECDSA:
         return check_pubkey(v->ecdsa, t);
+    case TOKEN_EDDSA:
+        return invalid("token.alg", "alg EdDSA is for keys of a jwks_public_endpoint only");
     }
     return invalid("token.alg", NULL);
 }
 
-/* Everything that both kinds of tokens share, but for the times. */
-static struct perr_result open_token(const struct token_verifier *v, struct span token,
-                                     int64_t now_s, struct arena *a, struct claims *c)
+/* Reads the claims and checks whom the token is from and for. */
+static struct perr_result read_claims(const struct token_verifier *v, const struct token_parts *t,
+                                      struct arena *a, struct claims *c)
 {
-    if (token.n > TOKEN_MAX_BYTES) {
-        return invalid("token.too_long", "the token is longer than 65536 bytes");
-    }
-    struct token_parts parts;
-    const char *wrong = token__split(token, a, &parts);
-    if (wrong != NULL) {
-        return invalid("token.malformed", wrong);
-    }
-    struct perr_result r = check_signature(v, &parts, now_s);
-    if (r.code != PERR_OK) {
-        return r;
-    }
-    wrong = claims_decode(parts.payload, text_of(v->conf->user_id_claim), a, c);
+    const char *wrong = claims_decode(t->payload, text_of(v->conf->user_id_claim), a, c);
     if (wrong != NULL) {
         return invalid("token.claims", wrong);
     }
@@ -171,6 +213,56 @@ static struct perr_result open_token(const struct token_verifier *v, struct span
         return invalid("token.issuer", "iss of the token is missing or not the configured issuer");
     }
     return good;
+}
+
+static struct perr_result split(struct span token, struct arena *a, struct token_parts *parts)
+{
+    if (token.n > TOKEN_MAX_BYTES) {
+        return invalid("token.too_long", "the token is longer than 65536 bytes");
+    }
+    const char *wrong = token__split(token, a, parts);
+    return wrong == NULL ? good : invalid("token.malformed", wrong);
+}
+
+/* Everything that both kinds of tokens share, but for the times. */
+static struct perr_result open_token(const struct token_verifier *v, struct span token,
+                                     int64_t now_s, struct arena *a, struct claims *c)
+{
+    struct token_parts parts;
+    struct perr_result r = split(token, a, &parts);
+    if (r.code != PERR_OK) {
+        return r;
+    }
+    if (v->skip_signature) {
+        return read_claims(v, &parts, a, c);
+    }
+    if (parts.alg == NULL) {
+        return invalid("token.alg",
+                       "alg of the token is none of HS256 HS384 HS512 RS256 RS384 RS512 ES256 "
+                       "ES384 ES512 EdDSA");
+    }
+    if (v->jwks != NULL && !jwks_url_is_fixed(v->jwks)) {
+        /* What is not verified yet only chooses among the addresses of the configuration. */
+        r = read_claims(v, &parts, a, c);
+        return r.code == PERR_OK ? check_jwks(v, &parts, c, now_s, a) : r;
+    }
+    r = v->jwks != NULL ? check_jwks(v, &parts, NULL, now_s, a) : check_signature(v, &parts, now_s);
+    return r.code == PERR_OK ? read_claims(v, &parts, a, c) : r;
+}
+
+bool token_wanted_key(const struct token_verifier *v, struct span token, struct arena *a,
+                      struct token_wanted *out)
+{
+    struct token_parts parts;
+    struct claims c;
+    *out = (struct token_wanted){0};
+    if (v->jwks == NULL || v->skip_signature || split(token, a, &parts).code != PERR_OK ||
+        parts.alg == NULL) {
+        return false;
+    }
+    bool is_fixed = jwks_url_is_fixed(v->jwks);
+    return (is_fixed || read_claims(v, &parts, a, &c).code == PERR_OK) &&
+           find_wanted(v, &parts, is_fixed ? NULL : &c, a, out).code == PERR_OK;
 }
 
 static struct perr_result check_times(const struct claims *c, int64_t now_s)

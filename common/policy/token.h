@@ -19,6 +19,11 @@ struct token_verifier *token_verifier_new(const struct conf_token *t, bool skip_
                                           struct err *e);
 void token_verifier_free(struct token_verifier *v);
 
+struct jwks_cache;
+/* Where a verifier with a jwks_public_endpoint looks for its keys; borrowed. Without one, all its
+ * keys are missing. Before other threads use the verifier. */
+void token_verifier_set_cache(struct token_verifier *v, struct jwks_cache *cache);
+
 /* An optional bool of an override object. */
 enum token_override {
     OVERRIDE_NONE = 0,
@@ -59,8 +64,9 @@ struct token_subscribe {
  * answers for a connection token: PERR_OK, PERR_TOKEN_EXPIRED (exp passed or nbf not reached),
  * PERR_CLOSE_INVALID_TOKEN, PERR_INTERNAL (bad b64info). `reason` is one of the stable identifiers
  * token.malformed token.alg token.signature token.claims token.audience token.issuer token.expired
- * token.not_yet_valid token.too_long token.no_key; `detail` says it in words, never with key
- * material. out is zeroed unless the result is PERR_OK. now_s is Unix time. Thread-safe. */
+ * token.not_yet_valid token.too_long token.no_key, jwks.no_kid jwks.url jwks.alg jwks.pending;
+ * `detail` says it in words, never with key material. out is zeroed unless the result is PERR_OK.
+ * now_s is Unix time. Thread-safe. */
 struct perr_result token_read_connect(const struct token_verifier *v, struct span token,
                                       int64_t now_s, struct arena *a, struct token_connect *out);
 /* The same for a subscription token; the caller maps PERR_CLOSE_INVALID_TOKEN to error 103 and
@@ -68,6 +74,19 @@ struct perr_result token_read_connect(const struct token_verifier *v, struct spa
 struct perr_result token_read_subscribe(const struct token_verifier *v, struct span token,
                                         int64_t now_s, struct arena *a,
                                         struct token_subscribe *out);
+
+/* Whether only the key of the token is missing: whoever can fetch it (token_wanted_key) puts it
+ * into the cache and reads the token again. Everybody else takes it for the refusal that it is. */
+bool token_is_pending(const struct perr_result *r);
+
+/* The key that a pending token needs. Spans live in the arena, or as long as the verifier. False
+ * when the token needs none. */
+struct token_wanted {
+    struct span url; /* of the document */
+    struct span kid;
+};
+bool token_wanted_key(const struct token_verifier *v, struct span token, struct arena *a,
+                      struct token_wanted *out);
 
 /* What to put into a token; zero and absent members are left out. Spans named json are raw JSON
  * values. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RSA and ECDSA signatures by libcrypto, with keys parsed once: parsing costs ten times as much as
- * checking. */
+/* RSA, ECDSA and EdDSA signatures by libcrypto, with keys parsed once: parsing costs ten times as
+ * much as checking. */
 #include "common/base/mem.h"
 #include "common/policy/token_keys.h"
 
@@ -12,9 +12,13 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
+#define ED25519_SIGNATURE_BYTES 64
+
 struct token_pubkey {
+    _Atomic unsigned refs;
     EVP_PKEY *pkey;
     enum token_family family;
     unsigned digest_bits; /* ECDSA: the only one that goes with its curve */
@@ -89,31 +93,48 @@ struct token_pubkey *token__pubkey_new(const char *pem, enum token_family family
             option);
         return NULL;
     }
-    struct token_pubkey *k = mem_zalloc(sizeof(*k));
-    k->family = family;
-    k->pkey = parse_public_key(pem, type);
-    if (k->pkey == NULL) {
-        k->pkey = parse_certificate(pem, type);
+    EVP_PKEY *pkey = parse_public_key(pem, type);
+    if (pkey == NULL) {
+        pkey = parse_certificate(pem, type);
     }
     ERR_clear_error(); /* or the next TLS call of this thread reports it */
-    if (k->pkey == NULL) {
+    if (pkey == NULL) {
         err_set(
             e, ERR_SYNTAX,
             "%s is not a PEM public key of type %s: it begins with -----BEGIN PUBLIC KEY----- and "
             "has line breaks (\\n in JSON)",
             option, type);
-    } else if (family == TOKEN_RSA || find_curve(k, e) == 0) {
-        return k;
-    } else {
+        return NULL;
+    }
+    struct token_pubkey *k = token__pubkey_of(pkey, family, e);
+    if (k == NULL) {
         err_prefix(e, "%s", option);
+    }
+    return k;
+}
+
+struct token_pubkey *token__pubkey_of(EVP_PKEY *pkey, enum token_family family, struct err *e)
+{
+    struct token_pubkey *k = mem_zalloc(sizeof(*k));
+    atomic_init(&k->refs, 1);
+    k->family = family;
+    k->pkey = pkey;
+    if (family != TOKEN_ECDSA || find_curve(k, e) == 0) {
+        return k;
     }
     token__pubkey_free(k);
     return NULL;
 }
 
+struct token_pubkey *token__pubkey_ref(struct token_pubkey *k)
+{
+    atomic_fetch_add_explicit(&k->refs, 1, memory_order_relaxed);
+    return k;
+}
+
 void token__pubkey_free(struct token_pubkey *k)
 {
-    if (k != NULL) {
+    if (k != NULL && atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) == 1) {
         EVP_PKEY_free(k->pkey);
         free(k);
     }
@@ -121,13 +142,14 @@ void token__pubkey_free(struct token_pubkey *k)
 
 bool token__pubkey_can(const struct token_pubkey *k, const struct token_alg *alg)
 {
-    return k->family == alg->family && (k->family == TOKEN_RSA || k->digest_bits == alg->bits);
+    return k->family == alg->family && (k->family != TOKEN_ECDSA || k->digest_bits == alg->bits);
 }
 
 static bool verify(const struct token_pubkey *k, const struct token_parts *t, const void *signature,
                    size_t n)
 {
-    const EVP_MD *md = t->alg->bits == 256   ? EVP_sha256()
+    const EVP_MD *md = t->alg->bits == 0     ? NULL
+                       : t->alg->bits == 256 ? EVP_sha256()
                        : t->alg->bits == 384 ? EVP_sha384()
                                              : EVP_sha512();
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -169,6 +191,11 @@ bool token__pubkey_fits(const struct token_pubkey *k, const struct token_parts *
     if (!token__pubkey_can(k, t->alg)) {
         return false;
     }
-    return k->family == TOKEN_RSA ? verify(k, t, t->signature.p, t->signature.n)
-                                  : verify_ecdsa(k, t);
+    if (k->family == TOKEN_ECDSA) {
+        return verify_ecdsa(k, t);
+    }
+    if (k->family == TOKEN_EDDSA && t->signature.n != ED25519_SIGNATURE_BYTES) {
+        return false;
+    }
+    return verify(k, t, t->signature.p, t->signature.n);
 }

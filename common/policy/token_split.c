@@ -9,7 +9,7 @@ static const struct token_alg algs[] = {
     {SPAN("HS512"), TOKEN_HMAC, 512},  {SPAN("RS256"), TOKEN_RSA, 256},
     {SPAN("RS384"), TOKEN_RSA, 384},   {SPAN("RS512"), TOKEN_RSA, 512},
     {SPAN("ES256"), TOKEN_ECDSA, 256}, {SPAN("ES384"), TOKEN_ECDSA, 384},
-    {SPAN("ES512"), TOKEN_ECDSA, 512},
+    {SPAN("ES512"), TOKEN_ECDSA, 512}, {SPAN("EdDSA"), TOKEN_EDDSA, 0},
 };
 
 const struct token_alg *token__alg_find(struct span name)
@@ -48,6 +48,12 @@ static const char *read_header(struct span header, struct arena *a, struct token
         if (span_eq(key, SPAN("crit"))) {
             /* RFC 7515, 4.1.11 */
             return "the header has crit, which demands what this program does not know";
+        }
+        if (span_eq(key, SPAN("kid")) && kind == JSCAN_STRING) {
+            if (out->kid.p != NULL) {
+                return "the header has kid twice";
+            }
+            out->kid = jscan_string(jscan_unquote(value), a);
         }
         if (!span_eq(key, SPAN("alg"))) {
             continue;

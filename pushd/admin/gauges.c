@@ -92,6 +92,12 @@ static double subscriptions_of(const struct bus *bus, uint16_t worker)
     return atomic_load_explicit(&bus->ports[worker].gauges.subscriptions, memory_order_relaxed);
 }
 
+static double queue_peak_of(const struct bus *bus, uint16_t worker)
+{
+    return (double)atomic_load_explicit(&bus->ports[worker].gauges.queue_peak,
+                                        memory_order_relaxed);
+}
+
 static double channels_of(const struct bus *bus, uint16_t worker)
 {
     return atomic_load_explicit(&bus->ports[worker].gauges.channels, memory_order_relaxed);
@@ -114,6 +120,10 @@ static void add_workers(const struct bus *bus, struct buf *out)
         {"pushd_worker_clients", "Connected clients.", clients_of},
         {"pushd_worker_subscriptions", "Subscriptions.", subscriptions_of},
         {"pushd_worker_channels", "Channels with subscribers.", channels_of},
+        {"pushd_worker_queue_peak_bytes",
+         "Most bytes that waited for one client behind a frame that was being sent, since the "
+         "start.",
+         queue_peak_of},
         {"pushd_worker_heartbeat_age_seconds",
          "Time since the loop turned last, -1 before it started.", heartbeat_age_s},
     };

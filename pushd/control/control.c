@@ -32,6 +32,11 @@ static void take_command(struct control *c, struct bus_item *item)
     service_take(c, op_of(item));
 }
 
+static void take_key(struct control *c, struct bus_item *item)
+{
+    keys_take(&c->keys, op_of(item));
+}
+
 static void take_user_on(struct control *c, struct bus_item *item)
 {
     users_on(&c->users, op_of(item)->info.user);
@@ -75,21 +80,14 @@ static void take_stopped(struct control *c, struct bus_item *item)
 }
 
 static void (*const takers[])(struct control *c, struct bus_item *item) = {
-    [BUS_SUBSCRIBE] = take_subscribe,
-    [BUS_PUBLISH] = take_command,
-    [BUS_HISTORY] = take_command,
-    [BUS_PRESENCE_ADD] = take_command,
-    [BUS_PRESENCE_REMOVE] = take_command,
-    [BUS_PRESENCE_GET] = take_command,
-    [BUS_PRESENCE_STATS] = take_command,
-    [BUS_UNSUBSCRIBE] = take_unsubscribe,
-    [BUS_JOIN] = take_command,
-    [BUS_LEAVE] = take_command,
-    [BUS_USER_ON] = take_user_on,
-    [BUS_USER_OFF] = take_user_off,
-    [BUS_ONLY_CLIENT] = take_only_client,
-    [BUS_CHANNELS] = take_channels,
-    [BUS_STOPPED] = take_stopped,
+    [BUS_SUBSCRIBE] = take_subscribe,     [BUS_PUBLISH] = take_command,
+    [BUS_HISTORY] = take_command,         [BUS_PRESENCE_ADD] = take_command,
+    [BUS_PRESENCE_REMOVE] = take_command, [BUS_PRESENCE_GET] = take_command,
+    [BUS_PRESENCE_STATS] = take_command,  [BUS_KEY] = take_key,
+    [BUS_UNSUBSCRIBE] = take_unsubscribe, [BUS_JOIN] = take_command,
+    [BUS_LEAVE] = take_command,           [BUS_USER_ON] = take_user_on,
+    [BUS_USER_OFF] = take_user_off,       [BUS_ONLY_CLIENT] = take_only_client,
+    [BUS_CHANNELS] = take_channels,       [BUS_STOPPED] = take_stopped,
 };
 
 /* True when there may be more. */
@@ -228,6 +226,14 @@ struct control *control_new(const struct control_opts *opts, struct err *e)
         free(c);
         return NULL;
     }
+    if (opts->key_cache != NULL &&
+        keys_open(&c->keys,
+                  &(struct keys_opts){opts->loop, opts->bus, opts->key_cache, opts->metrics},
+                  e) != 0) {
+        shards_fini(&c->shards);
+        free(c);
+        return NULL;
+    }
     engine_init(&c->engine, opts->conf);
     tell_choices(c);
     start_watchers(c);
@@ -272,6 +278,7 @@ void control_free(struct control *c)
     shards_close(&c->shards);
     broker_close(&c->broker);
     node_close(&c->node);
+    keys_close(&c->keys);
     ev_prepare_stop(c->loop, &c->prepare);
     ev_async_stop(c->loop, &c->wake);
     c->bus->control_wake = NULL;

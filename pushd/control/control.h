@@ -7,6 +7,7 @@
 #include "pushd/metrics.h"
 
 struct control;
+struct jwks_cache;
 
 /* State of the engine, for /ready, the log and the admin page. */
 enum control_redis_state {
@@ -46,12 +47,14 @@ struct control_opts {
     struct bus *bus; /* control_loop and control_wake are set by control_new */
     struct ev_loop *loop;
     struct metrics *metrics;
-    control_ready_fn ready; /* once: every Redis answered or was reported missing */
+    struct jwks_cache *key_cache; /* where BUS_KEY puts keys; NULL: none is ever asked for */
+    control_ready_fn ready;       /* once: every Redis answered or was reported missing */
     void *arg;
 };
 
 /* Everything here runs on the control thread's loop. The options are borrowed. Starts connecting at
- * once. NULL and e when the configuration cannot be used (a Redis address that does not parse). */
+ * once. NULL and e when the configuration cannot be used (a Redis address that does not parse), or
+ * no thread can be had for fetching keys. */
 struct control *control_new(const struct control_opts *opts, struct err *e);
 
 /* Publishes `shutdown` to the cluster, tells the workers to close their clients, calls `done` when

@@ -4,6 +4,7 @@
 
 #include "pushd/control/broker.h"
 #include "pushd/control/control.h"
+#include "pushd/control/keys.h"
 #include "pushd/control/node.h"
 #include "pushd/control/shards.h"
 #include "pushd/control/users.h"
@@ -30,6 +31,7 @@ struct control {
     struct broker broker;
     struct node node;
     struct users users;
+    struct keys keys;   /* opened when tokens are checked with keys from somewhere */
     struct buf scratch; /* a command that is being built */
     struct recent recent;
     ev_async wake;

@@ -6,6 +6,7 @@ PUSHD_CONTROL = \
 	pushd/control/broker.c pushd/control/broker.h pushd/control/broker_private.h pushd/control/broker_redis.c \
 	pushd/control/control.c pushd/control/control.h pushd/control/control_private.h \
 	pushd/control/figures.c pushd/control/figures.h \
+	pushd/control/keys.c pushd/control/keys.h \
 	pushd/control/node.c pushd/control/node.h \
 	pushd/control/redis_conn.c pushd/control/redis_conn.h \
 	pushd/control/redis_link.c pushd/control/redis_link.h \

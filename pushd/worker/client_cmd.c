@@ -4,6 +4,7 @@
 
 #include "common/base/err.h"
 #include "common/policy/channel.h"
+#include "pushd/worker/key_wait.h"
 #include "pushd/worker/ws.h"
 
 /* Waiting commands of one client: with more it is not read any further, so that what it sends waits
@@ -143,8 +144,8 @@ static int decode(struct conn *c, struct span text, struct command *out)
     return rc;
 }
 
-/* One command. */
-static void execute(struct conn *c, struct span text)
+/* One command, or with `missing` the second try of one. */
+static void execute(struct conn *c, struct span text, const struct perr_result *missing)
 {
     struct command m;
     arena_reset(&c->w->arena);
@@ -155,10 +156,30 @@ static void execute(struct conn *c, struct span text)
     if (cmd == NULL) {
         return;
     }
-    metrics_add(c->w->metrics, METRIC_COMMANDS, cmd->method, 1);
-    struct perr_result r = cmd->handle(c, m.id, request_of(cmd, &m));
+    struct key_wait k = {cmd->method, request_of(cmd, &m), text};
+    if (missing == NULL) {
+        metrics_add(c->w->metrics, METRIC_COMMANDS, cmd->method, 1);
+    }
+    struct perr_result r = cmd->handle(c, m.id, k.request);
+    if (token_is_pending(&r) && missing == NULL) {
+        r = key_wait(c, &k, r);
+    } else if (token_is_pending(&r)) {
+        r.reason = missing->reason; /* the code is the handler's: it depends on the command */
+        r.detail = missing->detail;
+    }
     if (r.code != PERR_OK) {
         conn_fail(c, cmd->method, m.id, &r);
+    }
+}
+
+void client_cmd_again(struct conn *c, struct span command, const struct perr_result *missing)
+{
+    c->is_busy = false;
+    c->is_executing = true;
+    execute(c, command, missing);
+    c->is_executing = false;
+    if (!c->is_busy) {
+        conn_command_done(c);
     }
 }
 
@@ -192,7 +213,7 @@ static struct span run(struct conn *c, struct span rest)
                                            : "a length prefix beyond the frame");
             break;
         }
-        execute(c, text);
+        execute(c, text, NULL);
     }
     c->is_executing = false;
     return c->is_busy ? rest : SPAN("");

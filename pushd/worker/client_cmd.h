@@ -7,6 +7,9 @@
 /* One message from the client with one or more commands. While one is under way, the rest waits in
  * conn->backlog. */
 void client_cmd_message(struct conn *c, struct span message);
+/* The command that waited for the key of its token; `missing` is the refusal if that still is not
+ * there. */
+void client_cmd_again(struct conn *c, struct span command, const struct perr_result *missing);
 /* Goes on with what waited. */
 void client_cmd_resume(struct conn *c);
 /* Forgets what waited: the connection ends. */

@@ -100,7 +100,7 @@ static void answer(struct conn *c, struct connecting *k)
         .pong = c->wants_pong,
     };
     const struct conf_client *o = &c->w->conf->client;
-    if (o->ping_interval_ms > 0) {
+    if (o->ping_interval_ms > 0 && !c->has_ping_frames) {
         result.ping = (uint32_t)(o->ping_interval_ms / 1000);
     }
     if (c->expire_at > 0) {

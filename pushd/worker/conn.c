@@ -12,10 +12,9 @@
 #include "pushd/worker/sub.h"
 #include "pushd/worker/ws.h"
 
-#define WS_OP_TEXT   1
-#define WS_OP_BINARY 2
-#define WS_OP_CLOSE  8
-#define WS_OP_PONG   10
+/* A ping by frame waits this long for an answer where no pong_timeout is set (client protocol 1.6).
+ */
+#define PONG_FRAME_MS 10000
 
 static void on_timer(struct timer *t, int64_t now_ms);
 
@@ -27,6 +26,7 @@ struct conn *conn_new(struct worker *w, int fd, const struct upgrade *u, const c
     c->enc = u->encoding;
     c->has_deflate = u->has_deflate;
     c->reader.has_deflate = u->has_deflate;
+    c->has_ping_frames = u->has_ping_frames;
     list_init(&c->dirty_link);
     list_init(&c->doom_link);
     list_init(&c->user_link);
@@ -42,6 +42,9 @@ struct conn *conn_new(struct worker *w, int fd, const struct upgrade *u, const c
     c->address = mem_strdup(address);
     c->header_user = u->user.n != 0 ? span_dup(u->user) : NULL;
     c->stale_ms = w->now_ms + w->conf->client.stale_close_delay_ms;
+    if (c->has_ping_frames && w->conf->client.ping_interval_ms > 0) {
+        c->ping_ms = w->now_ms + w->conf->client.ping_interval_ms;
+    }
     conn_schedule(c);
     return c;
 }
@@ -103,86 +106,6 @@ void conn_gone(struct conn *c)
     free(c);
 }
 
-/* ---- sending ---- */
-
-void conn_push(struct conn *c, struct delivery *d)
-{
-    if (c->state > CONN_REFUSED) {
-        return;
-    }
-    if (UNLIKELY(c->out.bytes + d->n > (size_t)c->w->conf->client.queue_max_size) &&
-        c->out.count != 0) {
-        conn_close_perr(c, &(struct perr_result){PERR_CLOSE_SLOW, "queue.size", NULL});
-        return;
-    }
-    outq_push(&c->out, d);
-    flush_mark(c);
-}
-
-/* A message of this connection's own, compressed where it pays. Control frames never are. */
-static struct delivery *delivery_deflated(struct worker *w, unsigned opcode, struct span payload)
-{
-    if (opcode > WS_OP_BINARY || !deflate_pays(w->deflate, payload.n)) {
-        return delivery_of_bytes(opcode, payload);
-    }
-    struct buf packed = {0};
-    deflate_compress(w->deflate, payload, &packed);
-    struct delivery *d = delivery_of_bytes(opcode | FRAME_COMPRESSED, buf_span(&packed));
-    buf_free(&packed);
-    return d;
-}
-
-static void push_bytes(struct conn *c, unsigned opcode, struct span payload, bool is_close)
-{
-    struct delivery *d = c->has_deflate ? delivery_deflated(c->w, opcode, payload)
-                                        : delivery_of_bytes(opcode, payload);
-    d->is_close = is_close;
-    if (is_close) {
-        outq_push(&c->out, d);
-        flush_mark(c);
-    } else {
-        conn_push(c, d);
-    }
-    delivery_unref(&c->w->deliveries, d);
-}
-
-void conn_pong(struct conn *c, struct span payload)
-{
-    push_bytes(c, WS_OP_PONG, payload, false);
-}
-
-void conn_reply(struct conn *c, const struct reply *r)
-{
-    struct buf *b = &c->w->scratch;
-    buf_clear(b);
-    if (c->enc == ENC_PROTOBUF) {
-        schema_pb_encode(&reply_schema, r, b);
-        struct buf whole = {0};
-        char length[10];
-        size_t n = 0;
-        for (size_t v = b->n; n == 0 || v != 0; v >>= 7) {
-            length[n++] = (char)((v & 0x7f) | (v >= 0x80 ? 0x80 : 0));
-        }
-        buf_add(&whole, length, n);
-        buf_add(&whole, b->p, b->n);
-        push_bytes(c, WS_OP_BINARY, buf_span(&whole), false);
-        buf_free(&whole);
-    } else if (!schema_payloads_are_json(&reply_schema, r)) {
-        conn_close_perr(c,
-                        &(struct perr_result){PERR_CLOSE_INAPPROPRIATE_PROTOCOL, "payload.not_json",
-                                              "a payload is not JSON; use the protobuf protocol"});
-    } else {
-        schema_json_encode(&reply_schema, r, b);
-        push_bytes(c, WS_OP_TEXT, buf_span(b), false);
-    }
-}
-
-void conn_send_push(struct conn *c, const struct push *p)
-{
-    struct push copy = *p;
-    conn_reply(c, &(struct reply){.push = &copy});
-}
-
 /* ---- ending ---- */
 
 void conn_close(struct conn *c, uint32_t code, struct span reason)
@@ -197,27 +120,18 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
     leave(c);
     c->state = CONN_CLOSING;
     c->close_code = (uint16_t)code;
-    c->stale_ms = c->ping_ms = c->pong_ms = c->expire_ms = c->tick_ms = 0;
+    c->stale_ms = c->ping_ms = c->pong_ms = c->expire_ms = c->tick_ms = c->write_ms = 0;
     if (code == PERR_CLOSE_CONNECTION) {
         ws_doom(c);
         return;
     }
-    if (code == PERR_CLOSE_SLOW && c->out.sent == 0) {
-        outq_clear(&c->out, &c->w->deliveries);
-    } else if (code == PERR_CLOSE_SLOW) {
-        /* A frame that is half on the wire has to be completed, or the close frame would be read as
-         * part of it. */
-        while (c->out.count > 1) {
-            c->out.count--;
-            struct delivery *d = outq_at(&c->out, c->out.count);
-            c->out.bytes -= d->n;
-            delivery_unref(&c->w->deliveries, d);
-        }
+    if (code == PERR_CLOSE_SLOW || code == PERR_CLOSE_WRITE) {
+        outq_drop(&c->out, &c->w->deliveries);
     }
     char body[WS_CLOSE_MAX];
     size_t n = ws_close_body((uint16_t)code, reason, body);
     metrics_add(c->w->metrics, METRIC_OUTGOING_CLOSE, metrics_code_index(code), 1);
-    push_bytes(c, WS_OP_CLOSE, span_of(body, n), true);
+    conn_send_control(c, WS_OP_CLOSE, span_of(body, n));
     c->close_ms = c->w->now_ms + CONN_CLOSE_WAIT_MS;
     conn_schedule(c);
 }
@@ -287,7 +201,19 @@ void conn_fail(struct conn *c, unsigned method, uint32_t id, const struct perr_r
 
 void conn_writable(struct conn *c)
 {
+    if (ws_can_send(c)) {
+        c->write_ms = 0;
+    }
     flush_one(c);
+}
+
+void conn_blocked(struct conn *c)
+{
+    int64_t timeout = c->w->conf->websocket.write_timeout_ms;
+    if (timeout > 0 && c->state <= CONN_REFUSED) {
+        c->write_ms = c->w->now_ms + timeout;
+        conn_schedule(c);
+    }
 }
 
 void conn_command_done(struct conn *c)
@@ -317,6 +243,7 @@ void conn_schedule(struct conn *c)
     earliest(&due, c->expire_ms);
     earliest(&due, c->tick_ms);
     earliest(&due, c->close_ms);
+    earliest(&due, c->write_ms);
     if (due == 0) {
         timer_stop(&c->timer);
     } else if (due != c->timer.due_ms) {
@@ -341,12 +268,12 @@ void conn_established(struct conn *c)
     c->state = CONN_READY;
     c->stale_ms = 0;
     c->is_counted = true;
-    c->wants_pong = o->ping_interval_ms > 0 && o->pong_timeout_ms > 0;
+    c->wants_pong = !c->has_ping_frames && o->ping_interval_ms > 0 && o->pong_timeout_ms > 0;
     atomic_fetch_add_explicit(&c->w->shared->bus->ports[c->w->index].gauges.clients, 1,
                               memory_order_relaxed);
     metrics_add(c->w->metrics, METRIC_ACTIONS, METRIC_ACTION_ADD_CLIENT, 1);
     metrics_add(c->w->metrics, METRIC_CONNECTIONS_ACCEPTED, 0, 1);
-    if (o->ping_interval_ms > 0) {
+    if (o->ping_interval_ms > 0 && !c->has_ping_frames) {
         int64_t half = o->ping_interval_ms / 2;
         c->ping_ms = c->w->now_ms + half + rnd_below((uint32_t)(o->ping_interval_ms - half));
     }
@@ -360,12 +287,17 @@ void conn_established(struct conn *c)
 
 static void send_ping(struct conn *c, int64_t now_ms)
 {
-    c->ping_ms = now_ms + c->w->conf->client.ping_interval_ms;
-    if (c->wants_pong) {
+    const struct conf_client *o = &c->w->conf->client;
+    c->ping_ms = now_ms + o->ping_interval_ms;
+    if (c->has_ping_frames) {
+        c->pong_ms = now_ms + (o->pong_timeout_ms > 0 ? o->pong_timeout_ms : PONG_FRAME_MS);
+    } else if (c->wants_pong) {
         c->ping_outstanding = true;
-        c->pong_ms = now_ms + c->w->conf->client.pong_timeout_ms;
+        c->pong_ms = now_ms + o->pong_timeout_ms;
     }
-    conn_push(c, c->w->ping[c->enc]); /* last: a full queue closes, and that clears the times */
+    /* Last: a full queue closes, and that clears the times. */
+    conn_push(c,
+              worker_ping(c->w, c->has_ping_frames ? WORKER_PING_FRAME : (enum worker_ping)c->enc));
 }
 
 static void tick_subs(struct conn *c, int64_t now_ms)
@@ -396,8 +328,12 @@ static void on_timer(struct timer *t, int64_t now_ms)
         conn_close_perr(
             c, &(struct perr_result){PERR_CLOSE_STALE, "connect.late",
                                      "no connect command within client.stale_close_delay"});
+    } else if (is_due(c->write_ms, now_ms)) {
+        conn_close_slow(c, METRIC_SLOW_WRITE_TIMEOUT);
     } else if (is_due(c->pong_ms, now_ms)) {
-        conn_close_perr(c, &(struct perr_result){PERR_CLOSE_NO_PONG, "pong.missing", NULL});
+        /* Clients of ping frames expect no more than the end of TCP. */
+        uint32_t code = c->has_ping_frames ? PERR_CLOSE_CONNECTION : PERR_CLOSE_NO_PONG;
+        conn_close_perr(c, &(struct perr_result){code, "pong.missing", NULL});
     } else if (is_due(c->expire_ms, now_ms)) {
         conn_close_perr(c, &(struct perr_result){PERR_CLOSE_EXPIRED, "connection.expired", NULL});
     } else {

@@ -49,6 +49,7 @@ struct conn {
     int64_t expire_ms;
     int64_t tick_ms;
     int64_t close_ms;  /* the peer's close frame has to come until then */
+    int64_t write_ms;  /* the socket has to take what it was given until then */
     int64_t expire_at; /* Unix seconds, 0: never */
     struct ws_reader reader;
     struct buf backlog; /* commands that wait for the one that is under way */
@@ -65,12 +66,13 @@ struct conn {
     bool wants_pong : 1;
     bool close_sent : 1;
     bool close_received : 1;
-    bool is_limited : 1;   /* counted by limits_enter_user */
-    bool is_counted : 1;   /* among the connected clients */
-    bool is_executing : 1; /* commands of a message are being taken one by one */
-    bool is_paused : 1;    /* not read from: too many commands wait */
-    bool is_deaf : 1;      /* framing is broken: what still comes is thrown away */
-    bool has_deflate : 1;  /* permessage-deflate is negotiated */
+    bool is_limited : 1;      /* counted by limits_enter_user */
+    bool is_counted : 1;      /* among the connected clients */
+    bool is_executing : 1;    /* commands of a message are being taken one by one */
+    bool is_paused : 1;       /* not read from: too many commands wait */
+    bool is_deaf : 1;         /* framing is broken: what still comes is thrown away */
+    bool has_deflate : 1;     /* permessage-deflate is negotiated */
+    bool has_ping_frames : 1; /* pinged by frames of WebSocket, since the transport is open */
     char id[RND_UUID_LEN + 1];
 };
 
@@ -81,13 +83,17 @@ struct conn *conn_new(struct worker *w, int fd, const struct upgrade *u, const c
 /* ---- from the transport ---- */
 void conn_received(struct conn *c, char *bytes, size_t n);
 void conn_writable(struct conn *c);
+/* The socket did not take all it was given: it has websocket.write_timeout for the rest. */
+void conn_blocked(struct conn *c);
 /* The transport is gone: everything is undone, c is freed. */
 void conn_gone(struct conn *c);
 
 /* ---- for handlers ---- */
 
-/* Answers a ping of the transport. */
-void conn_pong(struct conn *c, struct span payload);
+/* Queues a control frame of WebSocket; a close frame whatever the queue holds. */
+void conn_send_control(struct conn *c, unsigned opcode, struct span payload);
+/* The client does not keep up (METRIC_SLOW_*): closes with the figures. */
+void conn_close_slow(struct conn *c, unsigned cause);
 /* Queues a frame that others share. */
 void conn_push(struct conn *c, struct delivery *d);
 /* Encodes a reply for this connection and queues it. */

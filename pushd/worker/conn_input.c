@@ -83,7 +83,7 @@ static bool on_ws_event(struct conn *c, const struct ws_event *e)
         return take_message(c, e);
     case WS_PING:
         if (c->state <= CONN_REFUSED) {
-            conn_pong(c, e->payload);
+            conn_send_control(c, WS_OP_PONG, e->payload);
         }
         return true;
     case WS_PONG:
@@ -103,6 +103,9 @@ void conn_received(struct conn *c, char *bytes, size_t n)
     metrics_add(c->w->metrics, METRIC_TRANSPORT_RECEIVED_BYTES, 0, n);
     if (c->close_received || c->is_deaf) {
         return;
+    }
+    if (c->has_ping_frames && conn_is_open(c)) {
+        c->pong_ms = 0; /* whatever comes is a sign of life */
     }
     size_t max = (size_t)c->w->conf->websocket.message_size_limit;
     bool completed = false;

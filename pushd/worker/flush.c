@@ -108,6 +108,13 @@ static void took(struct conn *c, size_t n)
     }
 }
 
+static void note_blocked(struct conn *c)
+{
+    if (!ws_can_send(c)) {
+        conn_blocked(c);
+    }
+}
+
 static void finish(struct conn *c, const struct send_job *job)
 {
     if (job->result < 0 && job->result != -EAGAIN && job->result != -EINTR) {
@@ -123,6 +130,7 @@ static void finish(struct conn *c, const struct send_job *job)
             ws_doom(c);
             return;
         }
+        note_blocked(c);
     }
     took(c, job->len);
     if (c->out.count != 0 && c->state != CONN_DEAD) {
@@ -191,6 +199,7 @@ static void write_run(struct conn *c)
         return;
     }
     c->w->gather.n = 0;
+    note_blocked(c);
     took(c, bytes);
     if (c->out.count != 0 && c->state != CONN_DEAD) {
         ws_request_writable(c);

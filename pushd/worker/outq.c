@@ -7,7 +7,7 @@
 #include "common/base/mem.h"
 
 struct delivery *delivery_of_msg(struct delivery_pool *pool, struct msg *msg,
-                                 const struct msg_frame *frame)
+                                 const struct msg_frame *frame, int64_t now_ms)
 {
     struct delivery *d = pool->free;
     if (d != NULL) {
@@ -15,11 +15,12 @@ struct delivery *delivery_of_msg(struct delivery_pool *pool, struct msg *msg,
     } else {
         d = mem_alloc(sizeof(*d));
     }
-    *d = (struct delivery){.refs = 1, .msg = msg_ref(msg), .p = frame->bytes, .n = frame->len};
+    *d = (struct delivery){
+        .refs = 1, .msg = msg_ref(msg), .p = frame->bytes, .n = frame->len, .made_ms = now_ms};
     return d;
 }
 
-struct delivery *delivery_of_bytes(unsigned opcode, struct span payload)
+struct delivery *delivery_of_bytes(unsigned opcode, struct span payload, int64_t now_ms)
 {
     char header[FRAME_HEADER_MAX];
     size_t header_len = frame_ws_header(opcode, payload.n, header);
@@ -29,7 +30,7 @@ struct delivery *delivery_of_bytes(unsigned opcode, struct span payload)
     if (payload.n != 0) {
         memcpy(bytes + header_len, payload.p, payload.n);
     }
-    *d = (struct delivery){.refs = 1, .p = bytes, .n = header_len + payload.n};
+    *d = (struct delivery){.refs = 1, .p = bytes, .n = header_len + payload.n, .made_ms = now_ms};
     return d;
 }
 
@@ -76,6 +77,20 @@ void outq_clear(struct outq *q, struct delivery_pool *pool)
         delivery_unref(pool, outq_at(q, i));
     }
     release_ring(q);
+}
+
+void outq_drop(struct outq *q, struct delivery_pool *pool)
+{
+    if (q->sent == 0) {
+        outq_clear(q, pool);
+        return;
+    }
+    while (q->count > 1) {
+        q->count--;
+        struct delivery *d = outq_at(q, q->count);
+        q->bytes -= d->n;
+        delivery_unref(pool, d);
+    }
 }
 
 static void grow(struct outq *q)

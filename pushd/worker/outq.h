@@ -12,6 +12,7 @@ struct delivery {
     struct msg *msg; /* owns the bytes, or NULL: they follow this struct */
     const char *p;
     size_t n;
+    int64_t made_ms; /* clk_mono_ms of the loop turn that made it */
     struct delivery *next_free;
 };
 
@@ -24,9 +25,10 @@ void delivery_pool_fini(struct delivery_pool *pool);
 
 /* For a shared frame. Takes a reference to msg. The caller has one reference to the delivery. */
 struct delivery *delivery_of_msg(struct delivery_pool *pool, struct msg *msg,
-                                 const struct msg_frame *frame);
-/* For bytes of its own: a frame header for `opcode` and the payload are copied. */
-struct delivery *delivery_of_bytes(unsigned opcode, struct span payload);
+                                 const struct msg_frame *frame, int64_t now_ms);
+/* For bytes of its own: a frame header for `opcode` (with FRAME_DEFLATED when they are compressed)
+ * and the payload are copied. */
+struct delivery *delivery_of_bytes(unsigned opcode, struct span payload, int64_t now_ms);
 void delivery_unref(struct delivery_pool *pool, struct delivery *d);
 
 #define OUTQ_FEW 2
@@ -45,12 +47,21 @@ struct outq {
 void outq_init(struct outq *q);
 /* Drops everything. */
 void outq_clear(struct outq *q, struct delivery_pool *pool);
+/* Drops everything but a frame that is half on the wire: it has to be completed, or what is queued
+ * next would be read as part of it. */
+void outq_drop(struct outq *q, struct delivery_pool *pool);
 /* Takes a reference. */
 void outq_push(struct outq *q, struct delivery *d);
 
 static inline struct delivery *outq_at(const struct outq *q, uint32_t i)
 {
     return q->ring[(q->head + i) & (q->cap - 1)];
+}
+
+/* How long the oldest delivery has waited; 0 for an empty queue. */
+static inline int64_t outq_age_ms(const struct outq *q, int64_t now_ms)
+{
+    return q->count != 0 ? now_ms - outq_at(q, 0)->made_ms : 0;
 }
 
 /* Removes n bytes from the front; deliveries that are gone completely are released. Returns whether

@@ -81,7 +81,7 @@ static struct delivery *frame_for(struct sub *s, struct dispatch *d)
         if (frame == NULL) {
             return NULL;
         }
-        *slot = delivery_of_msg(&c->w->deliveries, d->msg, frame);
+        *slot = delivery_of_msg(&c->w->deliveries, d->msg, frame, d->now_ms);
     }
     return *slot;
 }

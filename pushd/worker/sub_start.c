@@ -258,7 +258,7 @@ void sub_hold(struct sub *s, struct msg *m)
 {
     struct sub_start *st = s->start;
     if (st->held_count == HELD_MAX) {
-        conn_close_perr(s->conn, &(struct perr_result){PERR_CLOSE_SLOW, "subscribe.slow", NULL});
+        conn_close_slow(s->conn, METRIC_SLOW_SUBSCRIBE);
         return;
     }
     if (st->held_count == st->held_cap) {

@@ -159,10 +159,16 @@ static void choose_encoding(const struct request *r, struct upgrade *out)
             return;
         }
     }
-    struct span query = r->query;
+}
+
+static void read_query(struct span query, struct upgrade *out)
+{
+    struct span part;
     while (span_split(&query, '&', &part)) {
         if (span_eq_str(part, "format=protobuf") || span_eq_str(part, "cf_protocol=protobuf")) {
             out->encoding = ENC_PROTOBUF;
+        } else if (span_eq_str(part, "cf_ws_frame_ping_pong=true")) {
+            out->has_ping_frames = true;
         }
     }
 }
@@ -206,6 +212,7 @@ static void judge(const struct conf *c, const struct request *r, struct upgrade 
         refuse(out, 403, "the Origin is not in client.allowed_origins");
     } else {
         out->status = 101;
+        read_query(r->query, out);
         choose_encoding(r, out);
     }
 }

@@ -18,6 +18,7 @@ struct upgrade {
     const char *detail; /* why it is refused, for log and body; NULL with 101 */
     enum proto_encoding encoding;
     bool has_deflate;        /* permessage-deflate is taken */
+    bool has_ping_frames;    /* asks for ping frames of WebSocket (client protocol 1.6) */
     struct span subprotocol; /* to echo; n == 0: none */
     struct span key;
     struct span origin; /* p == NULL: no header */

@@ -12,8 +12,6 @@
 #include "pushd/worker/flush.h"
 #include "pushd/worker/ws.h"
 
-#define WS_OP_TEXT   1
-#define WS_OP_BINARY 2
 /* Items of the bus handled in one turn; more wait for the next, so that sockets are not starved. */
 #define INBOX_MAX             4096
 #define REFUSAL_LOG_BURST     50
@@ -211,8 +209,6 @@ struct worker *worker_new(const struct worker_opts *opts, struct err *e)
         w->deflate = deflate_new((int)conf->websocket.compression_level,
                                  (size_t)conf->websocket.compression_min_size);
     }
-    w->ping[ENC_JSON] = delivery_of_bytes(WS_OP_TEXT, SPAN("{}"));
-    w->ping[ENC_PROTOBUF] = delivery_of_bytes(WS_OP_BINARY, span_of("\0", 1));
     w->ws = ws_new(w, e);
     if (w->ws == NULL) {
         worker_free(w);
@@ -260,7 +256,7 @@ void worker_free(struct worker *w)
     acceptor_free(w->acceptor);
     ws_free(w->ws);
     hub_fini(&w->hub);
-    for (size_t i = 0; i < ENC_COUNT; i++) {
+    for (size_t i = 0; i < WORKER_PING_COUNT; i++) {
         if (w->ping[i] != NULL) {
             delivery_unref(&w->deliveries, w->ping[i]);
         }
@@ -275,6 +271,29 @@ void worker_free(struct worker *w)
         ev_loop_destroy(w->loop);
     }
     free(w);
+}
+
+struct delivery *worker_ping(struct worker *w, enum worker_ping kind)
+{
+    /* Never compressed: that would make it longer. */
+    static const struct {
+        unsigned opcode;
+        struct span payload;
+    } pings[WORKER_PING_COUNT] = {
+        [WORKER_PING_JSON] = {WS_OP_TEXT, {"{}", 2}},
+        [WORKER_PING_PROTOBUF] = {WS_OP_BINARY, {"\0", 1}},
+        [WORKER_PING_FRAME] = {WS_OP_PING, {"", 0}},
+    };
+    struct delivery **slot = &w->ping[kind];
+    /* A ping of an earlier turn may still wait somewhere, and it has its time in it. */
+    if (*slot != NULL && (*slot)->made_ms != w->now_ms) {
+        delivery_unref(&w->deliveries, *slot);
+        *slot = NULL;
+    }
+    if (*slot == NULL) {
+        *slot = delivery_of_bytes(pings[kind].opcode, pings[kind].payload, w->now_ms);
+    }
+    return *slot;
 }
 
 const char *worker_batch_name(const struct worker *w)

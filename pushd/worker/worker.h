@@ -26,6 +26,14 @@ struct worker_shared {
     const char *version; /* as the connect reply gives it */
 };
 
+/* How clients are pinged. */
+enum worker_ping {
+    WORKER_PING_JSON = ENC_JSON,
+    WORKER_PING_PROTOBUF = ENC_PROTOBUF,
+    WORKER_PING_FRAME, /* of WebSocket */
+    WORKER_PING_COUNT,
+};
+
 /* Refusals of the same kind come in floods: one limiter for the log a worker. */
 struct worker {
     const struct worker_shared *shared;
@@ -39,10 +47,10 @@ struct worker {
     struct acceptor *acceptor;
     struct batch_send *batch;
     struct delivery_pool deliveries;
-    struct delivery *ping[ENC_COUNT];
-    struct list dirty;  /* connections with something to send */
-    struct list doomed; /* connections to be dropped at the end of the turn */
-    struct list conns;  /* all */
+    struct delivery *ping[WORKER_PING_COUNT]; /* of the last turn that pinged; NULL: none yet */
+    struct list dirty;                        /* connections with something to send */
+    struct list doomed;                       /* connections to be dropped at the end of the turn */
+    struct list conns;                        /* all */
     uint32_t conn_count;
     struct arena arena;      /* for one command or message, reset after it */
     struct buf scratch;      /* for encoding one reply */
@@ -72,6 +80,9 @@ struct worker *worker_new(const struct worker_opts *opts, struct err *e);
 /* The thread's body: returns after BUS_STOP when all connections are closed. */
 void worker_run(struct worker *w);
 void worker_free(struct worker *w);
+
+/* One ping for all that are pinged in this turn of the loop. Borrowed. */
+struct delivery *worker_ping(struct worker *w, enum worker_ping kind);
 
 /* Which way of sending it chose. */
 const char *worker_batch_name(const struct worker *w);

@@ -2,15 +2,6 @@
 /* The receiving side of WebSocket framing. */
 #include "pushd/worker/ws_frame.h"
 
-enum {
-    OP_CONTINUATION = 0,
-    OP_TEXT = 1,
-    OP_BINARY = 2,
-    OP_CLOSE = 8,
-    OP_PING = 9,
-    OP_PONG = 10
-};
-
 #define CLOSE_PROTOCOL_ERROR 1002
 #define CLOSE_NO_STATUS      1005
 
@@ -64,7 +55,7 @@ static const char *header_fault(const struct ws_reader *r)
 {
     unsigned opcode = r->header[0] & 0x0f;
     bool final = (r->header[0] & 0x80) != 0;
-    bool begins = opcode == OP_TEXT || opcode == OP_BINARY;
+    bool begins = opcode == WS_OP_TEXT || opcode == WS_OP_BINARY;
     if ((r->header[0] & (r->has_deflate && begins ? 0x30 : 0x70)) != 0) {
         return "a reserved bit is set";
     }
@@ -72,7 +63,7 @@ static const char *header_fault(const struct ws_reader *r)
         return "a client frame must be masked";
     }
     if (is_control((uint8_t)opcode)) {
-        if (opcode > OP_PONG) {
+        if (opcode > WS_OP_PONG) {
             return "unknown opcode";
         }
         if (!final || (r->header[1] & 0x7f) > WS_MAX_CONTROL_BYTES) {
@@ -80,13 +71,13 @@ static const char *header_fault(const struct ws_reader *r)
         }
         return NULL;
     }
-    if (opcode > OP_BINARY) {
+    if (opcode > WS_OP_BINARY) {
         return "unknown opcode";
     }
-    if (opcode == OP_CONTINUATION && r->message_opcode == 0) {
+    if (opcode == WS_OP_CONTINUATION && r->message_opcode == 0) {
         return "a continuation without a beginning";
     }
-    if (opcode != OP_CONTINUATION && r->message_opcode != 0) {
+    if (opcode != WS_OP_CONTINUATION && r->message_opcode != 0) {
         return "a new message inside a fragmented one";
     }
     return NULL;
@@ -118,7 +109,7 @@ static struct ws_event begin_frame(struct ws_reader *r, size_t max_bytes)
     if (is_control(r->opcode)) {
         return (struct ws_event){.kind = WS_NONE};
     }
-    if (r->opcode != OP_CONTINUATION) {
+    if (r->opcode != WS_OP_CONTINUATION) {
         r->message_opcode = r->opcode;
         r->is_deflated = (h[0] & 0x40) != 0;
     }
@@ -152,9 +143,9 @@ static void unmask(struct ws_reader *r, char *p, size_t n)
 static struct ws_event end_control(struct ws_reader *r)
 {
     struct ws_event e = {.payload = span_of(r->control, r->control_have)};
-    if (r->opcode == OP_PING) {
+    if (r->opcode == WS_OP_PING) {
         e.kind = WS_PING;
-    } else if (r->opcode == OP_PONG) {
+    } else if (r->opcode == WS_OP_PONG) {
         e.kind = WS_PONG;
     } else if (r->control_have == 1) {
         return fail(CLOSE_PROTOCOL_ERROR, "a close frame with half a code");

@@ -4,6 +4,7 @@
 #include "common/base/err.h"
 #include "common/format/b64.h"
 #include "common/format/jscan.h"
+#include "common/policy/jwks.h"
 #include "common/policy/token.h"
 
 #include <openssl/hmac.h>
@@ -22,11 +23,21 @@ static char ec_key[] = "-----BEGIN PUBLIC KEY-----\n"
                        "gojBbSdTjWPQMC/oSlCkoJQeKcfHYSJLZ1Aragkwz+ZB2Pnt5yDWnm3kSQ==\n"
                        "-----END PUBLIC KEY-----\n";
 
+/* The same key in a document. */
+static char endpoint[] = "http://keys.example/{{realm}}";
+static char realms[] = "^(?P<realm>me|you)[0-9]*$";
+static const char document[] =
+    "{\"keys\":[{\"kid\":\"k\",\"kty\":\"EC\",\"use\":\"sig\",\"crv\":\"P-256\","
+    "\"x\":\"ecmjnLjRyFxkbtunmPHstJX2Okk6gojBbSdTjWPQMC8\","
+    "\"y\":\"6EpQpKCUHinHx2EiS2dQK2oJMM_mQdj57ecg1p5t5Ek\"}]}";
+
 static struct conf_token plain_conf;
+static struct conf_token jwks_conf;
 static struct conf_token strict_conf;
 static struct token_verifier *verifying;
 static struct token_verifier *skipping;
 static struct token_verifier *strict;
+static struct token_verifier *fetching;
 
 static void set_up(void)
 {
@@ -50,6 +61,16 @@ static void set_up(void)
     verifying = token_verifier_new(&plain_conf, false, NULL);
     skipping = token_verifier_new(&plain_conf, true, NULL);
     strict = token_verifier_new(&strict_conf, true, NULL);
+    jwks_conf = plain_conf;
+    jwks_conf.jwks_public_endpoint = endpoint;
+    jwks_conf.issuer_regex = realms;
+    fetching = token_verifier_new(&jwks_conf, false, NULL);
+    struct jwks *d = jwks_parse(span_str(document), NULL);
+    struct jwks_cache *cache = jwks_cache_new();
+    fuzz_require(fetching != NULL && d != NULL && d->keys[0].key != NULL, "the key is one");
+    jwks_cache_put(cache, SPAN("http://keys.example/me"), d, NOW);
+    jwks_free(d);
+    token_verifier_set_cache(fetching, cache);
     fuzz_require(verifying != NULL && skipping != NULL && strict != NULL, "verifiers can be made");
 }
 
@@ -139,6 +160,23 @@ static void check_claims(struct span claims, struct arena *a)
     buf_free(&token);
 }
 
+/* Nobody here has the private half of the document's key. */
+static void check_fetching(struct span token, struct arena *a)
+{
+    struct token_connect c;
+    struct token_wanted wanted;
+    struct perr_result r = token_read_connect(fetching, token, NOW, a, &c);
+    check_result(r, c.user.p == NULL);
+    fuzz_require(r.code != PERR_OK, "a token without a signature is refused");
+    if (token_is_pending(&r)) {
+        fuzz_require(token_wanted_key(fetching, token, a, &wanted), "what is awaited has a name");
+        check_span(wanted.kid);
+        fuzz_require(span_eq_str(wanted.url, "http://keys.example/me") ||
+                         span_eq_str(wanted.url, "http://keys.example/you"),
+                     "a token does not choose the address");
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     set_up();
@@ -153,9 +191,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_both(verifying, rest, &a);
         read_both(skipping, rest, &a);
         read_both(strict, rest, &a);
+        check_fetching(rest, &a);
         break;
     case 'h':
-        sign(&token, rest, SPAN("{\"sub\":\"alice\"}"));
+        sign(&token, rest, SPAN("{\"sub\":\"alice\",\"iss\":\"you7\"}"));
+        check_fetching(buf_span(&token), &a);
         read_both(verifying, buf_span(&token), &a);
         read_both(skipping, buf_span(&token), &a);
         break;

@@ -23,8 +23,8 @@ EXTRA_DIST += \
 	%D%/harness/browser.py \
 	%D%/harness/check.py \
 	%D%/harness/fronts.py \
+	%D%/harness/keys.py \
 	%D%/harness/process.py \
-	%D%/harness/redis_proxy.py \
 	%D%/harness/relay.py \
 	%D%/harness/resp.py \
 	%D%/harness/system.py \
@@ -43,6 +43,7 @@ EXTRA_DIST += \
 	%D%/test_api.py \
 	%D%/test_bad_input.py \
 	%D%/test_bytes.py \
+	%D%/test_cluster_faults.py \
 	%D%/test_combinations.py \
 	%D%/test_compaction.py \
 	%D%/test_compression.py \
@@ -50,6 +51,7 @@ EXTRA_DIST += \
 	%D%/test_demo.py \
 	%D%/test_guide.py \
 	%D%/test_install.py \
+	%D%/test_jwks.py \
 	%D%/test_ledger.py \
 	%D%/test_many_nodes.py \
 	%D%/test_model.py \
@@ -59,6 +61,7 @@ EXTRA_DIST += \
 	%D%/test_races.py \
 	%D%/test_redis_faults.py \
 	%D%/test_redis_shards.py \
+	%D%/test_same_messages.py \
 	%D%/test_shutdown.py \
 	%D%/test_slow_client.py \
 	%D%/test_startup.py \

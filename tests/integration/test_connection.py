@@ -4,7 +4,7 @@ import re
 import socket
 import time
 
-from harness import SECRET, Failure, System, check, equal, has, token
+from harness import SECRET, Failure, System, check, equal, has, http_request, token
 from harness.ws import BINARY, CLOSE, PING, PONG, TEXT, WebSocket, frame
 
 INSECURE = {"client": {"insecure": True}}
@@ -116,6 +116,59 @@ def test_protocol_pings(test):
         answering.call(publish={"channel": "a", "data": 1})
         answering.publication()
     check(answering.pings >= 2, "%d pings" % answering.pings)
+
+
+def test_ping_frames(test):
+    """With cf_ws_frame_ping_pong=true pings are frames of WebSocket, from the start, and silence just ends TCP."""
+    system = System(test, {"client": {"insecure": True, "ping_interval": "1s", "pong_timeout": "500ms"}}, front=None)
+    path = "/connection/websocket?cf_ws_frame_ping_pong=true"
+    client = system.open(path=path)
+    client.send_text('{"id":1,"connect":{}}')
+    reply = client.recv()["connect"]
+    equal(sorted(reply), ["client", "version"], "members of the connect reply: no ping, no pong")
+    for _ in range(3):
+        equal(client.recv_frame(), (PING, b""), "a ping frame and nothing else")
+        client.send_frame(PONG, b"")
+    equal(client.recv_frame(), (PING, b""), "one more")
+    begun = time.monotonic()
+    client.send_text('{"id":2,"subscribe":{"channel":"a"}}')  # any frame is a sign of life
+    equal(client.recv()["id"], 2, "the reply")
+    equal(client.recv_frame(), (PING, b""), "the ping after it")
+    equal(client.expect_close(5), (None, ""), "the end, without a close frame")
+    waited = time.monotonic() - begun
+    check(1.3 < waited < 4, "it took interval and timeout, not %.2f s" % waited)
+    idle = system.open(path=path)  # never connects: pinged all the same
+    equal(idle.recv_frame(), (PING, b""), "a ping before connect")
+    equal(idle.expect_close(5), (None, ""), "its end")
+    other = system.open(path="/connection/websocket?cf_ws_frame_ping_pong=1")
+    equal(other.connect()["ping"], 1, "another value means nothing")
+
+
+def test_init(test):
+    """/connection/init: answers and closes, whatever follows on the same connection; off unless switched on."""
+    system = System(test, {"init": {"enabled": True}}, front="nginx")
+    origin = {"Origin": "http://app.example"}
+    for base in (system.url, "http://127.0.0.1:%d" % system.ws_port):
+        reply = http_request("GET", base, "/connection/init", headers=origin)
+        equal((reply.status, reply.body), (200, b"{}"), "GET " + base)
+        equal(reply.headers["content-type"], "application/json; charset=utf-8", "its type")
+        equal(reply.headers["access-control-allow-origin"], "http://app.example", "the origin that may read it")
+        equal(http_request("POST", base, "/connection/init", "{}").status, 405, "POST " + base)
+        foreign = http_request("GET", base, "/connection/init", headers={"Origin": "http://evil.example"})
+        check(foreign.status == 200 and "access-control-allow-origin" not in foreign.headers, "another origin: %r" % foreign)
+    # A proxy that keeps connections sends the next request at once: one answer, that says it is the last, and an orderly end.
+    request = b"GET /connection/init HTTP/1.1\r\nHost: a\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", system.ws_port), 5) as sock:
+        sock.sendall(request * 2 + b"POST /connection/init HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n" + b"x" * 70000)
+        data = b""
+        while got := sock.recv(4096):
+            data += got
+    equal((data.count(b"HTTP/1.1"), data[-2:]), (1, b"{}"), "answers to three requests")
+    has(data, b"Connection: close\r\n", "the answer")
+    metrics = system.admin("GET", "/metrics").text
+    has(metrics, 'pushd_handshake_refusals_total{status="405"} 2', "only the refused ones are counted")
+    off = System(test, node="off", front=None, redis_port=system.redis_port)
+    equal(http_request("GET", "http://127.0.0.1:%d" % off.ws_port, "/connection/init").status, 404, "when it is off")
 
 
 def test_stale_connections(test):

@@ -24,6 +24,8 @@ PLAYERS, PUBLISHERS = 14, 3
 # Half of the runs have the periodic check of positions, which finds everything in the end; in the other half nothing
 # but the check after an outage does, and Redis loses its data only together with its connections.
 PERIODIC = SEED % 2 == 0
+LISTS = SEED % 3 == 0  # history in lists instead of streams
+RECOVERED_MOST = 40
 
 HISTORY = {"allow_subscribe_for_client": True, "history_size": 60, "history_ttl": "60s", "force_recovery": True}
 NAMESPACES = {
@@ -44,12 +46,15 @@ RULES = {
     "auto": Rule(1, 60, cache=True), "delta": Rule(60, 60), "mixed": Rule(60, 60), "flux": Rule(60, 1, forgets=True),
     "plain": Rule(), "served": Rule(60, 60),
 }
+for rule in RULES.values():
+    rule.limit = RECOVERED_MOST
 CHANNELS = [name + ":1" for name in NAMESPACES] + ["stream:2", "mixed:2", "delta:2"]
 OPEN_CHANNELS = [channel for channel in CHANNELS if not channel.startswith("served")]
 CONFIG = {
     "client": {"ping_interval": "3s", "pong_timeout": "2s", "presence_update_interval": "1s",
-               "channel_position_check_delay": "1s" if PERIODIC else "1h"},
-    "engine": {"redis": {"presence_ttl": "90s"}},
+               "channel_position_check_delay": "1s" if PERIODIC else "1h",
+               "recovery_max_publication_limit": RECOVERED_MOST},
+    "engine": {"redis": {"presence_ttl": "90s", "history_use_lists": LISTS}},
     "channel": {"namespaces": [{"name": name, **options} for name, options in NAMESPACES.items()]},
 }
 

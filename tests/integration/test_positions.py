@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Narrow windows in which a position could go wrong, each held open: the way to Redis passes a relay that stops
 where the test says."""
-from harness import System, check, equal, wait_for
-from harness.relay import Relay, redis_kind
+from harness import Relay, System, check, equal, redis_kind, wait_for
 
 CHANNEL = "org:1:messages"
 NAMESPACES = [
@@ -46,7 +45,7 @@ def insufficient(client, channel=CHANNEL):
 def lose_pubsub(system, relay, missed):
     """The subscription connections end, `missed` is published while there are none, and they come back."""
     relay.refuse()
-    check(relay.drop("pubsub") >= 1, "there were connections for subscriptions")
+    check(relay.drop("subscriptions", "cluster") >= 1, "there were connections for subscriptions")
     with system.resp() as redis:
         wait_for(lambda: redis.call("PUBSUB", "NUMSUB", "centrifugo.client." + CHANNEL)[1] == 0, "Redis sees the end")
     system.publish(CHANNEL, missed)
@@ -100,7 +99,7 @@ def test_an_outage_in_which_redis_lost_the_newest_is_noticed(test):
     equal([client.publication()["data"] for _ in range(3)], [0, 1, 2], "what arrives")
     with system.resp() as redis:
         redis.call("HSET", "centrifugo.stream.meta." + CHANNEL, "s", 1)
-    check(relay.drop("pubsub") >= 1, "there were connections for subscriptions")
+    check(relay.drop("subscriptions", "cluster") >= 1, "there were connections for subscriptions")
     insufficient(client)
 
 

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from harness import SECRET, RedisProxy, System, check, equal, token, wait_for
+from harness import SECRET, Relay, System, check, equal, redis_kind, token, wait_for
 from harness.ws import CLOSE, TEXT, frame
 
 CHANNEL = "org:1:messages"
@@ -43,13 +43,13 @@ def command(fields, **values):
 
 
 class Cluster:
-    """pushd with Redis behind a proxy, and the test as another node beside it."""
+    """pushd with Redis behind a relay, and the test as another node beside it."""
 
     def __init__(self, test, config=None):
-        self.proxy = RedisProxy(test)
+        self.relay = Relay(test, classify=redis_kind)
         self.system = System(test, config, front=None, start=False)
-        self.proxy.target = self.system.redis_port
-        self.system.config["engine"]["redis"]["address"] = "redis://127.0.0.1:%d" % self.proxy.port
+        self.relay.target = ("127.0.0.1", self.system.redis_port)
+        self.system.config["engine"]["redis"]["address"] = "redis://127.0.0.1:%d" % self.relay.port
         self.system.config["pushd"]["redis_timeout"] = "20s"
         self.system.write_config()
         self.system.start()
@@ -67,18 +67,18 @@ class Cluster:
 
     def wait_for_an_answer(self, part=b""):
         """Until Redis has answered something to pushd that is held back."""
-        wait_for(lambda: part in self.proxy.kept("commands") != b"", "pushd asked Redis something")
+        wait_for(lambda: part in self.relay.kept("commands") != b"", "pushd asked Redis something")
 
 
 def test_an_unsubscribe_is_not_overtaken_by_a_subscribe(test):
     """The API takes a channel away while the client's subscribe waits for Redis: it does not stay subscribed."""
     cluster = Cluster(test)
     client, other = cluster.system.client("a"), cluster.system.client("b")
-    cluster.proxy.hold("commands")
+    cluster.relay.hold("commands")
     client.send({"id": 50, "subscribe": {"channel": CHANNEL}})
     cluster.wait_for_an_answer()
     cluster.tell(command(UNSUBSCRIBE, user="a", channel=CHANNEL, code=2042, reason="gone"))
-    cluster.proxy.release("commands")
+    cluster.relay.release("commands")
     equal(client.recv(), {"id": 50, "subscribe": {}}, "the reply")
     equal(client.recv(), {"push": {"channel": CHANNEL, "unsubscribe": {"code": 2042, "reason": "gone"}}}, "the push")
     other.call(publish={"channel": CHANNEL, "data": 1})
@@ -91,7 +91,7 @@ def test_commands_wait_for_the_connect_reply(test):
     """Commands of the cluster that come while a connect waits for Redis are neither lost nor sent before its reply."""
     cluster = Cluster(test)
     client = cluster.system.open()
-    cluster.proxy.hold("commands")
+    cluster.relay.hold("commands")
     client.send({"id": 1, "connect": {"token": token(SECRET, {"sub": "a", "channels": [CHANNEL, "org:2:x"]})}},
                 {"id": 2, "publish": {"channel": CHANNEL, "data": 1}})
     cluster.wait_for_an_answer()
@@ -99,7 +99,7 @@ def test_commands_wait_for_the_connect_reply(test):
                  command(UNSUBSCRIBE, user="a", channel="org:2:x", code=2000, reason="server unsubscribe"),
                  command(UNSUBSCRIBE, user="a", channel="never", code=2000, reason="server unsubscribe"),
                  command(REFRESH, user="a"))
-    cluster.proxy.release("commands")
+    cluster.relay.release("commands")
     reply = client.recv()
     equal(reply.get("id"), 1, "the first message is the reply, not %r; id" % reply)
     equal(sorted(reply["connect"]["subs"]), [CHANNEL, "org:2:x"], "channels of the reply")
@@ -116,12 +116,12 @@ def test_a_disconnect_does_not_wait(test):
     """disconnect ends a connection whose connect is under way, and nothing of it is left in presence."""
     cluster = Cluster(test)
     client = cluster.system.open()
-    cluster.proxy.hold("commands")
+    cluster.relay.hold("commands")
     client.send({"id": 1, "connect": {"token": token(SECRET, {"sub": "a", "channels": [CHANNEL]})}})
     cluster.wait_for_an_answer()
     cluster.tell(command(DISCONNECT, user="a", code=3503, reason="force disconnect"))
     equal(client.expect_close(), (3503, "force disconnect"), "the end")
-    cluster.proxy.release("commands")
+    cluster.relay.release("commands")
     other = cluster.system.client("b")
     other.subscribe(CHANNEL)
     equal(other.call(presence_stats={"channel": CHANNEL})["presence_stats"], {"num_clients": 1, "num_users": 1}, "presence")
@@ -133,12 +133,12 @@ def test_what_was_sent_before_a_close_counts(test):
     cluster = Cluster(test, {"pushd": {"workers": 1}})
     client, other = cluster.system.client("a"), cluster.system.client("b")
     other.subscribe("test")
-    cluster.proxy.hold("commands")
+    cluster.relay.hold("commands")
     publishes = ['{"id":%d,"publish":{"channel":"test","data":%d}}' % (number, number) for number in (50, 52)]
     commands = publishes[0], '{"id":51,"subscribe":{"channel":"test"}}', publishes[1]
     client.send_bytes(b"".join(frame(TEXT, text) for text in commands) + frame(CLOSE, b"\x03\xe8"))
     cluster.wait_for_an_answer()
-    cluster.proxy.release("commands")
+    cluster.relay.release("commands")
     equal([other.publication()["data"] for _ in range(2)], [50, 52], "what arrives")
     equal(client.expect_close(2)[0], 1000, "the answer to the close frame")
 
@@ -151,16 +151,16 @@ def test_a_publication_that_is_on_its_way_is_no_gap(test):
                                                                "force_positioning": True}}})
     client, other = cluster.system.client("a"), cluster.system.client("b")
     client.subscribe("pos")
-    cluster.proxy.hold("subscriptions")
+    cluster.relay.hold("subscriptions")
     other.call(publish={"channel": "pos", "data": 1})
-    cluster.proxy.hold("commands")
+    cluster.relay.hold("commands")
     top = b"*2\r\n$1\r\n1\r\n$8\r\n" # offset 1 and the epoch
     cluster.wait_for_an_answer(top)
-    cluster.proxy.pass_kept("commands")
+    cluster.relay.pass_kept("commands")
     cluster.wait_for_an_answer(top)
-    cluster.proxy.release("subscriptions")
+    cluster.relay.release("subscriptions")
     equal(client.publication()["data"], 1, "what comes")
-    cluster.proxy.release("commands")
+    cluster.relay.release("commands")
     with cluster.system.resp() as redis:
         redis.call("HINCRBY", "centrifugo.stream.meta.pos", "s", "1")
     begun = time.monotonic()
@@ -173,28 +173,28 @@ def test_a_burst_of_commands_waits(test):
     cluster = Cluster(test)
     client, other = cluster.system.client("a"), cluster.system.client("b")
     count, filler = 400, "x" * 10000
-    cluster.proxy.hold("commands")
+    cluster.relay.hold("commands")
     burst = b"".join(frame(TEXT, '{"id":%d,"publish":{"channel":"%s","data":"%d %s"}}' % (number, CHANNEL, number, filler))
                      for number in range(100, 100 + count))
     sender = threading.Thread(target=client.send_bytes, args=(burst,), daemon=True)
     sender.start()
     cluster.wait_for_an_answer()
     check(other.call(rpc={"method": "x"})["error"]["code"] == 108, "others are served meanwhile")
-    cluster.proxy.release("commands")
+    cluster.relay.release("commands")
     equal([client.recv() for _ in range(count)], [{"id": number, "publish": {}} for number in range(100, 100 + count)],
           "replies")
     sender.join()
     other.subscribe(CHANNEL)
     data = [pub["data"] for pub in other.call(history={"channel": CHANNEL, "limit": 300})["history"]["publications"]]
     equal([text.split()[0] for text in data], [str(number) for number in range(100, 400)], "history")
-    cluster.proxy.hold("commands")
+    cluster.relay.hold("commands")
     sender = threading.Thread(target=client.send_bytes, args=(burst,), daemon=True)
     sender.start()
     cluster.wait_for_an_answer()
     cluster.tell(command(DISCONNECT, user="a", code=3503, reason="force disconnect"))
     equal(client.expect_close(2), (3503, "force disconnect"), "the end of who is not read from")
     sender.join()
-    cluster.proxy.release("commands")
+    cluster.relay.release("commands")
 
 
 def test_ttl_of_a_slow_subscribe(test):
@@ -202,11 +202,11 @@ def test_ttl_of_a_slow_subscribe(test):
     cluster = Cluster(test)
     client = cluster.system.client("a")
     end = int(time.time()) + 2
-    cluster.proxy.hold("commands")
+    cluster.relay.hold("commands")
     client.send({"id": 50, "subscribe": {"channel": CHANNEL, "token": token(SECRET, {"sub": "a", "channel": CHANNEL}, exp=end)}})
     cluster.wait_for_an_answer()
     wait_for(lambda: time.time() > end + 1, "the token's end", 5)
-    cluster.proxy.release("commands")
+    cluster.relay.release("commands")
     equal(client.recv(), {"id": 50, "subscribe": {"expires": True, "ttl": 1}}, "the reply")
 
 

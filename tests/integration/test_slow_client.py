@@ -1,51 +1,146 @@
 # SPDX-License-Identifier: Apache-2.0
 """Back-pressure: who does not read is closed, and nobody else feels it."""
+import re
 import threading
 import time
 
-from harness import Closed, System, check, equal, limit, wait_for
+from harness import Closed, System, check, equal, has, limit, wait_for
 
 CHANNEL = "org:1:messages"
 PAYLOAD = b'"' + b"x" * 20000 + b'"'
 COUNT = 400  # 8 MB, against a queue of 1 MB and the kernel's buffers
+NEVER = {"websocket": {"write_timeout": "300s"}}
+
+
+def flood(publish, reader, count=COUNT):
+    """Publishes, one after the other, while `reader` reads; returns its latencies in order. It loses nothing."""
+    latencies, got, sent = [], [], []
+
+    def read():
+        for number in range(count):
+            got.append(reader.publication()["offset"])
+            latencies.append(time.monotonic() - sent[number])
+    thread = threading.Thread(target=read)
+    thread.start()
+    for number in range(count):
+        sent.append(time.monotonic())
+        equal(publish(CHANNEL, PAYLOAD).status, 200, "publish")
+    thread.join(30)
+    equal(got, list(range(got[0], got[0] + count)), "what the fast reader got")
+    return sorted(latencies)
+
+
+def part(latencies, percent):
+    return latencies[len(latencies) * percent // 100]
+
+
+def stalled_client(system):
+    client = system.client("stalled", options={"receive_buffer": 4096})
+    client.subscribe(CHANNEL)
+    return client
+
+
+def ending(client):
+    """(code, reason) at the end of what a stalled client finds when it reads again."""
+    try:
+        while True:
+            client.recv_payload()
+    except Closed as end:
+        return end.code, end.reason
+
+
+def counted(system, name):
+    return float(re.search("^%s (.*)$" % re.escape(name), system.admin("GET", "/metrics").text, re.M).group(1))
+
+
+def is_alone(system):
+    return system.result("channels")["channels"][CHANNEL]["num_clients"] == 1
 
 
 @limit(90)
-def test_a_stalled_reader_is_closed_with_3008(test):
-    """A reader that stalls is closed with 3008 `slow`; the latency of others stays, and they lose nothing."""
-    system = System(test, {"client": {"queue_max_size": 1048576}})
+def test_a_stalled_reader_is_closed_by_bytes(test):
+    """A reader that stalls is closed with 3008 and the figures; the latency of others stays, and they lose nothing."""
+    system = System(test, {**NEVER, "client": {"queue_max_size": 1048576}, "pushd": {"workers": 1}})
     fast = system.client("fast")
     fast.subscribe(CHANNEL)
-    stalled = system.client("stalled", options={"receive_buffer": 4096})
-    stalled.subscribe(CHANNEL)
-    latencies, got = [], []
-
-    def read():
-        for _ in range(COUNT):
-            pub = fast.publication()
-            latencies.append(time.monotonic() - sent[pub["offset"]])
-            got.append(pub["offset"])
-    sent = {}
-    reader = threading.Thread(target=read)
-    reader.start()
     publish = system.publisher()
-    for number in range(1, COUNT + 1):
-        sent[number] = time.monotonic()
-        equal(publish(CHANNEL, PAYLOAD).status, 200, "publish")
-    reader.join(30)
-    equal(got, list(range(1, COUNT + 1)), "what the fast reader got")
-    latencies.sort()
-    check(latencies[len(latencies) * 95 // 100] < 0.25, "95 %% of the latencies: %.3f s" % latencies[len(latencies) * 95 // 100])
-    system.pushd.wait_log(r"\bslow\b", 5)
-    wait_for(lambda: system.result("channels")["channels"][CHANNEL]["num_clients"] == 1, "the stalled one is gone")
-    # 3008 drops the queue; what the kernel already has is followed by the close frame or by the end of TCP.
-    try:
-        while True:
-            stalled.recv_payload()
-    except Closed as end:
-        check(end.code in (3008, None), "the stalled client's end: %s %s" % (end.code, end.reason))
-    metrics = system.admin("GET", "/metrics").text
-    check('centrifugo_client_num_server_disconnects{code="3008"} 1' in metrics, "3008 is counted in /metrics")
+    flood(publish, fast, 50)  # so that both runs find everything warm
+    without = flood(publish, fast)
+    stalled = stalled_client(system)
+    beside = flood(publish, fast)
+    wait_for(lambda: is_alone(system), "the stalled one is gone")
+    for percent in (50, 95):
+        check(part(beside, percent) < 3 * part(without, percent) + 0.02, "%d %% of the latencies: %.4f s, and %.4f s without"
+              % (percent, part(beside, percent), part(without, percent)))
+    # One worker: had it waited for the stalled client, somebody would have waited as long.
+    check(beside[-1] < 1, "the longest latency: %.3f s" % beside[-1])
+    code, reason = ending(stalled)
+    equal(code, 3008, "the stalled client's end: %s" % reason)
+    found = re.fullmatch(r"slow: client\.queue_max_size is 1048576; (\d+) bytes waited, the oldest for (\d+) ms", reason)
+    check(found, "the reason: %r" % reason)
+    check(1048576 - 21000 < int(found.group(1)) <= 1048576, "the bytes that waited: %s" % found.group(1))
+    has(system.pushd.log(), "reason=queue.size", "the log")
+    has(system.pushd.log(), "client.queue_max_size is 1048576; ", "the log")
+    equal(counted(system, 'pushd_slow_clients_total{cause="queue_size"}'), 1, "slow clients by bytes")
+    equal(counted(system, 'centrifugo_client_num_server_disconnects{code="3008"}'), 1, "3008 in /metrics")
+    peak = counted(system, 'pushd_worker_queue_peak_bytes{worker="0"}')
+    check(1048576 - 21000 < peak <= 1048576, "the highest queue: %d bytes" % peak)
+
+
+@limit(90)
+def test_a_stalled_reader_is_closed_by_age(test):
+    """With pushd.queue_max_age a few old messages are enough, long before the bytes are."""
+    system = System(test, {**NEVER, "client": {"queue_max_size": 100 << 20}, "pushd": {"workers": 1, "queue_max_age": "500ms"}})
+    fast = system.client("fast")
+    fast.subscribe(CHANNEL)
+    stalled = stalled_client(system)
+    publish = system.publisher()
+    flood(publish, fast)  # more than the kernel takes for the stalled one
+
+    def closed():
+        equal(publish(CHANNEL, b'"one more"').status, 200, "publish")
+        fast.publication()
+        return is_alone(system)
+    wait_for(closed, "the stalled one is closed when something is added to its queue")
+    code, reason = ending(stalled)
+    equal(code, 3008, "the stalled client's end: %s" % reason)
+    found = re.fullmatch(r"slow: pushd\.queue_max_age is 500 ms; (\d+) bytes waited, the oldest for (\d+) ms", reason)
+    check(found, "the reason: %r" % reason)
+    check(500 < int(found.group(2)) < 5000 and int(found.group(1)) > 0, "the figures in the reason: %r" % reason)
+    has(system.pushd.log(), "reason=queue.age", "the log")
+    equal(counted(system, 'pushd_slow_clients_total{cause="queue_age"}'), 1, "slow clients by age")
+    equal(counted(system, 'pushd_slow_clients_total{cause="queue_size"}'), 0, "slow clients by bytes")
+
+
+def test_an_idle_client_has_no_age(test):
+    """The age is that of what waits: silence on the channel makes nobody slow."""
+    system = System(test, {"client": {"ping_interval": "400ms", "pong_timeout": "300ms"}, "pushd": {"queue_max_age": "100ms"}})
+    client = system.client()
+    client.subscribe(CHANNEL)
+    begun = time.monotonic()
+    while client.pings < 4:
+        equal(client.recv_payload(), b"{}", "a ping")
+        client.send_text("{}")
+        client.pings += 1
+    check(time.monotonic() - begun > 1, "four pings took more than a second")
+    system.publish(CHANNEL, 1)
+    equal(client.publication()["data"], 1, "what arrives after the silence")
+
+
+@limit(90)
+def test_a_blocked_write_ends_in_time(test):
+    """websocket.write_timeout: a socket that takes nothing is given up with 3009, one that is slow but moves is not."""
+    system = System(test, {"websocket": {"write_timeout": "1s"}, "client": {"queue_max_size": 100 << 20}})
+    fast = system.client("fast")
+    fast.subscribe(CHANNEL)
+    stalled = stalled_client(system)
+    flood(system.publisher(), fast)
+    wait_for(lambda: is_alone(system), "the stalled one is gone")
+    code, reason = ending(stalled)
+    equal(code, 3009, "the stalled client's end: %s" % reason)
+    has(reason, "write error: websocket.write_timeout is 1000 ms; ", "the reason")
+    equal(counted(system, 'pushd_slow_clients_total{cause="write_timeout"}'), 1, "slow clients by blocked writes")
+    equal(counted(system, 'centrifugo_client_num_server_disconnects{code="3009"}'), 1, "3009 in /metrics")
 
 
 def test_a_reader_that_catches_up_is_kept(test):

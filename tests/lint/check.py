@@ -31,6 +31,7 @@ HOMES = {
     "jansson.h": ("common/policy/", "fcgi/", "pushctl/", "pushd/admin/", "pushd/main.c", "tests/unit/"),
     "liburing.h": ("pushd/worker/", "tests/"),
     "ev.h": ("pushd/", "tests/"),
+    "curl/curl.h": ("common/base/fetch", "pushd/fetch/"),
 }
 # Names that belong to the libraries; ours must not look like theirs.
 FOREIGN_PREFIXES = re.compile(r"^(json_|jwt_|lws_|MHD_|FCGX_|ev_|io_uring_|clock_|redis(?!_))")

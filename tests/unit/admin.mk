@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unit tests of the operators' port and of the counters; a fake struct control stands in for the real one.
 if HAVE_CMOCKA
-ADMIN_TEST_LIBS = pushd/libpushd.a $(UNIT_LIBS) $(MHD_LIBS) $(EV_LIBS) -lm
+ADMIN_TEST_LIBS = pushd/libpushd.a $(UNIT_LIBS) $(MHD_LIBS) $(EV_LIBS) $(CURL_LIBS) -lm
 ADMIN_FAKE = tests/unit/fake_control.c tests/unit/fake_control.h tests/unit/unit.h
 check_PROGRAMS += \
 	tests/unit/test_metrics tests/unit/test_admin_auth tests/unit/test_admin_parts \

@@ -214,6 +214,7 @@ static void malformed_expressions_are_refused(void **state)
         "(?=a)",
         "(?<!a)",
         "(?P<>a)",
+        "(?P<a>x)(?P<a>y)",
         "(?x)a",
         "[[:no:]]",
         "\\x4",
@@ -239,6 +240,52 @@ static void malformed_expressions_are_refused(void **state)
     }
 }
 
+static void groups_capture_what_go_captures(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern;
+        const char *text;
+        const char *group; /* NULL: it took no part */
+    } rows[] = {
+        {"(?P<x>a|ab)c?", "xabc", "a"},
+        {"(?P<x>ab|a)", "xabc", "ab"},
+        {"(?P<x>a*)", "baaa", ""},
+        {"(?P<x>a+)", "baaa", "aaa"},
+        {"(?P<x>a+?)", "baaa", "a"},
+        {"(?U)(?P<x>a+)", "baaa", "a"},
+        {"(?U)(?P<x>a+?)", "baaa", "aaa"},
+        {"(?P<x>a{1,2}?)b", "aab", "aa"},
+        {"^https://(?<x>[^/]+)/", "https://id.example/r", "id.example"},
+        {"(?:(?P<x>a)|b)*", "ab", "a"},
+        {"(?:(?P<x>a)|b)*$", "aab", "a"},
+        {"(?P<y>b)?(?P<x>a)", "ba", "a"},
+        {"(?P<x>b)?a", "a", NULL},
+        {"(?P<x>b)|a", "ab", NULL},
+        {"a(?P<x>)b", "ab", ""},
+        {"(?P<x>\xc3\xa9+)$", "e\xc3\xa9\xc3\xa9", "\xc3\xa9\xc3\xa9"},
+        {"\\b(?P<x>\\w+)\\b", "--one two", "one"},
+        {"(?P<x>(?P<y>a)b)", "ab", "ab"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err e = {0};
+        struct rx *r = rx_new(span_str(rows[i].pattern), &e);
+        struct span found;
+        assert_non_null(r);
+        assert_true(rx_capture(r, rx_group(r, SPAN("x")), span_str(rows[i].text), &found));
+        if ((found.p == NULL) != (rows[i].group == NULL) || !span_eq_str(found, rows[i].group)) {
+            fail_msg("%s against %s: %.*s", rows[i].pattern, rows[i].text, SPAN_FMT(found));
+        }
+        assert_int_equal(rx_group(r, SPAN("z")), -1);
+        rx_free(r);
+    }
+    struct span none;
+    struct rx *r = rx_new(SPAN("(?P<x>a)"), NULL);
+    assert_false(rx_capture(r, 0, SPAN("b"), &none));
+    assert_null(none.p);
+    rx_free(r);
+}
+
 static void no_expression_takes_exponential_time(void **state)
 {
     (void)state;
@@ -257,6 +304,7 @@ int main(void)
         cmocka_unit_test(malformed_globs_are_found),
         cmocka_unit_test(no_glob_takes_exponential_time),
         cmocka_unit_test(regular_expressions_match_as_in_go),
+        cmocka_unit_test(groups_capture_what_go_captures),
         cmocka_unit_test(flags_escapes_and_edges_work_as_in_go),
         cmocka_unit_test(malformed_expressions_are_refused),
         cmocka_unit_test(no_expression_takes_exponential_time),

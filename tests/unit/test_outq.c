@@ -20,7 +20,7 @@ static void frames_leave_in_order_whatever_the_socket_takes(void **state)
         for (unsigned k = 0; k < round % 7; k++) {
             char text[32];
             int n = snprintf(text, sizeof(text), "<%u>", next++);
-            struct delivery *d = delivery_of_bytes(1, span_of(text, (size_t)n));
+            struct delivery *d = delivery_of_bytes(1, span_of(text, (size_t)n), 0);
             buf_add(&want, d->p, d->n);
             outq_push(&q, d);
             delivery_unref(&pool, d);
@@ -56,7 +56,7 @@ static void a_close_frame_is_reported_when_its_last_byte_is_gone(void **state)
     struct delivery_pool pool = {0};
     struct outq q;
     outq_init(&q);
-    struct delivery *d = delivery_of_bytes(8, SPAN("\x03\xe8"));
+    struct delivery *d = delivery_of_bytes(8, SPAN("\x03\xe8"), 0);
     d->is_close = true;
     outq_push(&q, d);
     delivery_unref(&pool, d);
@@ -76,7 +76,7 @@ static void a_shared_frame_is_released_by_the_last_queue(void **state)
     const struct msg_frame *frame =
         msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false, false}, NULL);
     assert_non_null(frame);
-    struct delivery *d = delivery_of_msg(&pool, m, frame);
+    struct delivery *d = delivery_of_msg(&pool, m, frame, 0);
     struct outq a;
     struct outq b;
     outq_init(&a);
@@ -93,12 +93,55 @@ static void a_shared_frame_is_released_by_the_last_queue(void **state)
     delivery_pool_fini(&pool);
 }
 
+static void the_age_is_that_of_the_first_in_the_queue(void **state)
+{
+    (void)state;
+    struct delivery_pool pool = {0};
+    struct outq q;
+    outq_init(&q);
+    assert_int_equal(outq_age_ms(&q, 5000), 0);
+    for (int64_t now = 1000; now <= 3000; now += 1000) {
+        struct delivery *d = delivery_of_bytes(1, SPAN("x"), now);
+        outq_push(&q, d);
+        delivery_unref(&pool, d);
+    }
+    assert_int_equal(outq_age_ms(&q, 5000), 4000);
+    outq_consume(&q, &pool, 4); /* one and a part of the next */
+    assert_int_equal(outq_age_ms(&q, 5000), 3000);
+    outq_clear(&q, &pool);
+}
+
+static void dropping_leaves_what_is_half_on_the_wire(void **state)
+{
+    (void)state;
+    struct delivery_pool pool = {0};
+    struct outq q;
+    outq_init(&q);
+    for (unsigned i = 0; i < 5; i++) {
+        struct delivery *d = delivery_of_bytes(1, SPAN("abc"), 0);
+        outq_push(&q, d);
+        delivery_unref(&pool, d);
+    }
+    outq_consume(&q, &pool, 7);
+    outq_drop(&q, &pool);
+    assert_int_equal(q.count, 1);
+    assert_int_equal(q.bytes, 3);
+    assert_int_equal(q.sent, 2);
+    outq_consume(&q, &pool, 3);
+    assert_int_equal(q.count, 0);
+    outq_drop(&q, &pool);
+    assert_int_equal(q.bytes, 0);
+    outq_clear(&q, &pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_leave_in_order_whatever_the_socket_takes),
         cmocka_unit_test(a_close_frame_is_reported_when_its_last_byte_is_gone),
         cmocka_unit_test(a_shared_frame_is_released_by_the_last_queue),
+        cmocka_unit_test(the_age_is_that_of_the_first_in_the_queue),
+        cmocka_unit_test(dropping_leaves_what_is_half_on_the_wire),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -373,6 +373,19 @@ static void numbers_that_json_cannot_hold_do_not_break_the_text(void **state)
                    "{\"interval\":0,\"items\":{\"nan\":0,\"inf\":0,\"x\":0.1}}");
 }
 
+static void numbers_beyond_a_double_are_refused(void **state)
+{
+    (void)state;
+    struct api_node_metrics m;
+    struct schema_error e = {0};
+    assert_int_equal(decode(&api_node_metrics_schema, "{\"interval\":-1.5e308}", &m, &e), 0);
+    assert_true(m.interval == -1.5e308);
+    assert_int_equal(decode(&api_node_metrics_schema, "{\"interval\":1e309}", &m, &e), ERR_TYPE);
+    assert_string_equal(e.what, "a number beyond the range of a double");
+    assert_int_equal(decode(&api_node_metrics_schema, "{\"items\":{\"a\":-8e888}}", &m, &e),
+                     ERR_TYPE);
+}
+
 static void payloads_that_are_not_json_are_noticed_at_any_depth(void **state)
 {
     (void)state;
@@ -409,6 +422,7 @@ int main(void)
         cmocka_unit_test_teardown(protobuf_nesting_is_limited, free_arena),
         cmocka_unit_test_teardown(json_messages_nest_less_than_payloads, free_arena),
         cmocka_unit_test(numbers_that_json_cannot_hold_do_not_break_the_text),
+        cmocka_unit_test(numbers_beyond_a_double_are_refused),
         cmocka_unit_test(payloads_that_are_not_json_are_noticed_at_any_depth),
     };
     return cmocka_run_group_tests_name("schema", tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 #include "common/format/b64.h"
 
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
@@ -37,7 +38,10 @@ void make_part(struct buf *out, struct span text)
 
 static const EVP_MD *digest_of(unsigned bits)
 {
-    return bits == 256 ? EVP_sha256() : bits == 384 ? EVP_sha384() : EVP_sha512();
+    return bits == 0     ? NULL
+           : bits == 256 ? EVP_sha256()
+           : bits == 384 ? EVP_sha384()
+                         : EVP_sha512();
 }
 
 static void add_signed_part(struct buf *out, struct span header, struct span claims)
@@ -99,4 +103,57 @@ char *make_public_pem(EVP_PKEY *key)
     char *copy = span_dup(span_of(text, (size_t)n));
     BIO_free(bio);
     return copy;
+}
+
+/* A number of a key in base64url, of at least `size` bytes. */
+static void add_number(struct buf *out, EVP_PKEY *key, const char *name, int size)
+{
+    BIGNUM *n = NULL;
+    unsigned char bytes[1024];
+    assert_int_equal(EVP_PKEY_get_bn_param(key, name, &n), 1);
+    int len = BN_num_bytes(n) > size ? BN_num_bytes(n) : size;
+    assert_int_equal(BN_bn2binpad(n, bytes, len), len);
+    make_part(out, span_of(bytes, (size_t)len));
+    BN_free(n);
+}
+
+static void add_ec(struct buf *out, EVP_PKEY *key)
+{
+    int bits = EVP_PKEY_get_bits(key);
+    buf_addf(out, "\"kty\":\"EC\",\"crv\":\"P-%d\",\"x\":\"", bits);
+    add_number(out, key, OSSL_PKEY_PARAM_EC_PUB_X, (bits + 7) / 8);
+    buf_add_str(out, "\",\"y\":\"");
+    add_number(out, key, OSSL_PKEY_PARAM_EC_PUB_Y, (bits + 7) / 8);
+}
+
+void make_jwk(struct buf *out, EVP_PKEY *key, const char *kid, const char *more)
+{
+    buf_addf(out, "{\"kid\":\"%s\"%s,", kid, more);
+    if (EVP_PKEY_is_a(key, "RSA")) {
+        buf_add_str(out, "\"kty\":\"RSA\",\"n\":\"");
+        add_number(out, key, OSSL_PKEY_PARAM_RSA_N, 0);
+        buf_add_str(out, "\",\"e\":\"");
+        add_number(out, key, OSSL_PKEY_PARAM_RSA_E, 0);
+    } else if (EVP_PKEY_is_a(key, "EC")) {
+        add_ec(out, key);
+    } else {
+        unsigned char x[32];
+        size_t n = sizeof(x);
+        assert_int_equal(EVP_PKEY_get_raw_public_key(key, x, &n), 1);
+        buf_add_str(out, "\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"");
+        make_part(out, span_of(x, n));
+    }
+    buf_add_str(out, "\"}");
+}
+
+struct jwks *make_jwks(EVP_PKEY *key, const char *kid, const char *more)
+{
+    struct buf text = {0};
+    buf_add_str(&text, "{\"keys\":[");
+    make_jwk(&text, key, kid, more);
+    buf_add_str(&text, "]}");
+    struct jwks *d = jwks_parse(buf_span(&text), NULL);
+    assert_non_null(d);
+    buf_free(&text);
+    return d;
 }

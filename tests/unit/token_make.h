@@ -3,6 +3,7 @@
  * key. */
 #pragma once
 
+#include "common/policy/jwks.h"
 #include "common/policy/token.h"
 
 #include <openssl/evp.h>
@@ -20,9 +21,14 @@ void make_part(struct buf *out, struct span text);
 void make_hmac(struct buf *out, struct span header, struct span claims, struct span key,
                unsigned bits);
 
-/* header.claims.signature of an RSA or EC key. */
+/* header.claims.signature of an RSA, EC or (bits 0) Ed25519 key. */
 void make_signed(struct buf *out, struct span header, struct span claims, EVP_PKEY *key,
                  unsigned bits);
 
 /* The public half as PEM, to be freed with free(). */
 char *make_public_pem(EVP_PKEY *key);
+
+/* The public half as a JSON Web Key; `more` is text of further members, such as ,"alg":"RS256". */
+void make_jwk(struct buf *out, EVP_PKEY *key, const char *kid, const char *more);
+/* A document of one such key, to be freed with jwks_free. */
+struct jwks *make_jwks(EVP_PKEY *key, const char *kid, const char *more);

@@ -2,13 +2,13 @@
 """What integration tests are written with: the system under test, raw clients, waiting by condition."""
 from harness.check import Failure, Skip, check, equal, has, limit, starts
 from harness.process import Process, find_program, last_lines
-from harness.redis_proxy import RedisProxy
+from harness.relay import Relay, redis_kind
 from harness.system import API_KEY, BASE, SECRET, System
 from harness.tokens import claims_of, token
 from harness.wait import wait_for
 from harness.web import Response, http_request
 from harness.ws import Closed, WebSocket
 
-__all__ = ["API_KEY", "BASE", "SECRET", "Closed", "Failure", "Process", "RedisProxy", "Response", "Skip", "System",
+__all__ = ["API_KEY", "BASE", "SECRET", "Closed", "Failure", "Process", "Relay", "Response", "Skip", "System",
            "WebSocket", "check", "claims_of", "equal", "find_program", "has", "http_request", "last_lines", "limit",
-           "starts", "token", "wait_for"]
+           "redis_kind", "starts", "token", "wait_for"]

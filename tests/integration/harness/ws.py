@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import time
+import zlib
 
 from harness.check import Failure
 
@@ -22,11 +23,17 @@ class Closed(Exception):
         self.reason = reason
 
 
-def frame(opcode, payload, fin=True, mask=b"\x11\x22\x33\x44"):
+def deflated(payload):
+    """A message as permessage-deflate has it."""
+    packer = zlib.compressobj(wbits=-15)
+    return (packer.compress(payload) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def frame(opcode, payload, fin=True, mask=b"\x11\x22\x33\x44", rsv1=False):
     """One frame of a client; `mask` None leaves it unmasked, which only servers may do."""
     if isinstance(payload, str):
         payload = payload.encode()
-    head = bytes([(0x80 if fin else 0) | opcode])
+    head = bytes([(0x80 if fin else 0) | (0x40 if rsv1 else 0) | opcode])
     bit = 0x80 if mask is not None else 0
     if len(payload) < 126:
         head += bytes([bit | len(payload)])
@@ -55,6 +62,7 @@ class WebSocket:
         self.messages = []
         self.next_id = 1
         self.pings = 0
+        self.last_frame = b""  # as it came, header included
         self.sock.connect(address)
         if tls:
             self.sock = tls.wrap_socket(self.sock, server_hostname=host)
@@ -100,7 +108,7 @@ class WebSocket:
         self.send_frame(TEXT, text)
 
     def recv_frame(self):
-        """(opcode, payload) of the next frame, control frames included."""
+        """(opcode, payload) of the next frame, control frames included, decompressed."""
         while len(self.data) < 2:
             self._more()
         at = 2
@@ -114,8 +122,14 @@ class WebSocket:
         while len(self.data) < at + length:
             self._more()
         opcode, payload = self.data[0] & 15, self.data[at:at + length]
-        self.data = self.data[at + length:]
+        self.last_frame, self.data = self.data[:at + length], self.data[at + length:]
+        if self.is_deflated():
+            payload = zlib.decompressobj(-15).decompress(payload + b"\0\0\xff\xff")
         return opcode, payload
+
+    def is_deflated(self):
+        """Whether the last frame came compressed."""
+        return self.last_frame[0] & 0x40 != 0
 
     def recv_payload(self):
         """Payload of the next data frame, exact bytes. Raises Closed; answers WebSocket pings."""

@@ -21,6 +21,7 @@ import math
 from harness.check import Failure
 
 TTL_SLACK = 0.7  # seconds around an expiry in which nothing is claimed
+LOSS_SECONDS = 1.0  # from the word that Redis is about to lose its data to the loss
 TRACE_KEPT, TRACE_SHOWN = 5000, 60
 
 
@@ -123,11 +124,15 @@ class Ledger:
         known = self.places[one.channel, epoch].setdefault(offset, one)
         if known is not one:
             self.fail(one.channel, "%s holds both %s and %s at %s:%d" % (one.channel, known.key, one.key, epoch, offset))
-        if one.place not in (None, (epoch, offset)):
+        if one.place not in (None, (epoch, offset)) and not self._forgot(one):
             self.fail(one.channel, "%s of %s stands at %s and at %s" % (one.key, one.channel, one.place, (epoch, offset)))
         one.place = (epoch, offset)
         self.tops[one.channel, epoch] = max(self.tops[one.channel, epoch], offset)
         one.ended = at if one.ended is None else one.ended
+
+    def _forgot(self, one):
+        """Whether Redis may have lost the idempotency key of a publication before it was sent again."""
+        return any(begun > one.begun - LOSS_SECONDS for begun in self.losses)
 
     def saw_epoch(self, channel, epoch, at):
         epochs = self.epochs[channel]
@@ -255,7 +260,7 @@ class Ledger:
                       % (s.who, s.channel, key, publication.get("tags"), one.tags))
         if not s.wants(one):
             self.fail(s.channel, "%s in %s got %s, whose tags do not pass its filter" % (s.who, s.channel, key))
-        if key in s.got:
+        if key in s.got and not self._forgot(one):
             self.fail(s.channel, "%s in %s got %s twice" % (s.who, s.channel, key))
         s.got.add(key)
         offset = publication.get("offset", 0)

@@ -54,7 +54,7 @@ class Player:
         self.stopped = asyncio.Event()
         self.online = asyncio.Event()
         self.published = 0
-        self.departures = {}  # (channel, client) -> when it was left, and until when the server has noticed
+        self.departures = {}  # (channel, client) -> when it was left
         self.people = {}  # channel -> {client: whether it is in it, as join and leave say}
 
     # ------------------------------------------------------------------------------------- its life
@@ -93,13 +93,14 @@ class Player:
         self.online.clear()
         if self.socket is not None:
             self.socket.abort_later()
+        now = time.monotonic()
+        self.departures.update({(channel, self.client): now for channel in self.wishes})
         self.socket = self.client = None
         self.people.clear()
         for _, future in self.pending.values():
             if not future.done():
                 future.set_result(None)
         self.pending.clear()
-        now = time.monotonic()
         for wish in self.wishes.values():
             wish.is_pending = False
             self._end(wish, now, "the connection ended with %s %s" % (end.code, end.reason))
