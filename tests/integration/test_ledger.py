@@ -74,6 +74,7 @@ HONEST = {
     "removed": lambda: removing(Story().publish(1, 2)).subscribe(2, ("e", 1)),
     "expired": lambda: waiting(Story().publish(1, 2), 60).subscribe(2, ("e", 1)),
     "a lost stream": lambda: losing(Story().publish(1)).subscribe(0, ("e", 1), "f").rest(0, "f"),
+    "a repetition after a loss": lambda: repeated().get(1).rest(1, "f"),
     "a filter": lambda: filtered().get(3, tags={"kind": "a"}).rest(3),
     "a cache": lambda: Story("cache").publish(1, 2, 3).recover(("", 0), 3).publish(4).get(4).rest(4),
     "without history": lambda: Story("plain").subscribe().publish(1, 2).get(1, 2).rest(0),
@@ -122,6 +123,16 @@ def waiting(story, seconds):
 
 def losing(story):
     story.ledger.losing(story.tick())
+    return story
+
+
+def repeated():
+    """Redis loses a publication and its idempotency key; the publisher repeats it while a client is subscribing."""
+    story = losing(Story().publish(1))
+    begun = story.tick()
+    story.ledger.acknowledged(("api", 1), "f", 1, story.tick())
+    story.session = story.ledger.subscribed("ada", NEWS, {"recover": True, "epoch": "e", "offset": 1},
+                                            {"positioned": True, "epoch": "f", "offset": 0}, [], begun, story.tick())
     return story
 
 

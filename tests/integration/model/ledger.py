@@ -124,11 +124,12 @@ class Ledger:
         known = self.places[one.channel, epoch].setdefault(offset, one)
         if known is not one:
             self.fail(one.channel, "%s holds both %s and %s at %s:%d" % (one.channel, known.key, one.key, epoch, offset))
-        if one.place not in (None, (epoch, offset)) and not self._forgot(one):
+        moved = one.place not in (None, (epoch, offset))
+        if moved and not self._forgot(one):
             self.fail(one.channel, "%s of %s stands at %s and at %s" % (one.key, one.channel, one.place, (epoch, offset)))
         one.place = (epoch, offset)
         self.tops[one.channel, epoch] = max(self.tops[one.channel, epoch], offset)
-        one.ended = at if one.ended is None else one.ended
+        one.ended = at if one.ended is None or moved else one.ended
 
     def _forgot(self, one):
         """Whether Redis may have lost the idempotency key of a publication before it was sent again."""
