@@ -381,7 +381,7 @@ int rsync_begin(struct rsync *r, struct span commands, int64_t now_ms, int64_t b
 {
     struct err own = {0};
     if (!rsync_target_may_try(r->target, now_ms)) {
-        return err_set(e, ERR_UNAVAILABLE, "not tried, because Redis did not answer just now");
+        return rsync_target_refuse(r->target, e);
     }
     r->begun_at_ms = now_ms;
     r->deadline_ms = rsync_target_deadline(r->target, now_ms);

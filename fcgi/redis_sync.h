@@ -36,7 +36,8 @@ struct rsync_target {
     int64_t timeout_ms;      /* of one run: reconnecting, sending and the replies together */
     int wake_fd;             /* an eventfd written when the breaker opens, or -1 */
 
-    pthread_mutex_t lock; /* of the addresses */
+    pthread_mutex_t lock; /* of the addresses and why */
+    char why[200];        /* the last failure */
     struct {
         struct sockaddr_storage addr;
         socklen_t len;
@@ -70,6 +71,8 @@ void rsync_target_suspect(struct rsync_target *t, int64_t since_ms);
 /* Until when a command that starts now may wait. */
 int64_t rsync_target_deadline(const struct rsync_target *t, int64_t now_ms);
 bool rsync_target_is_down(const struct rsync_target *t);
+/* ERR_UNAVAILABLE for a command that is not tried: what the last failure was. */
+int rsync_target_refuse(struct rsync_target *t, struct err *e);
 /* Whether a command may be tried now. When the pause of an open breaker is over, exactly one caller
  * gets through, the others go on failing at once until it knows. */
 bool rsync_target_may_try(struct rsync_target *t, int64_t now_ms);

@@ -53,6 +53,9 @@ void rsync_log_error_line(const char *text)
 void rsync_target_trip(struct rsync_target *t, int64_t took_ms, int64_t hold_ms, const char *text)
 {
     int64_t until = took_ms > RSYNC_QUICK_MS ? clk_mono_ms() + hold_ms : 0;
+    pthread_mutex_lock(&t->lock);
+    snprintf(t->why, sizeof(t->why), "%s", text);
+    pthread_mutex_unlock(&t->lock);
     atomic_store_explicit(&t->retry_at_ms, until, memory_order_relaxed);
     atomic_store_explicit(&t->suspect_since_ms, 0,
                           memory_order_relaxed); /* the breaker takes over */
@@ -62,6 +65,14 @@ void rsync_target_trip(struct rsync_target *t, int64_t took_ms, int64_t hold_ms,
             eventfd_write(t->wake_fd, 1);
         }
     }
+}
+
+int rsync_target_refuse(struct rsync_target *t, struct err *e)
+{
+    pthread_mutex_lock(&t->lock);
+    int rc = err_set(e, ERR_UNAVAILABLE, "not tried, because just now: %s", t->why);
+    pthread_mutex_unlock(&t->lock);
+    return rc;
 }
 
 void rsync_target_reset(struct rsync_target *t)

@@ -4,36 +4,38 @@
 
 #include "common/engine/engine.h"
 
+#define ACL_ADVICE                                                                              \
+    "the ACL of this Redis user has to permit its commands, keys and channels that begin with " \
+    "engine.redis.prefix"
+
 static const struct {
-    const char *code; /* the first word */
+    const char *beginning;
     const char *advice;
 } rows[] = {
-    {"OOM", "give Redis more maxmemory, or a maxmemory-policy that evicts keys"},
-    {"MISCONF",
+    {"OOM ", "give Redis more maxmemory, or a maxmemory-policy that evicts keys"},
+    {"MISCONF ",
      "Redis cannot save to its disk: free space or repair its folder, its log says more"},
-    {"READONLY", "this Redis is a replica: engine.redis.address has to name the primary"},
-    {"NOREPLICAS", "too few replicas of this Redis are connected, see its min-replicas-to-write"},
-    {"LOADING", "Redis has just been started and reads its data; try again soon"},
-    {"MASTERDOWN", "this Redis is a replica without its primary: engine.redis.address has to name "
-                   "the primary"},
-    {"BUSY", "a script keeps Redis busy; SCRIPT KILL or FUNCTION KILL ends it"},
-    {"WRONGTYPE", "another program uses keys with the same beginning: set another "
-                  "engine.redis.prefix here or there"},
-    {"NOAUTH", "Redis wants a password: set engine.redis.password"},
-    {"WRONGPASS", "engine.redis.user and engine.redis.password are not those of this Redis"},
-    {"NOPERM",
-     "the ACL of this Redis user has to permit its commands, keys and channels that begin "
-     "with engine.redis.prefix"},
-    {"MOVED", "this is a Redis Cluster, which is not supported yet"},
-    {"CROSSSLOT", "this is a Redis Cluster, which is not supported yet"},
-    {"CLUSTERDOWN", "this is a Redis Cluster, which is not supported yet"},
+    {"READONLY ", "this Redis is a replica: engine.redis.address has to name the primary"},
+    {"NOREPLICAS ", "too few replicas of this Redis are connected, see its min-replicas-to-write"},
+    {"LOADING ", "Redis has just been started and reads its data; try again soon"},
+    {"MASTERDOWN ", "this Redis is a replica without its primary: engine.redis.address has to name "
+                    "the primary"},
+    {"BUSY ", "a script keeps Redis busy; SCRIPT KILL or FUNCTION KILL ends it"},
+    {"WRONGTYPE ", "another program uses keys with the same beginning: set another "
+                   "engine.redis.prefix here or there"},
+    {"NOAUTH ", "Redis wants a password: set engine.redis.password"},
+    {"WRONGPASS ", "engine.redis.user and engine.redis.password are not those of this Redis"},
+    {"NOPERM ", ACL_ADVICE},
+    {"ERR The user executing the script", ACL_ADVICE},
+    {"MOVED ", "this is a Redis Cluster, which is not supported yet"},
+    {"CROSSSLOT ", "this is a Redis Cluster, which is not supported yet"},
+    {"CLUSTERDOWN ", "this is a Redis Cluster, which is not supported yet"},
 };
 
 const char *engine_error_advice(struct span text)
 {
-    struct span code = span_of(text.p, span_find(text, ' ', 0));
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (span_eq_str(code, rows[i].code)) {
+        if (span_starts(text, span_str(rows[i].beginning))) {
             return rows[i].advice;
         }
     }

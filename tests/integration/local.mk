@@ -59,6 +59,7 @@ EXTRA_DIST += \
 	%D%/test_positions.py \
 	%D%/test_pushctl.py \
 	%D%/test_races.py \
+	%D%/test_redis_errors.py \
 	%D%/test_redis_faults.py \
 	%D%/test_redis_shards.py \
 	%D%/test_same_messages.py \

@@ -315,6 +315,22 @@ static void unexpected_history_and_presence_replies_are_refused(void **state)
     }
 }
 
+static void errors_of_redis_come_with_advice(void **state)
+{
+    (void)state;
+    assert_non_null(
+        strstr(engine_error_advice(SPAN("OOM command not allowed when used memory > 'maxmemory'.")),
+               "maxmemory"));
+    assert_non_null(
+        strstr(engine_error_advice(SPAN("NOPERM this user has no permissions")), "ACL"));
+    assert_non_null(strstr(engine_error_advice(SPAN("ERR The user executing the script can't "
+                                                    "publish to the channel")),
+                           "ACL"));
+    assert_null(engine_error_advice(SPAN("ERR unknown command")));
+    assert_null(engine_error_advice(SPAN("OOMPH")));
+    assert_null(engine_error_advice(SPAN("")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +346,7 @@ int main(void)
         cmocka_unit_test(publish_replies_are_read),
         cmocka_unit_test(noscript_is_told_from_other_errors),
         cmocka_unit_test(unexpected_history_and_presence_replies_are_refused),
+        cmocka_unit_test(errors_of_redis_come_with_advice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

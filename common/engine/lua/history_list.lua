@@ -11,7 +11,8 @@ if not epoch then
     redis.call("HSET", KEYS[2], "e", epoch)
 end
 if ARGV[3] ~= "0" then
-    redis.call("EXPIRE", KEYS[2], ARGV[3])
+    -- A Redis that refuses to write, with its disk full, can still be read.
+    redis.pcall("EXPIRE", KEYS[2], ARGV[3])
 end
 if ARGV[1] ~= "1" then
     return {top, epoch}

@@ -36,16 +36,26 @@ end
 
 local position = string.format("%.0f", offset) .. ":" .. epoch
 local framed = "__p1:" .. position .. "__" .. ARGV[1]
-redis.call("LPUSH", KEYS[1], framed)
-redis.call("LTRIM", KEYS[1], 0, ARGV[2])
-redis.call("EXPIRE", KEYS[1], ARGV[3])
+local added = redis.pcall("LPUSH", KEYS[1], framed)
+if type(added) == "table" and added.err then
+    redis.call("HINCRBY", KEYS[2], "s", "-1")
+    return added
+end
 
 if ARGV[4] ~= "" then
     if ARGV[9] == "1" then
         framed = "__d1:" .. position .. ":" .. #previous .. ":" .. previous .. ":" .. #ARGV[1] .. ":" .. ARGV[1]
     end
-    redis.call(ARGV[7], ARGV[4], framed)
+    local sent = redis.pcall(ARGV[7], ARGV[4], framed)
+    if type(sent) == "table" and sent.err then
+        -- As if nothing had been: the call will be repeated.
+        redis.call("LPOP", KEYS[1])
+        redis.call("HINCRBY", KEYS[2], "s", "-1")
+        return sent
+    end
 end
+redis.call("LTRIM", KEYS[1], 0, ARGV[2])
+redis.call("EXPIRE", KEYS[1], ARGV[3])
 
 if ARGV[8] ~= "" then
     redis.call("HSET", KEYS[3], "e", epoch, "s", string.format("%.0f", offset))

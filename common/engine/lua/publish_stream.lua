@@ -23,7 +23,6 @@ if ARGV[10] ~= "0" then
     if last[1] and same_order and tonumber(last[1]) >= tonumber(ARGV[10]) then
         return {last[3] or "0", epoch, "0", "1"}
     end
-    redis.call("HSET", KEYS[2], "v", ARGV[10], "ve", ARGV[11])
 end
 
 local offset = redis.call("HINCRBY", KEYS[2], "s", 1)
@@ -49,7 +48,14 @@ end
 
 -- Concatenation would write a large offset with an exponent.
 local position = string.format("%.0f", offset) .. ":" .. epoch
-redis.call("XADD", KEYS[1], "MAXLEN", ARGV[2], string.format("%.0f", offset), "d", ARGV[1])
+local added = redis.pcall("XADD", KEYS[1], "MAXLEN", ARGV[2], string.format("%.0f", offset), "d", ARGV[1])
+if type(added) == "table" and added.err then
+    -- Unless the stream is ahead of the counter, which catches up with it so.
+    if not string.find(added.err, "equal or smaller", 1, true) then
+        redis.call("HINCRBY", KEYS[2], "s", "-1")
+    end
+    return added
+end
 redis.call("EXPIRE", KEYS[1], ARGV[3])
 
 if ARGV[4] ~= "" then
@@ -59,9 +65,19 @@ if ARGV[4] ~= "" then
     else
         frame = "__p1:" .. position .. "__" .. ARGV[1]
     end
-    redis.call(ARGV[7], ARGV[4], frame)
+    local sent = redis.pcall(ARGV[7], ARGV[4], frame)
+    if type(sent) == "table" and sent.err then
+        -- As if nothing had been: the call will be repeated.
+        redis.call("XDEL", KEYS[1], added)
+        redis.call("XSETID", KEYS[1], string.format("%.0f", offset - 1) .. "-0")
+        redis.call("HINCRBY", KEYS[2], "s", "-1")
+        return sent
+    end
 end
 
+if ARGV[10] ~= "0" then
+    redis.call("HSET", KEYS[2], "v", ARGV[10], "ve", ARGV[11])
+end
 if ARGV[8] ~= "" then
     redis.call("HSET", KEYS[3], "e", epoch, "s", string.format("%.0f", offset))
     redis.call("EXPIRE", KEYS[3], ARGV[8])

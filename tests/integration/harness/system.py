@@ -142,14 +142,17 @@ class System:
         if redis_up:
             self.wait_ready()
 
-    def start_redis(self):
-        argv = [find_program("redis-server"), "--bind", "127.0.0.1", "--port", str(self.redis_port), "--save", "",
+    def start_redis(self, options=(), within=(), awaited=True):
+        """`options` are further ones of redis-server, `within` is a program that becomes it."""
+        argv = [*within, find_program("redis-server"), "--bind", "127.0.0.1", "--port", str(self.redis_port), "--save", "",
                 "--appendonly", "yes" if self.redis_appends else "no", "--appendfsync", "no", "--dir", self.dir,
                 "--unixsocket", os.path.join(self.dir, "redis.sock")]
         if self.redis_password:
             argv += ["--requirepass", self.redis_password]
+        argv += options
         self.redis = self.test.add(Process("redis", argv, self.dir))
-        wait_for(self._redis_answers, "redis-server answers", alive=[self.redis])
+        if awaited:
+            wait_for(self._redis_answers, "redis-server answers", alive=[self.redis])
 
     def _redis_answers(self):
         try:
