@@ -79,15 +79,23 @@ static void on_published(void *arg, int error, const struct redisReply *reply)
     }
 }
 
-int shards_publish(struct shards *s, struct buf *command)
+/* A Redis that stands still takes commands until one of them is late, so one whose subscriptions
+ * are lost is not asked as long as there is another. */
+static int publish_by(struct shards *s, struct buf *command, bool is_ready)
 {
     for (uint32_t i = 0; i < s->n; i++) {
         struct shard *one = &s->items[++s->turn % s->n];
-        if (redis_conn_submit(&one->commands, command, 0, on_published, one) == 0) {
+        if ((redis_story_state(&one->story) == CONTROL_REDIS_READY) == is_ready &&
+            redis_conn_submit(&one->commands, command, 0, on_published, one) == 0) {
             return 0;
         }
     }
     return ERR_UNAVAILABLE;
+}
+
+int shards_publish(struct shards *s, struct buf *command)
+{
+    return publish_by(s, command, true) == 0 ? 0 : publish_by(s, command, false);
 }
 
 enum control_redis_state shards_state(const struct shards *s)

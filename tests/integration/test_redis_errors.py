@@ -309,5 +309,5 @@ def test_full_disk_ends_redis(test):
     check(time.monotonic() - begun < 30, "it took %.1f s" % (time.monotonic() - begun))
     has(reply.json()["error"]["message"], "Redis gave no answer, so it is not known whether this was done", "the message")
     equal(system.redis.wait_exit(), 1, "how Redis ended")
-    reply = system.call_api("publish", {"channel": PLAIN, "data": 1})
-    has(reply.json()["error"]["message"], "connect: connection refused", "the next message")
+    wait_for(lambda: "connect: connection refused" in system.call_api("publish", {"channel": PLAIN, "data": 1})
+             .json()["error"]["message"], "the next calls are told why nothing was done", 5)
