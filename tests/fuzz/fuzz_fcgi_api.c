@@ -42,7 +42,9 @@ static void set_up(void)
     api.shards = &shards;
     api.registry = registry_new(
         &(struct registry_opts){.shards = &shards, .engine = &api.engine, .uid = api.uid});
-    registry_set_up(api.registry, 0, true); /* knows no nodes */
+    for (uint32_t i = 0; i < shards.n; i++) {   /* else each question waits for the others */
+        registry_set_up(api.registry, i, true); /* knows no nodes */
+    }
     api_ctx_init(&ctx, &api);
     ctx.redis = rsync_pool_new(&shards);
 }
