@@ -58,7 +58,7 @@ static const struct conf_word channel_claims[] = {
          .help = "Regular expression for the issuer, instead of issuer."},                        \
     {                                                                                             \
         ROW(CONF_STRING, prefix ".user_id_claim", m.user_id_claim),                               \
-            .help = "Claim that holds the user id, instead of sub."                               \
+            .help = "Claim that holds the user id, instead of sub: a string or an integer."       \
     }
 
 static const struct conf_row rows[] = {
