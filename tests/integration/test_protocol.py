@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules of the client protocol that meet in one command: rights and wishes, kinds of tokens, recovery modes."""
+import time
+
 from harness import SECRET, Closed, System, check, equal, token
 
 OPEN = {"allow_subscribe_for_client": True}
@@ -54,6 +56,65 @@ def test_wishes_follow_the_rights_of_the_namespace(test):
     equal(client.recv()["push"]["join"]["info"]["user"], "b", "who emits nothing still may listen")
 
 
+def test_connect_subs_only_carry_a_position(test):
+    """Other members of connect.subs than the position and delta change nothing: rights are those of the namespace."""
+    system = System(test, CONFIG, front=None)
+    wish = {"positioned": True, "recoverable": True, "join_leave": True, "flag": 2, "recover": True, "offset": 5, "epoch": "x"}
+    client = system.open()
+    reply = client.connect(token=token(SECRET, {"sub": "a", "channels": ["jl:1", ""]}),
+                           subs={"ask:1": wish, "jl:1": wish, "": wish})
+    equal(reply["subs"], {"ask:1": {"was_recovering": True}, "jl:1": {"was_recovering": True}}, "subs")
+    client.call(subscribe={"channel": "open:1"})
+    check(client.silent(), "no join")
+    client = system.open()
+    reply = client.connect(token=token(SECRET, {"channels": ["x"]}), subs={"user:#": {}, "user:x": {}})
+    equal(sorted(reply["subs"]), ["user:x", "x"], "the anonymous user is on no list")
+
+
+def test_the_personal_channel_has_the_options_of_its_namespace(test):
+    """What the token says about it does not count, and a refresh may leave it out."""
+    system = System(test, {**CONFIG, "client": {"subscribe_to_user_personal_channel": {
+        "enabled": True, "personal_channel_namespace": "ask"}}}, front=None)
+    client = system.open()
+    mine = {"ask:#a": {"data": {"of": "token"}, "override": {"force_recovery": {"value": True}}}, "open:1": {}}
+    equal(client.connect(token=token(SECRET, {"sub": "a", "subs": mine}))["subs"], {"ask:#a": {}, "open:1": {}}, "subs")
+    for subs in ({"open:1": {}}, {"ask:#a": {}, "open:1": {}}):
+        reply = client.call(refresh={"token": token(SECRET, {"sub": "a", "subs": subs})})
+        check(reply["refresh"]["expires"], "a refresh with %r: %r" % (subs, reply))
+
+
+def test_unknown_namespaces_in_tokens(test):
+    """A token that names one is refused with error 102 before anything else is counted."""
+    system = System(test, {**CONFIG, "client": {"channel_limit": 2}}, front=None)
+    bad = token(SECRET, {"sub": "a", "channels": ["a", "b", "gone:1"]})
+    equal(outcome(system.open(), connect={"token": bad}), 102, "connect")
+    equal(outcome(system.open(), connect={"token": bad, "subs": {"gone:2": {}}}), 102, "connect with a wish")
+    client = system.client("a")
+    equal(error_of(client.call(refresh={"token": bad})), 102, "refresh")
+    past = token(SECRET, {"sub": "a", "channels": ["a"], "expire_at": int(time.time()) - 9})
+    equal(outcome(client, refresh={"token": past}), 3010, "other channels count before the expiration")
+
+
+def test_sub_refresh(test):
+    """The new token's info replaces the old one, none included; ttl has an end; what the server subscribed is its own."""
+    system = System(test, CONFIG, front=None)
+    client = system.open()
+    client.connect(token=token(SECRET, {"sub": "a", "channels": ["open:2"]}))
+    client.subscribe("open:1", token=sub_token("open:1", sub="a", info={"n": 1}))
+
+    def published():
+        client.call(publish={"channel": "open:1", "data": 1})
+        return client.publication()["info"].get("chan_info")
+    equal(published(), {"n": 1}, "info of the first token")
+    far = sub_token("open:1", sub="a", info={"n": 2}, exp=int(time.time()) + 20 * 365 * 86400)
+    equal(client.call(sub_refresh={"channel": "open:1", "token": far})["sub_refresh"],
+          {"expires": True, "ttl": 365 * 86400}, "at most a year")
+    equal(published(), {"n": 2}, "info of the second token")
+    client.call(sub_refresh={"channel": "open:1", "token": sub_token("open:1", sub="a")})
+    equal(published(), None, "info of a token without it")
+    equal(outcome(client, sub_refresh={"channel": "open:2", "token": sub_token("open:2", sub="a")}), 3501, "server-side")
+
+
 def test_flag_2_rejects_in_streams_only(test):
     """Error 112 is for a stream that was to be recovered; a cache, or a subscription without recovery, goes on."""
     system = System(test, CONFIG, front=None)
@@ -79,3 +140,15 @@ def test_cache_recovery_and_rights(test):
     client.call(unsubscribe={"channel": "cache:2"})
     got = client.subscribe("cache:2", tf={"key": "k", "cmp": "eq", "val": "a"})
     equal((got["recovered"], [p["data"] for p in got["publications"]]), (True, [2]), "the newest that passes")
+
+
+def test_a_pong_may_look_like_anything(test):
+    """Whatever comes without an id answers an open ping, connect included."""
+    system = System(test, {"client": {"ping_interval": "2s", "pong_timeout": "1900ms"}}, front=None)
+    client = system.open()
+    client.connect(token=token(SECRET, {"sub": "a"}))
+    equal(client.recv_payload(), b"{}", "the ping")
+    client.send({"connect": {}})
+    equal(client.call(subscribe={"channel": "x"})["subscribe"], {}, "the connection goes on")
+    client.send({"connect": {}})
+    equal(client.expect_close()[0], 3501, "a second pong")
