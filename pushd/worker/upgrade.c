@@ -155,7 +155,9 @@ static void choose_encoding(const struct request *r, struct upgrade *out)
         part = span_trim(part);
         if (span_eq_str(part, "centrifuge-json") || span_eq_str(part, "centrifuge-protobuf")) {
             out->subprotocol = part;
-            out->encoding = part.n == strlen("centrifuge-json") ? ENC_JSON : ENC_PROTOBUF;
+            if (part.n != strlen("centrifuge-json")) {
+                out->encoding = ENC_PROTOBUF; /* else what the query said */
+            }
             return;
         }
     }

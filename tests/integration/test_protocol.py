@@ -152,3 +152,13 @@ def test_a_pong_may_look_like_anything(test):
     equal(client.call(subscribe={"channel": "x"})["subscribe"], {}, "the connection goes on")
     client.send({"connect": {}})
     equal(client.expect_close()[0], 3501, "a second pong")
+
+
+def test_the_query_chooses_protobuf(test):
+    """Also beside a subprotocol that names JSON, as in the reference."""
+    system = System(test, {"client": {"allow_anonymous_connect_without_token": True}}, front=None)
+    client = system.open(path="/connection/websocket?format=protobuf", headers={"Sec-WebSocket-Protocol": "centrifuge-json"})
+    equal(client.headers.get("sec-websocket-protocol"), "centrifuge-json", "the echo")
+    client.send_frame(2, b"\x04\x08\x01\x22\x00")  # {"id":1,"connect":{}}
+    payload = client.recv_payload()
+    equal((payload[0], payload[1:4]), (len(payload) - 1, b"\x08\x01\x2a"), "the reply, in Protobuf")
