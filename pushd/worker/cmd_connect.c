@@ -294,8 +294,8 @@ static bool may_request(const struct conn *c, const struct chan_opts *o, struct 
                         struct span user)
 {
     const struct conf *conf = c->w->conf;
-    if (channel_is_private(conf, channel) || !channel_name_is_valid(conf, o, channel) ||
-        channel_is_too_long(conf, channel)) {
+    if (channel_is_private(conf, channel) || o->subscribe_proxy_enabled ||
+        !channel_name_is_valid(conf, o, channel) || channel_is_too_long(conf, channel)) {
         return false;
     }
     bool is_nobodys = user.n == 0 && channel_is_user_limited(conf, o, channel);

@@ -102,6 +102,10 @@ static struct perr_result authorize(const struct conn *c, const struct subscribe
         return (struct perr_result){PERR_PERMISSION_DENIED, "channel.private",
                                     "a private channel needs a subscription token"};
     }
+    if (o->subscribe_proxy_enabled && !channel_is_user_limited(conf, o, r->channel)) {
+        return (struct perr_result){PERR_NOT_AVAILABLE, "subscribe.proxy",
+                                    "the namespace leaves it to a proxy, which is not there"};
+    }
     if (channel_permits_subscribe(conf, o, r->channel, conn_user(c))) {
         return CMD_OK;
     }

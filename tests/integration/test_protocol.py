@@ -162,3 +162,16 @@ def test_the_query_chooses_protobuf(test):
     client.send_frame(2, b"\x04\x08\x01\x22\x00")  # {"id":1,"connect":{}}
     payload = client.recv_payload()
     equal((payload[0], payload[1:4]), (len(payload) - 1, b"\x08\x01\x2a"), "the reply, in Protobuf")
+
+
+def test_what_a_proxy_would_decide_stays_closed(test):
+    """A namespace that asks a proxy, which cannot be configured yet, refuses with 108, not what its other options allow."""
+    system = System(test, {"client": {"insecure": True}, "channel": {"namespaces": [
+        {"name": "px", **OPEN, "allow_publish_for_client": True, "allow_user_limited_channels": True,
+         "subscribe_proxy_enabled": True, "publish_proxy_enabled": True}]}}, front=None)
+    client = system.client("a", subs={"px:1": {}})
+    equal(error_of(client.call(subscribe={"channel": "px:1"})), 108, "subscribe")
+    equal(error_of(client.call(publish={"channel": "px:1", "data": 1})), 108, "publish")
+    equal(error_of(client.call(publish={"channel": "px:1"})), 107, "the data comes first")
+    equal(client.subscribe("px:#a"), {}, "the own user-limited channel")
+    equal(client.subscribe("px:1", token=sub_token("px:1", sub="a", exp=None)), {}, "a token")
