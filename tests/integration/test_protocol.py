@@ -175,3 +175,15 @@ def test_what_a_proxy_would_decide_stays_closed(test):
     equal(error_of(client.call(publish={"channel": "px:1"})), 107, "the data comes first")
     equal(client.subscribe("px:#a"), {}, "the own user-limited channel")
     equal(client.subscribe("px:1", token=sub_token("px:1", sub="a", exp=None)), {}, "a token")
+
+
+def test_types_of_subscriptions(test):
+    """What is no stream yet is refused with 108; a poll is looked for before anything else."""
+    kinds = [{"name": "map", **OPEN, "subscription_type": "map", "map": {"mode": "ephemeral", "key_ttl": "5s"}},
+             {"name": "poll", **OPEN, "subscription_type": "shared_poll"}, {"name": "open", **OPEN}]
+    system = System(test, {"channel": {"namespaces": kinds}}, front=None)
+    client = system.client("a")
+    client.subscribe("open:1")
+    for channel, kind, code in (("map:1", 1, 108), ("map:1", 0, 103), ("map:1", 2, 103), ("poll:1", 4, 108), ("poll:1", 0, 107),
+                                ("open:1", 4, 108), ("gone:1", 4, 108), ("gone:1", 1, 102), ("open:2", 1, 103)):
+        equal(error_of(client.call(subscribe={"channel": channel, "type": kind})), code, "%s as type %d" % (channel, kind))
