@@ -387,7 +387,7 @@ static struct perr_result collect_subs(struct conn *c, const struct connect_requ
     return p;
 }
 
-/* The last check: what it counts is given back when the connection leaves. */
+/* What it counts is given back when the connection leaves. */
 static struct perr_result enter_user(struct conn *c, struct span user)
 {
     int64_t limit = c->w->conf->client.user_connection_limit;
@@ -413,10 +413,14 @@ struct perr_result cmd_connect(struct conn *c, uint32_t id, const void *request)
         p = collect_subs(c, r, &who, &subs);
     }
     if (p.code == PERR_OK) {
-        p = check_expiry(&who, clk_wall_s());
+        p = enter_user(c, who.user);
     }
     if (p.code == PERR_OK) {
-        p = enter_user(c, who.user);
+        p = check_expiry(&who, clk_wall_s());
+        if (p.code != PERR_OK && c->is_limited) {
+            limits_leave_user(c->w->shared->limits, who.user);
+            c->is_limited = false;
+        }
     }
     if (p.code != PERR_OK) {
         return p;

@@ -187,3 +187,14 @@ def test_types_of_subscriptions(test):
     for channel, kind, code in (("map:1", 1, 108), ("map:1", 0, 103), ("map:1", 2, 103), ("poll:1", 4, 108), ("poll:1", 0, 107),
                                 ("open:1", 4, 108), ("gone:1", 4, 108), ("gone:1", 1, 102), ("open:2", 1, 103)):
         equal(error_of(client.call(subscribe={"channel": channel, "type": kind})), code, "%s as type %d" % (channel, kind))
+
+
+def test_the_limit_of_a_user_comes_before_an_expiration(test):
+    """3504 where both hold; and who was refused with 110 is not counted."""
+    system = System(test, {"client": {"user_connection_limit": 2}}, front=None)
+    past = {"token": token(SECRET, {"sub": "a", "expire_at": int(time.time()) - 9})}
+    system.client("a")
+    for _ in range(3):
+        equal(outcome(system.open(), connect=past), 110, "one connection")
+    system.client("a")
+    equal(outcome(system.open(), connect=past), 3504, "two connections")
