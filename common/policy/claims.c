@@ -27,18 +27,25 @@ static const struct claim_row rows[] = {
     ROW(nbf, CLAIM_TIME, "a number of seconds"),
     ROW(expire_at, CLAIM_TIME_OR_NULL, "a number of seconds"),
     ROW(channel, CLAIM_STR, "a string"),
-    ROW(client, CLAIM_STR, "a string"),
     ROW(info, CLAIM_ANY, "JSON"),
     ROW(b64info, CLAIM_STR, "a string"),
-    ROW(data, CLAIM_ANY, "JSON"),
-    ROW(b64data, CLAIM_STR, "a string"),
-    ROW(meta, CLAIM_ANY, "JSON"),
-    ROW(channels, CLAIM_STR_LIST, "a list of strings"),
-    ROW(subs, CLAIM_OBJECT, "an object of channels"),
-    ROW(override, CLAIM_OBJECT, "an object"),
     ROW(aud, CLAIM_STR_OR_LIST, "a string or a list of strings"),
     ROW(iss, CLAIM_STR, "a string"),
     ROW(jti, CLAIM_STR, "a string"),
+};
+
+/* These mean something in one kind of token only; in the other they are an issuer's own and may be
+ * of any type. */
+static const struct claim_row connect_rows[] = {
+    ROW(meta, CLAIM_ANY, "JSON"),
+    ROW(channels, CLAIM_STR_LIST, "a list of strings"),
+    ROW(subs, CLAIM_OBJECT, "an object of channels"),
+};
+static const struct claim_row subscribe_rows[] = {
+    ROW(client, CLAIM_STR, "a string"),
+    ROW(data, CLAIM_ANY, "JSON"),
+    ROW(b64data, CLAIM_STR, "a string"),
+    ROW(override, CLAIM_OBJECT, "an object"),
 };
 
 static bool read_real(struct span text, struct claim_time *out)
@@ -83,6 +90,15 @@ static bool is_list_of_strings(struct span value)
     return true;
 }
 
+static bool is_integer(struct span number)
+{
+    size_t n = number.p[0] == '-';
+    while (n < number.n && number.p[n] >= '0' && number.p[n] <= '9') {
+        n++;
+    }
+    return n == number.n;
+}
+
 static bool store(const struct claim_row *row, struct span value, enum jscan_kind kind,
                   struct arena *a, void *out)
 {
@@ -103,6 +119,15 @@ static bool store(const struct claim_row *row, struct span value, enum jscan_kin
     case CLAIM_TIME:
     case CLAIM_TIME_OR_NULL:
         return kind == JSCAN_NUMBER && read_time(value, at);
+    case CLAIM_USER:
+        if (kind == JSCAN_NUMBER && is_integer(value)) {
+            *(struct span *)at = value;
+            return true;
+        }
+        if (kind == JSCAN_STRING) {
+            *(struct span *)at = jscan_string(jscan_unquote(value), a);
+        }
+        return kind == JSCAN_STRING;
     case CLAIM_ANY:
         break;
     case CLAIM_OBJECT:
@@ -159,8 +184,8 @@ const char *claims__read(const struct claim_table *t, struct span object, struct
 static const char *read_user(struct span payload, struct span name, struct arena *a,
                              struct span *user)
 {
-    const struct claim_row row = {name, CLAIM_STR, 0,
-                                  "the claim that user_id_claim names has to be a string"};
+    const struct claim_row row = {
+        name, CLAIM_USER, 0, "the claim that user_id_claim names has to be a string or an integer"};
     const struct claim_table table = {&row, 1};
     *user = (struct span){0};
     return claims__read(&table, payload, a, user);
@@ -171,8 +196,12 @@ const char *claims_decode(struct span payload, struct span user_claim, struct ar
 {
     _Static_assert(ARRAY_LEN(rows) <= 32, "claims__read marks rows in 32 bits");
     static const struct claim_table table = {rows, ARRAY_LEN(rows)};
+    static const struct claim_table of_connect = {connect_rows, ARRAY_LEN(connect_rows)};
+    static const struct claim_table of_subscribe = {subscribe_rows, ARRAY_LEN(subscribe_rows)};
     *out = (struct claims){0};
     const char *wrong = claims__read(&table, payload, a, out);
+    out->connect_fault = claims__read(&of_connect, payload, a, out);
+    out->subscribe_fault = claims__read(&of_subscribe, payload, a, out);
     if (wrong == NULL && user_claim.n != 0) {
         wrong = read_user(payload, user_claim, a, &out->user);
     }

@@ -35,12 +35,16 @@ struct claims {
     struct span channels;
     struct span subs;
     struct span override;
+    /* What is wrong with the claims that only a connection or only a subscription token has, or
+     * NULL. A constant sentence. */
+    const char *connect_fault;
+    const char *subscribe_fault;
 };
 
 /* Reads an object that is known to be well-formed UTF-8 JSON. Names match exactly and may stand
  * once only (RFC 7519, section 4); unknown ones are ignored. user_claim is user_id_claim, n == 0
- * for sub. Returns NULL, or a constant sentence that says which claim is wrong. Strings live in the
- * payload or the arena. */
+ * for sub. Returns NULL, or a constant sentence that says which claim of both kinds of tokens is
+ * wrong. Strings live in the payload or the arena. */
 const char *claims_decode(struct span payload, struct span user_claim, struct arena *a,
                           struct claims *out);
 
@@ -50,7 +54,7 @@ const char *claims_options(const struct claims *c, struct arena *a, struct token
 
 /* Reads `subs`, or else `channels`, into out->subs. Returns as claims_decode. Duplicate channels of
  * `channels` are dropped. The b64 forms of all of them are decoded at the end: *bad_b64 tells that
- * one is no base64, which is not the same as a wrong claim. */
+ * one is no base64, which is looked at after the times. */
 const char *claims_subs(const struct claims *c, struct arena *a, struct token_connect *out,
                         bool *bad_b64);
 

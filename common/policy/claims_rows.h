@@ -6,6 +6,7 @@
 
 enum claim_kind {
     CLAIM_STR,          /* struct span, decoded */
+    CLAIM_USER,         /* the same, or the text of an integer */
     CLAIM_TIME,         /* struct claim_time */
     CLAIM_TIME_OR_NULL, /* struct claim_time */
     CLAIM_ANY,          /* struct span, the JSON value; so are the next three */

@@ -257,6 +257,10 @@ static int check_client(struct conf_loader *ld)
                 ? "; no pings at all is \"ping_interval\": \"-1s\", \"pong_timeout\": \"-2s\""
                 : "");
     }
+    if (cl->concurrency > 1) {
+        conf_warn_row(ld, &ld->main, "client.concurrency",
+                      "means nothing here: commands of one client are worked on in their order");
+    }
     int rc = check_token(ld, "client.token", &cl->token);
     if (rc == 0) {
         rc = check_token(ld, "client.subscription_token", &cl->subscription_token);

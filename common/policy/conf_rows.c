@@ -58,7 +58,7 @@ static const struct conf_word channel_claims[] = {
          .help = "Regular expression for the issuer, instead of issuer."},                        \
     {                                                                                             \
         ROW(CONF_STRING, prefix ".user_id_claim", m.user_id_claim),                               \
-            .help = "Claim that holds the user id, instead of sub."                               \
+            .help = "Claim that holds the user id, instead of sub: a string or an integer."       \
     }
 
 static const struct conf_row rows[] = {
@@ -112,8 +112,7 @@ static const struct conf_row rows[] = {
     {ROW(CONF_DURATION, "client.presence_update_interval", client.presence_update_interval_ms),
      .def = "27s", .help = "How often presence entries are renewed."},
     {ROW(CONF_INT, "client.concurrency", client.concurrency),
-     .help =
-         "Commands of one client that are worked on at a time; 0 and 1 are one after the other."},
+     .help = "Accepted, and means nothing: commands of one client are worked on in their order."},
     {ROW(CONF_DURATION, "client.channel_position_check_delay",
          client.channel_position_check_delay_ms),
      .def = "40s", .help = "How often the stream position of subscriptions is checked."},

@@ -77,9 +77,10 @@ static const struct conf_row rows[] = {
     {ROW(CONF_ENUM, "publication_data_format", publication_data_format), .words = data_formats,
      .help = "What publications have to be; unset takes channel.publication_data_format."},
     {FLAG(subscribe_proxy_enabled), .flags = CONF_NOT_YET,
-     .help = "Ask the backend about each subscribe."},
+     .help = "Ask the backend about each subscribe; they are refused as long as there is none."},
     {FLAG(publish_proxy_enabled), .flags = CONF_NOT_YET,
-     .help = "Ask the backend about each publication of a client."},
+     .help =
+         "Ask the backend about each publication of a client; refused as long as there is none."},
     {FLAG(sub_refresh_proxy_enabled), .flags = CONF_NOT_YET,
      .help = "Ask the backend when a subscription expires."},
     {ROW(CONF_ENUM, "subscription_type", subscription_type), .words = subscription_types,

@@ -288,12 +288,7 @@ static int64_t end_of(const struct claims *c)
     return c->expire_at.s > 0 ? c->expire_at.s : 0;
 }
 
-/* The reference takes it for a failure of its own, not of the token. */
-static struct perr_result bad_b64(void)
-{
-    return (struct perr_result){PERR_INTERNAL, "token.claims",
-                                "b64info or b64data of the token is not base64"};
-}
+static const char bad_b64[] = "b64info or b64data of the token is not base64";
 
 struct perr_result token_read_connect(const struct token_verifier *v, struct span token,
                                       int64_t now_s, struct arena *a, struct token_connect *out)
@@ -311,7 +306,8 @@ struct perr_result token_read_connect(const struct token_verifier *v, struct spa
     struct token_connect t = {
         .user = c.user, .expire_at = end_of(&c), .info = c.info, .meta = c.meta};
     bool is_bad_b64 = false;
-    const char *wrong = claims_subs(&c, a, &t, &is_bad_b64);
+    const char *wrong =
+        c.connect_fault != NULL ? c.connect_fault : claims_subs(&c, a, &t, &is_bad_b64);
     if (wrong != NULL) {
         return invalid("token.claims", wrong);
     }
@@ -319,8 +315,12 @@ struct perr_result token_read_connect(const struct token_verifier *v, struct spa
     if (r.code != PERR_OK) {
         return r;
     }
-    if (is_bad_b64 || claims_b64(c.b64info, a, &t.info) != 0) {
-        return bad_b64();
+    if (is_bad_b64) {
+        return invalid("token.claims", bad_b64);
+    }
+    if (claims_b64(c.b64info, a, &t.info) != 0) {
+        /* The reference takes this one for a failure of its own, not of the token. */
+        return (struct perr_result){PERR_INTERNAL, "token.claims", bad_b64};
     }
     *out = t;
     return r;
@@ -335,12 +335,10 @@ struct perr_result token_read_subscribe(const struct token_verifier *v, struct s
     if (r.code != PERR_OK) {
         return r;
     }
-    if (c.channel.n == 0) {
-        return invalid("token.claims", "a token without the claim channel is not for subscribing");
-    }
     struct token_subscribe t = {
         .user = c.user, .channel = c.channel, .client = c.client, .expire_at = end_of(&c)};
-    const char *wrong = claims_options(&c, a, &t.options);
+    const char *wrong =
+        c.subscribe_fault != NULL ? c.subscribe_fault : claims_options(&c, a, &t.options);
     if (wrong != NULL) {
         return invalid("token.claims", wrong);
     }
@@ -348,9 +346,12 @@ struct perr_result token_read_subscribe(const struct token_verifier *v, struct s
     if (r.code != PERR_OK) {
         return r;
     }
+    if (c.channel.n == 0) {
+        return invalid("token.claims", "a token without the claim channel is not for subscribing");
+    }
     if (claims_b64(c.b64info, a, &t.options.info) != 0 ||
         claims_b64(c.b64data, a, &t.options.data) != 0) {
-        return bad_b64();
+        return invalid("token.claims", bad_b64);
     }
     *out = t;
     return r;

@@ -93,7 +93,7 @@ static const struct client_cmd *admit(struct conn *c, const struct command *m)
         return NULL;
     }
     if (m->id == 0 && m->send == NULL) {
-        if (m->connect != NULL) {
+        if (c->state == CONN_NEW) {
             bad_request(c, "command.id",
                         "connect without an \"id\" above 0; a first frame looks like " FIRST_FRAME);
         } else {
@@ -296,6 +296,18 @@ struct perr_result cmd_check_channel(const struct conn *c, struct span channel,
     if (!channel_name_is_valid(c->w->conf, *opts, channel)) {
         return (struct perr_result){PERR_BAD_REQUEST, "channel.name",
                                     "the name does not fit channel_regex, or is not ASCII"};
+    }
+    return CMD_OK;
+}
+
+struct perr_result cmd_check_token_subs(const struct conn *c, const struct token_connect *t)
+{
+    for (size_t i = 0; i < t->sub_count; i++) {
+        if (channel_opts(c->w->conf, t->subs[i].channel) == NULL) {
+            return (struct perr_result){
+                PERR_UNKNOWN_CHANNEL, "channel.namespace",
+                "a channel of the token has a namespace that is not configured"};
+        }
     }
     return CMD_OK;
 }

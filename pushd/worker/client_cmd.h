@@ -44,4 +44,7 @@ void cmd_connect_defer(struct conn *c, const struct control_command *m);
 struct perr_result cmd_check_channel(const struct conn *c, struct span channel,
                                      const struct chan_opts **opts);
 
+/* Whether a connection token lists channels of unknown namespaces. */
+struct perr_result cmd_check_token_subs(const struct conn *c, const struct token_connect *t);
+
 #define CMD_OK ((struct perr_result){.code = PERR_OK})

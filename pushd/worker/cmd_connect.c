@@ -40,6 +40,9 @@ static struct perr_result authenticate(struct conn *c, const struct connect_requ
         struct token_connect *t = arena_zalloc(&c->w->arena, sizeof(*t));
         struct perr_result p = token_read_connect(c->w->shared->connect_tokens, r->token,
                                                   clk_wall_s(), &c->w->arena, t);
+        if (p.code == PERR_OK) {
+            p = cmd_check_token_subs(c, t);
+        }
         if (p.code != PERR_OK) {
             return p;
         }
@@ -241,30 +244,43 @@ static void count_others(struct conn *c, struct connecting *k)
 
 /* ---- server-side subscriptions ---- */
 
-static struct subscribe_request *requested(const struct connect_request *r, struct span channel)
+/* The client's position, and delta: all that connect.subs says about a subscription. */
+static struct subscribe_request requested(const struct connect_request *r, struct span channel)
 {
     const struct kv_msg *items = r->subs.items;
     for (size_t i = 0; i < r->subs.n; i++) {
         if (span_eq(items[i].key, channel)) {
-            return items[i].msg;
+            const struct subscribe_request *all = items[i].msg;
+            return (struct subscribe_request){.recover = all->recover,
+                                              .offset = all->offset,
+                                              .epoch = all->epoch,
+                                              .delta = all->delta};
         }
     }
-    return NULL;
+    return (struct subscribe_request){0};
 }
 
+/* A channel that the connection starts with. */
+struct initial {
+    struct token_sub options;
+    bool is_from_token;
+};
+
 static void begin_sub(struct conn *c, struct connecting *k, const struct connect_request *r,
-                      const struct token_sub *t, bool is_from_token)
+                      const struct initial *sub)
 {
     struct kv_msg *slot = &((struct kv_msg *)k->subs.items)[k->subs.n++];
-    slot->key = arena_dup(&k->arena, t->channel);
+    struct span channel = sub->options.channel;
+    struct subscribe_request wish = requested(r, channel);
+    slot->key = arena_dup(&k->arena, channel);
     slot->msg = arena_zalloc(&k->arena, sizeof(struct subscribe_result));
     struct sub_params p = {
-        .channel = t->channel,
-        .opts = channel_opts(c->w->conf, t->channel),
+        .channel = channel,
+        .opts = channel_opts(c->w->conf, channel),
         .is_server_side = true,
-        .is_from_token = is_from_token,
-        .token = t,
-        .wish = requested(r, t->channel),
+        .is_from_token = sub->is_from_token,
+        .token = &sub->options,
+        .wish = &wish,
         .done = sub_established,
         .ctx = slot,
     };
@@ -278,31 +294,71 @@ static bool may_request(const struct conn *c, const struct chan_opts *o, struct 
                         struct span user)
 {
     const struct conf *conf = c->w->conf;
-    return !channel_is_private(conf, channel) && channel_name_is_valid(conf, o, channel) &&
-           !channel_is_too_long(conf, channel) && channel_permits_subscribe(conf, o, channel, user);
+    if (channel_is_private(conf, channel) || o->subscribe_proxy_enabled ||
+        !channel_name_is_valid(conf, o, channel) || channel_is_too_long(conf, channel)) {
+        return false;
+    }
+    bool is_nobodys = user.n == 0 && channel_is_user_limited(conf, o, channel);
+    return is_nobodys ? conf->client.insecure : channel_permits_subscribe(conf, o, channel, user);
 }
 
 struct sub_list {
-    struct token_sub *items;
+    struct initial *items;
     size_t n;
-    size_t from_token; /* the first so many */
 };
 
-static bool list_has(const struct sub_list *l, struct span channel)
+static struct initial *list_find(const struct sub_list *l, struct span channel)
 {
     for (size_t i = 0; i < l->n; i++) {
-        if (span_eq(l->items[i].channel, channel)) {
-            return true;
+        if (span_eq(l->items[i].options.channel, channel)) {
+            return &l->items[i];
         }
     }
-    return false;
+    return NULL;
 }
 
-static void list_add(struct sub_list *l, const struct token_sub *t)
+static void list_add(struct sub_list *l, const struct initial *sub)
 {
-    if (!list_has(l, t->channel)) {
-        l->items[l->n++] = *t;
+    if (sub->options.channel.n != 0 && list_find(l, sub->options.channel) == NULL) {
+        l->items[l->n++] = *sub;
     }
+}
+
+/* Its namespace decides about it, whatever the token says. */
+static struct perr_result add_personal(const struct conn *c, struct span user, struct sub_list *l)
+{
+    struct buf name = {0};
+    personal_channel(c, user, &name);
+    struct initial personal = {.options.channel = arena_dup(&c->w->arena, buf_span(&name))};
+    buf_free(&name);
+    if (channel_opts(c->w->conf, personal.options.channel) == NULL) {
+        return (struct perr_result){PERR_UNKNOWN_CHANNEL, "channel.namespace",
+                                    "the personal channel has a namespace that is not configured"};
+    }
+    struct initial *known = list_find(l, personal.options.channel);
+    if (known != NULL) {
+        *known = personal;
+    } else {
+        list_add(l, &personal);
+    }
+    return CMD_OK;
+}
+
+static struct perr_result add_requested(struct conn *c, const struct connect_request *r,
+                                        const struct identity *who, size_t most, struct sub_list *l)
+{
+    const struct kv_msg *wishes = r->subs.items;
+    for (size_t i = 0; i < r->subs.n && l->n < most; i++) {
+        const struct chan_opts *co = channel_opts(c->w->conf, wishes[i].key);
+        if (co == NULL) {
+            return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.namespace",
+                                        "connect.subs names a channel of an unknown namespace"};
+        }
+        if (may_request(c, co, wishes[i].key, who->user)) {
+            list_add(l, &(struct initial){.options.channel = wishes[i].key});
+        }
+    }
+    return CMD_OK;
 }
 
 /* All channels the connection starts with: token, personal channel, the client's own wishes. */
@@ -310,52 +366,28 @@ static struct perr_result collect_subs(struct conn *c, const struct connect_requ
                                        const struct identity *who, struct sub_list *out)
 {
     const struct conf_client *o = &c->w->conf->client;
-    struct arena *a = &c->w->arena;
-    out->items = arena_alloc(a, (who->sub_count + r->subs.n + 1) * sizeof(struct token_sub));
+    struct perr_result p = CMD_OK;
     /* One more than allowed is enough to be refused: a long list is not compared with itself. */
     size_t most = (size_t)o->channel_limit + 1;
+    out->items =
+        arena_alloc(&c->w->arena, (who->sub_count + r->subs.n + 1) * sizeof(struct initial));
     for (size_t i = 0; i < who->sub_count && out->n < most; i++) {
-        list_add(out, &who->subs[i]);
+        list_add(out, &(struct initial){who->subs[i], true});
     }
-    out->from_token = out->n;
     if (o->subscribe_to_user_personal_channel.enabled && who->user.n != 0) {
-        struct buf name = {0};
-        personal_channel(c, who->user, &name);
-        struct token_sub personal = {.channel = arena_dup(a, buf_span(&name))};
-        buf_free(&name);
-        list_add(out, &personal);
+        p = add_personal(c, who->user, out);
     }
-    const struct kv_msg *wishes = r->subs.items;
-    for (size_t i = 0; who->may_request_subs && i < r->subs.n && out->n < most; i++) {
-        const struct chan_opts *co = channel_opts(c->w->conf, wishes[i].key);
-        if (co == NULL) {
-            return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.namespace",
-                                        "connect.subs names a channel of an unknown namespace"};
-        }
-        if (may_request(c, co, wishes[i].key, who->user)) {
-            list_add(out, &(struct token_sub){.channel = wishes[i].key});
-        }
+    if (p.code == PERR_OK && who->may_request_subs) {
+        p = add_requested(c, r, who, most, out);
     }
-    return CMD_OK;
+    if (p.code == PERR_OK && out->n == most) {
+        p = (struct perr_result){PERR_CLOSE_CHANNEL_LIMIT, "channel.limit",
+                                 "more server-side subscriptions than client.channel_limit"};
+    }
+    return p;
 }
 
-static struct perr_result check_subs(const struct conn *c, const struct sub_list *subs)
-{
-    if ((int64_t)subs->n > c->w->conf->client.channel_limit) {
-        return (struct perr_result){PERR_CLOSE_CHANNEL_LIMIT, "channel.limit",
-                                    "more server-side subscriptions than client.channel_limit"};
-    }
-    for (size_t i = 0; i < subs->n; i++) {
-        if (channel_opts(c->w->conf, subs->items[i].channel) == NULL) {
-            return (struct perr_result){
-                PERR_UNKNOWN_CHANNEL, "channel.namespace",
-                "a channel of the token has a namespace that is not configured"};
-        }
-    }
-    return CMD_OK;
-}
-
-/* The last check: what it counts is given back when the connection leaves. */
+/* What it counts is given back when the connection leaves. */
 static struct perr_result enter_user(struct conn *c, struct span user)
 {
     int64_t limit = c->w->conf->client.user_connection_limit;
@@ -381,13 +413,14 @@ struct perr_result cmd_connect(struct conn *c, uint32_t id, const void *request)
         p = collect_subs(c, r, &who, &subs);
     }
     if (p.code == PERR_OK) {
-        p = check_subs(c, &subs);
+        p = enter_user(c, who.user);
     }
     if (p.code == PERR_OK) {
         p = check_expiry(&who, clk_wall_s());
-    }
-    if (p.code == PERR_OK) {
-        p = enter_user(c, who.user);
+        if (p.code != PERR_OK && c->is_limited) {
+            limits_leave_user(c->w->shared->limits, who.user);
+            c->is_limited = false;
+        }
     }
     if (p.code != PERR_OK) {
         return p;
@@ -407,7 +440,7 @@ struct perr_result cmd_connect(struct conn *c, uint32_t id, const void *request)
         count_others(c, k);
     }
     for (size_t i = 0; i < subs.n && conn_is_open(c); i++) {
-        begin_sub(c, k, r, &subs.items[i], i < subs.from_token);
+        begin_sub(c, k, r, &subs.items[i]);
     }
     if (c->connecting == k && --k->waiting == 0) {
         complete(c, k);

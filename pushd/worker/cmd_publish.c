@@ -35,6 +35,10 @@ struct perr_result cmd_publish(struct conn *c, uint32_t id, const void *request)
             PERR_BAD_REQUEST, "publish.data",
             "the data is empty or not of the namespace's publication_data_format"};
     }
+    if (o->publish_proxy_enabled) {
+        return (struct perr_result){PERR_NOT_AVAILABLE, "publish.proxy",
+                                    "the namespace leaves it to a proxy, which is not there"};
+    }
     struct sub *s = sub_find(c, r->channel);
     struct channel_subject who = {.user = conn_user(c), .is_subscribed = s != NULL};
     if (!channel_permits(c->w->conf, o, RIGHT_PUBLISH, &who)) {

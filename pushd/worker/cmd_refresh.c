@@ -43,6 +43,8 @@ struct perr_result cmd_refresh(struct conn *c, uint32_t id, const void *request)
         token_read_connect(c->w->shared->connect_tokens, r->token, now_s, &c->w->arena, t);
     if (p.code == PERR_TOKEN_EXPIRED) {
         p.code = PERR_CLOSE_EXPIRED;
+    } else if (p.code == PERR_OK) {
+        p = cmd_check_token_subs(c, t);
     }
     if (p.code != PERR_OK) {
         return p;
@@ -51,15 +53,15 @@ struct perr_result cmd_refresh(struct conn *c, uint32_t id, const void *request)
         return (struct perr_result){PERR_CLOSE_INVALID_TOKEN, "token.user",
                                     "the token is for another user"};
     }
-    t->expire_at = conn_clamp_expiry(t->expire_at, now_s);
-    if (t->expire_at != 0 && t->expire_at <= now_s) {
-        return (struct perr_result){PERR_EXPIRED, "connection.expire_at",
-                                    "the token's expire_at is in the past"};
-    }
     if (changes_subs(c, t)) {
         return (struct perr_result){
             PERR_CLOSE_INSUFFICIENT, "token.subs",
             "the new token lists other channels; connect again to get them"};
+    }
+    t->expire_at = conn_clamp_expiry(t->expire_at, now_s);
+    if (t->expire_at != 0 && t->expire_at <= now_s) {
+        return (struct perr_result){PERR_EXPIRED, "connection.expire_at",
+                                    "the token's expire_at is in the past"};
     }
     if (t->info.n != 0) {
         buf_clear(&c->info);
@@ -86,6 +88,32 @@ static struct perr_result match_sub_token(const struct conn *c, const struct sub
     return CMD_OK;
 }
 
+/* What may be said about the command before its token is looked at. */
+static struct perr_result check_sub_refresh(const struct sub_refresh_request *r,
+                                            const struct sub *s)
+{
+    if (s == NULL) {
+        return (struct perr_result){PERR_PERMISSION_DENIED, "subscribe.missing",
+                                    "not subscribed to this channel"};
+    }
+    if (s->is_server_side) {
+        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "subscribe.server_side",
+                                    "the server made this subscription, no token refreshes it"};
+    }
+    if (r->token.n == 0) {
+        return (struct perr_result){PERR_BAD_REQUEST, "token.missing",
+                                    "sub_refresh without a token"};
+    }
+    return CMD_OK;
+}
+
+static void keep_info(struct sub *s, struct span info)
+{
+    free(s->info);
+    s->info = info.n != 0 ? span_dup(info) : NULL;
+    s->info_len = (uint32_t)info.n;
+}
+
 struct perr_result cmd_sub_refresh(struct conn *c, uint32_t id, const void *request)
 {
     const struct sub_refresh_request *r = request;
@@ -94,18 +122,13 @@ struct perr_result cmd_sub_refresh(struct conn *c, uint32_t id, const void *requ
                                     "sub_refresh without a channel"};
     }
     struct sub *s = sub_find(c, r->channel);
-    if (s == NULL) {
-        return (struct perr_result){PERR_PERMISSION_DENIED, "subscribe.missing",
-                                    "not subscribed to this channel"};
-    }
-    if (r->token.n == 0) {
-        return (struct perr_result){PERR_BAD_REQUEST, "token.missing",
-                                    "sub_refresh without a token"};
+    struct perr_result p = check_sub_refresh(r, s);
+    if (p.code != PERR_OK) {
+        return p;
     }
     struct token_subscribe *t = arena_zalloc(&c->w->arena, sizeof(*t));
     int64_t now_s = clk_wall_s();
-    struct perr_result p =
-        token_read_subscribe(c->w->shared->subscribe_tokens, r->token, now_s, &c->w->arena, t);
+    p = token_read_subscribe(c->w->shared->subscribe_tokens, r->token, now_s, &c->w->arena, t);
     if (p.code == PERR_OK) {
         p = match_sub_token(c, r, t);
     }
@@ -116,16 +139,12 @@ struct perr_result cmd_sub_refresh(struct conn *c, uint32_t id, const void *requ
         return (struct perr_result){PERR_EXPIRED, "subscription.expire_at",
                                     "expire_at is in the past"};
     }
-    s->expire_at = t->expire_at;
-    if (t->options.info.n != 0) {
-        free(s->info);
-        s->info = span_dup(t->options.info);
-        s->info_len = (uint32_t)t->options.info.n;
-    }
+    s->expire_at = conn_clamp_expiry(t->expire_at, now_s);
+    keep_info(s, t->options.info);
     struct sub_refresh_result result = {0};
-    if (t->expire_at != 0) {
+    if (s->expire_at != 0) {
         result.expires = true;
-        result.ttl = conn_ttl_s(t->expire_at);
+        result.ttl = conn_ttl_s(s->expire_at);
     }
     conn_reply(c, &(struct reply){.id = id, .sub_refresh = &result});
     return CMD_OK;

@@ -9,9 +9,10 @@
 
 #define TYPE_SHARED_POLL 4
 
-static struct perr_result check_type(const struct subscribe_request *r, const struct chan_opts *o)
+/* Step 1. */
+static struct perr_result route(const struct subscribe_request *r, const struct chan_opts *o)
 {
-    bool is_poll = o->subscription_type == SUBSCRIPTION_SHARED_POLL;
+    bool is_poll = o != NULL && o->subscription_type == SUBSCRIPTION_SHARED_POLL;
     if (r->type == TYPE_SHARED_POLL && !is_poll) {
         return (struct perr_result){PERR_NOT_AVAILABLE, "subscription.type",
                                     "the namespace is not shared_poll"};
@@ -20,17 +21,52 @@ static struct perr_result check_type(const struct subscribe_request *r, const st
         return (struct perr_result){PERR_BAD_REQUEST, "subscription.type",
                                     "the namespace is shared_poll"};
     }
+    return CMD_OK;
+}
+
+/* Step 9. */
+static struct perr_result check_type(const struct subscribe_request *r, const struct chan_opts *o)
+{
     if (r->type != (int32_t)o->subscription_type) {
         return (struct perr_result){PERR_PERMISSION_DENIED, "subscription.type",
                                     "the namespace has another subscription_type"};
     }
+    if (o->subscription_type != SUBSCRIPTION_STREAM) {
+        return (struct perr_result){PERR_NOT_AVAILABLE, "subscription.type",
+                                    "map and shared_poll subscriptions are not supported yet"};
+    }
     return CMD_OK;
 }
 
-/* Steps 2 to 9. */
+/* Steps 4 to 6. */
+static struct perr_result check_limits(const struct conn *c, struct span channel)
+{
+    if (channel_is_too_long(c->w->conf, channel)) {
+        return (struct perr_result){PERR_BAD_REQUEST, "channel.length",
+                                    "the name is longer than channel.max_length"};
+    }
+    if (sub_find(c, channel) != NULL) {
+        return (struct perr_result){PERR_ALREADY_SUBSCRIBED, "subscribe.twice", NULL};
+    }
+    if (c->sub_count >= c->w->conf->client.channel_limit) {
+        return (struct perr_result){PERR_LIMIT_EXCEEDED, "channel.limit",
+                                    "more subscriptions than client.channel_limit"};
+    }
+    return CMD_OK;
+}
+
+/* Steps 1 to 9. */
 static struct perr_result check(const struct conn *c, const struct subscribe_request *r,
                                 const struct chan_opts **o)
 {
+    if (r->channel.n == 0) {
+        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.empty",
+                                    "subscribe without a channel"};
+    }
+    struct perr_result p = route(r, channel_opts(c->w->conf, r->channel));
+    if (p.code != PERR_OK) {
+        return p;
+    }
     if (r->type < 0 || r->type > TYPE_SHARED_POLL) {
         return (struct perr_result){PERR_CLOSE_INTERNAL, "subscription.type",
                                     "an unknown subscription type"};
@@ -39,23 +75,11 @@ static struct perr_result check(const struct conn *c, const struct subscribe_req
         return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "subscribe.delta",
                                     "delta must be fossil"};
     }
-    if (r->channel.n == 0) {
-        return (struct perr_result){PERR_CLOSE_BAD_REQUEST, "channel.empty",
-                                    "subscribe without a channel"};
+    p = check_limits(c, r->channel);
+    if (p.code == PERR_OK) {
+        p = cmd_check_channel(c, r->channel, o);
     }
-    if (channel_is_too_long(c->w->conf, r->channel)) {
-        return (struct perr_result){PERR_BAD_REQUEST, "channel.length",
-                                    "the name is longer than channel.max_length"};
-    }
-    if (sub_find(c, r->channel) != NULL) {
-        return (struct perr_result){PERR_ALREADY_SUBSCRIBED, "subscribe.twice", NULL};
-    }
-    if (c->sub_count >= c->w->conf->client.channel_limit) {
-        return (struct perr_result){PERR_LIMIT_EXCEEDED, "channel.limit",
-                                    "more subscriptions than client.channel_limit"};
-    }
-    struct perr_result p = cmd_check_channel(c, r->channel, o);
-    return p.code != PERR_OK ? p : check_type(r, *o);
+    return p.code == PERR_OK ? check_type(r, *o) : p;
 }
 
 /* Step 11. */
@@ -101,6 +125,10 @@ static struct perr_result authorize(const struct conn *c, const struct subscribe
     if (channel_is_private(conf, r->channel)) {
         return (struct perr_result){PERR_PERMISSION_DENIED, "channel.private",
                                     "a private channel needs a subscription token"};
+    }
+    if (o->subscribe_proxy_enabled && !channel_is_user_limited(conf, o, r->channel)) {
+        return (struct perr_result){PERR_NOT_AVAILABLE, "subscribe.proxy",
+                                    "the namespace leaves it to a proxy, which is not there"};
     }
     if (channel_permits_subscribe(conf, o, r->channel, conn_user(c))) {
         return CMD_OK;

@@ -5,26 +5,25 @@
 #include "common/format/fossil.h"
 #include "common/format/jwrite.h"
 
-void recovery_init(struct recovery *r, const struct chan_opts *o,
+void recovery_init(struct recovery *r, const struct chan_opts *o, bool is_recoverable,
                    const struct subscribe_request *wish, const struct tags_filter *filter,
                    struct arena *a)
 {
+    bool is_cache = o->force_recovery_mode == RECOVERY_CACHE;
     *r = (struct recovery){
-        .is_cache = o->force_recovery_mode == RECOVERY_CACHE,
-        .is_wanted = wish->recover,
-        .rejects_unrecoverable = (wish->flag & SUBSCRIBE_REJECT_UNRECOVERED) != 0,
+        .is_wanted = wish->recover || (is_recoverable && is_cache && o->auto_cache_recover),
+        .is_possible = is_recoverable,
+        .is_cache = is_cache,
+        .rejects_unrecoverable =
+            is_recoverable && !is_cache && (wish->flag & SUBSCRIBE_REJECT_UNRECOVERED) != 0,
         .offset = wish->offset,
         .epoch = arena_dup(a, wish->epoch),
         .filter = filter,
     };
-    if (r->is_cache && o->auto_cache_recover) {
-        r->is_wanted = true;
-    }
 }
 
-void recovery_ask(struct recovery *r, int64_t max_publications, struct engine_history *out)
+void recovery_ask(const struct recovery *r, int64_t max_publications, struct engine_history *out)
 {
-    r->is_possible = true;
     if (r->is_cache) {
         out->reverse = true;
         out->limit = r->filter != NULL ? max_publications : 1;
@@ -75,23 +74,26 @@ static bool has_position(const struct recovery *r, const struct engine_position 
     return r->offset == top->offset && span_eq(r->epoch, top->epoch);
 }
 
-/* Client protocol 7.4; the publications come newest first. */
+/* Client protocol 7.4; the publications come newest first. When none passes the filter it is as if
+ * none were kept. */
 static bool apply_cache(const struct recovery *r, const struct engine_history_result *found,
                         struct arena *a, struct subscribe_result *out)
 {
     const struct publication *pubs = found->publications.items;
-    if (r->offset > 0 && has_position(r, &found->top)) {
-        return true;
+    bool has_newest = r->offset > 0 && has_position(r, &found->top);
+    size_t i = 0;
+    while (i < found->publications.n && !passes(r, &pubs[i])) {
+        i++;
     }
-    if (found->publications.n == 0 || pubs[0].offset != found->top.offset) {
+    if (i == found->publications.n) {
+        return has_newest;
+    }
+    if (pubs[0].offset != found->top.offset) {
         return false;
     }
-    for (size_t i = 0; i < found->publications.n; i++) {
-        if (passes(r, &pubs[i])) {
-            out->publications = (struct vec){arena_alloc(a, sizeof(*pubs)), 1};
-            copy_publication(out->publications.items, &pubs[i], a);
-            break;
-        }
+    if (!has_newest) {
+        out->publications = (struct vec){arena_alloc(a, sizeof(*pubs)), 1};
+        copy_publication(out->publications.items, &pubs[i], a);
     }
     return true;
 }

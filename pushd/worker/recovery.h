@@ -9,22 +9,22 @@
 
 struct recovery {
     bool is_wanted;                   /* the client asked, or the namespace recovers by itself */
-    bool is_possible;                 /* history was read for it */
+    bool is_possible;                 /* the subscription is recoverable */
     bool is_cache;                    /* only the newest publication counts */
-    bool rejects_unrecoverable;       /* flag 0x2: error 112 */
+    bool rejects_unrecoverable;       /* flag 0x2: error 112; in streams that can be recovered */
     uint64_t offset;                  /* of the client */
     struct span epoch;                /* n == 0: any */
     const struct tags_filter *filter; /* borrowed, or NULL */
 };
 
 /* `epoch` is copied to the arena. */
-void recovery_init(struct recovery *r, const struct chan_opts *o,
+void recovery_init(struct recovery *r, const struct chan_opts *o, bool is_recoverable,
                    const struct subscribe_request *wish, const struct tags_filter *filter,
                    struct arena *a);
 
-/* What to read from history. The epoch is compared afterwards, so that a lost position still tells
- * the current one. */
-void recovery_ask(struct recovery *r, int64_t max_publications, struct engine_history *out);
+/* What to read from history for a recovery that is wanted and possible. The epoch is compared
+ * afterwards, so that a lost position still tells the current one. */
+void recovery_ask(const struct recovery *r, int64_t max_publications, struct engine_history *out);
 
 /* Judges what was found. When recovered, publications (copied to the arena) and the client's own
  * offset are put into the result. */

@@ -81,7 +81,7 @@ static void choose_options(struct sub *s, const struct sub_params *p,
     const struct token_sub *t = p->token != NULL ? p->token : &none;
     struct channel_subject who = {.user = conn_user(s->conn), .is_subscribed = true};
     const struct conf *conf = s->conn->w->conf;
-    bool history = channel_has_history(o) && channel_permits(conf, o, RIGHT_HISTORY, &who);
+    bool history = channel_permits(conf, o, RIGHT_HISTORY, &who);
     s->is_recoverable = overridden(t->force_recovery, o->force_recovery) ||
                         (wish->recoverable && (o->allow_recovery || history));
     s->is_positioned = s->is_recoverable ||
@@ -89,9 +89,9 @@ static void choose_options(struct sub *s, const struct sub_params *p,
                        (wish->positioned && (o->allow_positioning || history));
     s->has_presence = overridden(t->presence, o->presence);
     s->emits_join_leave = overridden(t->join_leave, o->join_leave);
-    s->gets_join_leave = overridden(t->force_push_join_leave, o->force_push_join_leave) ||
-                         (wish->join_leave && s->emits_join_leave && o->presence &&
-                          channel_permits(conf, o, RIGHT_PRESENCE, &who));
+    s->gets_join_leave =
+        overridden(t->force_push_join_leave, o->force_push_join_leave) ||
+        (wish->join_leave && o->join_leave && channel_permits(conf, o, RIGHT_PRESENCE, &who));
     s->has_delta = allows_delta(o, wish->delta);
     s->is_compact = !s->is_server_side && o->allow_channel_compaction &&
                     (wish->flag & SUBSCRIBE_COMPACTION) != 0;
@@ -185,11 +185,9 @@ static void read_history(struct sub *s)
     struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
     op->opts = s->opts;
     op->furthest = s->chan->furthest;
-    if (st->recovery.is_wanted && s->is_recoverable) {
+    if (st->recovery.is_wanted && st->recovery.is_possible) {
         recovery_ask(&st->recovery, s->conn->w->conf->client.recovery_max_publication_limit,
                      &op->history);
-    } else {
-        st->recovery.is_possible = false;
     }
     st->waiting++;
     conn_submit(s->conn, op, history_read, s);
@@ -243,7 +241,7 @@ void sub_begin(struct conn *c, const struct sub_params *p)
     choose_options(s, p, wish);
     st->done = p->done;
     st->ctx = p->ctx;
-    recovery_init(&st->recovery, p->opts, wish, s->filter, &st->arena);
+    recovery_init(&st->recovery, p->opts, s->is_recoverable, wish, s->filter, &st->arena);
     if (p->token != NULL) {
         keep_info(s, p->token->info);
         st->result.data = arena_dup(&st->arena, p->token->data);

@@ -14,9 +14,9 @@ struct request {
     struct span path;
     struct span query;
     struct span version;
-    struct span connection;
-    struct span upgrade;
-    struct span ws_version;
+    bool says_upgrade; /* in Connection; it and the next two may stand in several lines */
+    bool says_websocket;
+    bool says_version;
     struct span ws_protocol;
     struct span cors_headers; /* Access-Control-Request-Headers */
     bool is_malformed;
@@ -71,11 +71,21 @@ static void read_header(const struct conf *c, struct request *r, struct upgrade 
 {
     const struct {
         const char *name;
+        const char *token;
+        bool *to;
+    } lists[] = {
+        {"connection", "upgrade", &r->says_upgrade},
+        {"upgrade", "websocket", &r->says_websocket},
+        {"sec-websocket-version", "13", &r->says_version},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        *lists[i].to |=
+            span_eq_nocase(name, span_str(lists[i].name)) && has_token(value, lists[i].token);
+    }
+    const struct {
+        const char *name;
         struct span *to;
     } wanted[] = {
-        {"connection", &r->connection},
-        {"upgrade", &r->upgrade},
-        {"sec-websocket-version", &r->ws_version},
         {"sec-websocket-protocol", &r->ws_protocol},
         {"access-control-request-headers", &r->cors_headers},
         {"sec-websocket-key", &out->key},
@@ -155,7 +165,9 @@ static void choose_encoding(const struct request *r, struct upgrade *out)
         part = span_trim(part);
         if (span_eq_str(part, "centrifuge-json") || span_eq_str(part, "centrifuge-protobuf")) {
             out->subprotocol = part;
-            out->encoding = part.n == strlen("centrifuge-json") ? ENC_JSON : ENC_PROTOBUF;
+            if (part.n != strlen("centrifuge-json")) {
+                out->encoding = ENC_PROTOBUF; /* else what the query said */
+            }
             return;
         }
     }
@@ -195,16 +207,16 @@ static void judge(const struct conf *c, const struct request *r, struct upgrade 
         out->cors_headers = r->cors_headers;
     } else if (c->websocket.disabled || !span_eq_str(r->path, c->websocket.handler_prefix)) {
         refuse(out, 404, NULL);
-    } else if (!has_token(r->connection, "upgrade")) {
+    } else if (!r->says_upgrade) {
         refuse(out, 400,
                "header Connection lacks the token upgrade; does the proxy in front pass it on?");
-    } else if (!has_token(r->upgrade, "websocket")) {
+    } else if (!r->says_websocket) {
         refuse(out, 400, "header Upgrade is not websocket; does the proxy in front pass it on?");
     } else if (!span_eq_str(r->method, "GET")) {
         refuse(out, 405, "a WebSocket is opened with GET");
     } else if (!span_eq_str(r->version, "HTTP/1.1")) {
         refuse(out, 400, "a WebSocket needs HTTP/1.1; in nginx: proxy_http_version 1.1");
-    } else if (!has_token(r->ws_version, "13")) {
+    } else if (!r->says_version) {
         refuse(out, 400, "Sec-WebSocket-Version must be 13");
     } else if (!key_is_valid(out->key)) {
         refuse(out, 400, "Sec-WebSocket-Key must be 16 bytes in base64");

@@ -157,6 +157,9 @@ static struct ws_event end_control(struct ws_reader *r)
             if (!ws_close_code_is_valid(e.code)) {
                 return fail(CLOSE_PROTOCOL_ERROR, "an invalid close code");
             }
+            if (!span_is_utf8(span_from(e.payload, 2))) {
+                return fail(CLOSE_PROTOCOL_ERROR, "a close reason that is not UTF-8");
+            }
         }
     }
     return e;

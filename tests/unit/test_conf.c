@@ -408,6 +408,15 @@ static void the_print_is_a_configuration(void **state)
     buf_free(&open);
 }
 
+static void an_option_without_effect_is_a_warning(void **state)
+{
+    (void)state;
+    conf_free(load("{\"client\": {\"concurrency\": 1}}"));
+    assert_false(warned("client.concurrency"));
+    conf_free(load("{\"client\": {\"concurrency\": 8}}"));
+    assert_true(warned("client.concurrency: means nothing here"));
+}
+
 static void a_secret_that_others_can_read_is_a_warning(void **state)
 {
     (void)state;
@@ -465,6 +474,7 @@ int main(void)
         cmocka_unit_test(strict_refuses_unknown_and_old_names_only),
         cmocka_unit_test(long_values_are_cut_in_messages),
         cmocka_unit_test(the_print_is_a_configuration),
+        cmocka_unit_test(an_option_without_effect_is_a_warning),
         cmocka_unit_test(a_secret_that_others_can_read_is_a_warning),
         cmocka_unit_test(files_of_other_kinds_are_told_apart),
     };

@@ -27,7 +27,7 @@ static struct recovery asking(const struct chan_opts *o, uint64_t offset, struct
     struct recovery r;
     struct engine_history ask = {0};
     struct subscribe_request wish = {.recover = true, .offset = offset, .epoch = epoch};
-    recovery_init(&r, o, &wish, NULL, a);
+    recovery_init(&r, o, true, &wish, NULL, a);
     recovery_ask(&r, LIMIT, &ask);
     assert_int_equal(ask.reverse, r.is_cache);
     return r;
@@ -80,7 +80,7 @@ static void a_cache_recovers_with_the_newest_from_any_position(void **state)
     } rows[] = {
         {1, 3, 3, "wrong", true, 3}, {0, 3, 3, "", true, 3},    {3, 3, 3, "ep", true, 0},
         {3, 3, 3, "old", true, 3},   {0, 0, 0, "", false, 0},   {3, 0, 3, "ep", true, 0},
-        {1, 0, 3, "ep", false, 0},   {1, 2, 3, "ep", false, 0},
+        {1, 0, 3, "ep", false, 0},   {1, 2, 3, "ep", false, 0}, {3, 2, 3, "ep", false, 0},
     };
     struct chan_opts o = {.force_recovery = true, .force_recovery_mode = RECOVERY_CACHE};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -106,9 +106,27 @@ static void a_wish_without_the_right_is_never_recovered(void **state)
     struct subscribe_request wish = {.recover = true};
     struct recovery r;
     struct subscribe_result result = {0};
-    recovery_init(&r, &o, &wish, NULL, &a);
+    recovery_init(&r, &o, false, &wish, NULL, &a);
     struct engine_history_result h = history(&a, 1, 0, 0, false);
     assert_false(recovery_apply(&r, &h, &a, &result));
+    arena_fini(&a);
+}
+
+static void flag_2_and_auto_recovery_depend_on_the_mode(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    struct subscribe_request wish = {.flag = SUBSCRIBE_REJECT_UNRECOVERED};
+    for (int i = 0; i < 4; i++) {
+        bool is_recoverable = (i & 1) != 0;
+        bool is_cache = (i & 2) != 0;
+        struct recovery r;
+        struct chan_opts o = {.force_recovery_mode = is_cache ? RECOVERY_CACHE : RECOVERY_STREAM,
+                              .auto_cache_recover = is_cache};
+        recovery_init(&r, &o, is_recoverable, &wish, NULL, &a);
+        assert_int_equal(r.rejects_unrecoverable, is_recoverable && !is_cache);
+        assert_int_equal(r.is_wanted, is_recoverable && is_cache);
+    }
     arena_fini(&a);
 }
 
@@ -132,6 +150,7 @@ int main(void)
         cmocka_unit_test(a_stream_is_recovered_only_without_a_hole_up_to_the_top),
         cmocka_unit_test(a_cache_recovers_with_the_newest_from_any_position),
         cmocka_unit_test(a_wish_without_the_right_is_never_recovered),
+        cmocka_unit_test(flag_2_and_auto_recovery_depend_on_the_mode),
         cmocka_unit_test(only_the_newest_is_a_base),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,8 @@ static void refusals_have_their_status(void **state)
         {GET BASE "\r\n", 101},
         {"GET /connection/websocket?x=1 HTTP/1.1\r\n" BASE "\r\n", 101},
         {GET BASE "Origin: https://a.example.com\r\n\r\n", 101},
+        {GET BASE "Connection: keep-alive\r\nUpgrade: h2c\r\nSec-WebSocket-Version: 8\r\n\r\n",
+         101},
         {GET BASE "Origin: https://evil.test\r\n\r\n", 403},
         {"GET /other HTTP/1.1\r\n" BASE "\r\n", 404},
         {"POST /connection/websocket HTTP/1.1\r\n" BASE "\r\n", 405},
@@ -115,6 +117,10 @@ static void the_first_known_subprotocol_is_echoed(void **state)
     assert_int_equal(
         read_head("GET /connection/websocket?format=protobuf HTTP/1.1\r\n" BASE "\r\n").encoding,
         ENC_PROTOBUF);
+    struct upgrade u = read_head("GET /connection/websocket?cf_protocol=protobuf HTTP/1.1\r\n" BASE
+                                 "Sec-WebSocket-Protocol: centrifuge-json\r\n\r\n");
+    assert_int_equal(u.encoding, ENC_PROTOBUF);
+    assert_true(span_eq_str(u.subprotocol, "centrifuge-json"));
 }
 
 static void the_answer_carries_the_key_of_rfc_6455(void **state)

@@ -177,6 +177,8 @@ static void close_codes_are_checked(void **state)
     expect(&b, "error 1002 \n");
     add_frame(&b, 0x88, SPAN("x"), true);
     expect(&b, "error 1002 \n");
+    add_frame(&b, 0x88, SPAN("\x03\xe8gr\xfc\xdf"), true);
+    expect(&b, "error 1002 \n");
 }
 
 static void a_close_reason_is_cut_between_characters(void **state)
