@@ -187,10 +187,10 @@ static void on_reply(const struct redisReply *reply, size_t index, void *arg)
 {
     struct lookup *l = arg;
     (void)index;
-    const char *error = rsync_reply_error(reply);
+    struct span error = rsync_reply_error(reply);
     struct span text = rsync_reply_text(reply);
-    if (error != NULL) {
-        api__log_redis(l->c, error);
+    if (error.p != NULL) {
+        api__log_redis(l->c, arena_strdup(&l->c->arena, error));
         l->is_error = true;
     } else if (text.p != NULL) {
         l->value = arena_dup(&l->c->arena, text);

@@ -148,6 +148,9 @@ bool engine_is_noscript(const struct redisReply *r);
 /* Whether Redis refuses to write because it cannot save. It answers PING so, too, and is still good
  * for reading and PUB/SUB. */
 bool engine_is_misconf(const struct redisReply *r);
+/* The text of an error reply, borrowed. Without the arguments of the command, which Redis quotes
+ * when it does not know the command: that of AUTH is the password. */
+struct span engine_error_text(const struct redisReply *r);
 /* What to do about an error of Redis, "OOM command not allowed ..."; NULL for one that explains
  * itself or is not known. Readers add it to the text of their error. */
 const char *engine_error_advice(struct span text);
