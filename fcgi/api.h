@@ -182,6 +182,10 @@ struct perr_result api__payload(struct api_ctx *c, struct span plain, struct spa
 struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publish *p,
                                         bool is_broadcast, struct api_publication_item *item);
 void api__publish_run(struct api_ctx *c, struct api_publication_item *items, size_t n);
+/* The same for publications that may not overtake each other: one whose script Redis does not know
+ * would be sent again behind those that need another one, so the first of each brings its script
+ * along. */
+void api__publish_run_in_order(struct api_ctx *c, struct api_publication_item *items, size_t n);
 void api__publish_write(const struct api_publication_item *item, struct buf *out);
 
 struct perr_result api__publish(struct api_ctx *c, const void *request, struct buf *out);

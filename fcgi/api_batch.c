@@ -151,7 +151,7 @@ static void begin_success(struct batch *b, const char *name)
 
 static void flush_group(struct batch *b)
 {
-    api__publish_run(b->c, b->group, b->group_n);
+    api__publish_run_in_order(b->c, b->group, b->group_n);
     for (size_t i = 0; i < b->group_n; i++) {
         begin_reply(b);
         if (b->group[i].error.code != 0) {

@@ -186,6 +186,21 @@ void api__publish_run(struct api_ctx *c, struct api_publication_item *items, siz
     }
 }
 
+void api__publish_run_in_order(struct api_ctx *c, struct api_publication_item *items, size_t n)
+{
+    struct {
+        bool form[PUBLISH_FORMS];
+    } *known = arena_zalloc(&c->arena, c->api->shards->n * sizeof(*known)); /* to each shard */
+    for (size_t i = 0; n > 1 && i < n; i++) {
+        bool *is_known = &known[items[i].shard].form[engine_publish_form(&items[i].request)];
+        if (!items[i].is_done) {
+            items[i].request.use_eval = !*is_known;
+            *is_known = true;
+        }
+    }
+    api__publish_run(c, items, n);
+}
+
 void api__publish_write(const struct api_publication_item *item, struct buf *out)
 {
     const struct engine_position *position = &item->result.position;

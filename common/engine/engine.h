@@ -72,6 +72,15 @@ struct engine_publish_result {
     bool suppressed_by_version;
 };
 
+/* What a publication is sent as. */
+enum engine_publish_form {
+    PUBLISH_PLAIN, /* PUBLISH, no script */
+    PUBLISH_ONCE,  /* the script of idempotency keys without history */
+    PUBLISH_KEPT,  /* a script that keeps history */
+    PUBLISH_FORMS,
+};
+enum engine_publish_form engine_publish_form(const struct engine_publish *p);
+
 /* Plain PUBLISH, or one of the scripts of redis-layout 3.2 to 3.4. */
 void engine_publish_build(const struct engine *e, const struct engine_publish *p, struct buf *out);
 /* ERR_UNAVAILABLE for an error reply (text in err), ERR_SYNTAX for an unexpected one. The epoch of

@@ -263,6 +263,51 @@ static void a_batch_keeps_order_whatever_it_mixes(void **state)
     assert_string_equal(fcgi_post(&f, "/api/batch", "null"), "{}");
 }
 
+/* The next publication that a subscriber gets has this in it. */
+static void assert_next_message(redisContext *subscriber, const char *text)
+{
+    redisReply *r = NULL;
+    assert_int_equal(redisGetReply(subscriber, (void **)&r), REDIS_OK);
+    assert_int_equal(r->elements, 3);
+    assert_non_null(memmem(r->element[2]->str, r->element[2]->len, text, strlen(text)));
+    freeReplyObject(r);
+}
+
+/* The commands need different scripts, or none, and Redis knows some of the scripts only. */
+static void a_batch_keeps_its_order_when_scripts_are_missing(void **state)
+{
+    static const char body[] =
+        "{\"commands\":["
+        "{\"publish\":{\"channel\":\"hist:ord\",\"data\":\"one\"}},"
+        "{\"publish\":{\"channel\":\"hist:ord\",\"data\":\"two\",\"skip_history\":true}},"
+        "{\"publish\":{\"channel\":\"hist:ord\",\"data\":\"three\",\"skip_history\":true,"
+        "\"idempotency_key\":\"%s\"}},"
+        "{\"publish\":{\"channel\":\"hist:ord\",\"data\":\"four\"}}]}";
+    static const char *const expected[] = {"one", "two", "three", "four"};
+    redisContext *c = redis_server_connect(&server);
+    redisContext *subscriber = redis_server_connect(&server);
+    (void)state;
+    freeReplyObject(redisCommand(subscriber, "SUBSCRIBE centrifugo.client.hist:ord"));
+    for (int round = 0; round < 3; round++) {
+        char text[512];
+        char key[] = {(char)('a' + round), '\0'};
+        freeReplyObject(redisCommand(c, "SCRIPT FLUSH"));
+        if (round == 1) { /* the script of histories is known */
+            fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:else\",\"data\":1}");
+        } else if (round == 2) { /* that of keys without a history is */
+            fcgi_post(&f, "/api/publish",
+                      "{\"channel\":\"else\",\"data\":1,\"idempotency_key\":\"x\"}");
+        }
+        snprintf(text, sizeof(text), body, key);
+        assert_null(strstr(fcgi_post(&f, "/api/batch", text), "error"));
+        for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+            assert_next_message(subscriber, expected[i]);
+        }
+    }
+    redisFree(subscriber);
+    redisFree(c);
+}
+
 static void a_long_batch_is_published_completely(void **state)
 {
     struct buf b = {0};
@@ -380,6 +425,7 @@ int main(void)
         cmocka_unit_test(binary_history_cannot_be_told_in_json),
         cmocka_unit_test(transport_mode_uses_status_codes),
         cmocka_unit_test(a_batch_keeps_order_whatever_it_mixes),
+        cmocka_unit_test(a_batch_keeps_its_order_when_scripts_are_missing),
         cmocka_unit_test(a_long_batch_is_published_completely),
         cmocka_unit_test(a_batch_with_a_wrong_type_runs_nothing),
         cmocka_unit_test(the_single_endpoint_answers_in_lines),
