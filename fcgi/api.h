@@ -174,11 +174,13 @@ void api__log_redis(struct api_ctx *c, const char *text);
 /* Publishes a control command of ours by way of any shard that is there. */
 struct perr_result api__control(struct api_ctx *c, struct control_command *command);
 
-/* A payload given plainly or in base64; the latter wins when it is not empty. */
+/* A payload given plainly or in base64; the latter wins when it is not empty. 107 for malformed
+ * base64, and for JSON that is not UTF-8: it would close the JSON clients, and the history that it
+ * is in could not be told any more. */
 struct perr_result api__payload(struct api_ctx *c, struct span plain, struct span b64,
                                 struct span *out);
 
-/* Publications run in pipelines. */
+/* Publications run in pipelines. Those of a broadcast have their payload in `data`, decoded. */
 struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publish *p,
                                         bool is_broadcast, struct api_publication_item *item);
 void api__publish_run(struct api_ctx *c, struct api_publication_item *items, size_t n);

@@ -198,7 +198,7 @@ static void run_all(struct batch *b, struct span list)
     struct jscan s = jscan_enter(list);
     struct span command;
     enum jscan_kind kind;
-    while (!b->c->is_unencodable && jscan_element(&s, &command, &kind)) {
+    while (jscan_element(&s, &command, &kind)) {
         const struct api_method *method = NULL;
         void *request = NULL;
         struct schema_error ignored;

@@ -29,7 +29,7 @@ struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publ
                                         bool is_broadcast, struct api_publication_item *item)
 {
     const struct chan_opts *o = NULL;
-    struct span data;
+    struct span data = p->data;
     *item = (struct api_publication_item){.key = c->key, .arena = &c->arena};
     struct perr_result rc = api__channel(c, p->channel, &o);
     if (rc.code != 0) {
@@ -39,7 +39,9 @@ struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publ
         return api__error(PERR_BAD_REQUEST, "channel.subscription_type",
                           "its subscription_type is not stream");
     }
-    rc = api__payload(c, p->data, p->b64data, &data);
+    if (!is_broadcast) {
+        rc = api__payload(c, p->data, p->b64data, &data);
+    }
     if (rc.code != 0) {
         return rc;
     }

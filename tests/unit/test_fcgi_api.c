@@ -152,14 +152,16 @@ static void history_pages_and_refuses(void **state)
 {
     (void)state;
     for (int i = 1; i <= 5; i++) {
-        char body[96];
+        char body[128];
         snprintf(body, sizeof(body),
-                 "{\"channel\":\"hist:h\",\"data\":{ \"n\" : %d},\"tags\":{\"t\":\"<\"}}", i);
+                 "{\"channel\":\"hist:h\",\"data\":{ \"n\" : %d},"
+                 "\"tags\":{\"t\":\"<\",\"b\":\"1\",\"a\":\"2\",\"aa\":\"\"}}",
+                 i);
         fcgi_post(&f, "/api/publish", body);
     }
-    assert_non_null(strstr(
-        fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\",\"limit\":-1}"),
-        "{\"publications\":[{\"data\":{\"n\":3},\"offset\":3,\"tags\":{\"t\":\"\\u003c\"}},"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\",\"limit\":-1}"),
+                           "{\"publications\":[{\"data\":{\"n\":3},\"offset\":3,"
+                           "\"tags\":{\"a\":\"2\",\"aa\":\"\",\"b\":\"1\",\"t\":\"\\u003c\"}},"));
     assert_non_null(strstr(
         fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\",\"limit\":1,\"reverse\":true}"),
         "{\"n\":5}"));
@@ -212,6 +214,50 @@ static void binary_history_cannot_be_told_in_json(void **state)
         fcgi_call(&f, "POST", "/api/batch",
                   "{\"commands\":[{\"history\":{\"channel\":\"hist:b\",\"limit\":1}}]}", with_key),
         500);
+}
+
+/* As the reference, which runs all before it writes the answer. */
+static void a_batch_runs_all_even_when_it_cannot_be_answered(void **state)
+{
+    char key[] = "HTTP_X_API_KEY=key";
+    char *with_key[] = {key, NULL};
+    (void)state;
+    fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:b2\",\"b64data\":\"/wA=\"}");
+    assert_int_equal(fcgi_call(&f, "POST", "/api/batch",
+                               "{\"commands\":[{\"history\":{\"channel\":\"hist:b2\",\"limit\":1}},"
+                               "{\"publish\":{\"channel\":\"hist:b3\",\"data\":1}}]}",
+                               with_key),
+                     500);
+    assert_non_null(
+        strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:b3\"}"), "\"offset\":1"));
+}
+
+/* It would spoil the channel: its history could not be told, and JSON clients would be closed. */
+static void payloads_have_to_be_utf8(void **state)
+{
+    static const struct {
+        const char *uri;
+        const char *body;
+    } rows[] = {
+        {"/api/publish", "{\"channel\":\"hist:utf\",\"data\":\"\xe9\"}"},
+        {"/api/publish", "{\"channel\":\"bin:utf\",\"data\":\"\xe9\"}"},
+        {"/api/broadcast", "{\"channels\":[\"hist:utf\"],\"data\":{\"\xc3\":1}}"},
+        {"/api/subscribe", "{\"channel\":\"a\",\"user\":\"u\",\"info\":\"\xff\"}"},
+        {"/api/subscribe", "{\"channel\":\"a\",\"user\":\"u\",\"data\":\"\xff\"}"},
+        {"/api/refresh", "{\"user\":\"u\",\"expire_at\":9,\"info\":\"\xff\"}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *body = fcgi_post(&f, rows[i].uri, rows[i].body);
+        assert_ptr_equal(strstr(body, "{\"error\":{\"code\":107,"), body);
+        assert_non_null(strstr(body, "UTF-8"));
+    }
+    assert_non_null(
+        strstr(fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:utf\",\"data\":\"\xc3\xa9\"}"),
+               "\"offset\":1"));
+    assert_non_null(strstr(
+        fcgi_post(&f, "/api/publish", "{\"channel\":\"a\",\"data\":\"\xe9\",\"b64data\":\"aGk=\"}"),
+        "{\"result\":{}}"));
 }
 
 static void transport_mode_uses_status_codes(void **state)
@@ -423,6 +469,8 @@ int main(void)
         cmocka_unit_test(history_pages_and_refuses),
         cmocka_unit_test(reading_works_by_get_too),
         cmocka_unit_test(binary_history_cannot_be_told_in_json),
+        cmocka_unit_test(a_batch_runs_all_even_when_it_cannot_be_answered),
+        cmocka_unit_test(payloads_have_to_be_utf8),
         cmocka_unit_test(transport_mode_uses_status_codes),
         cmocka_unit_test(a_batch_keeps_order_whatever_it_mixes),
         cmocka_unit_test(a_batch_keeps_its_order_when_scripts_are_missing),
