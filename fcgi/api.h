@@ -36,8 +36,7 @@ struct api {
     struct engine engine;
     struct rsync_shards *shards;
     struct registry *registry;
-    struct token_verifier *session_verifier; /* NULL unless sessions are JWT cookies */
-    char uid[RND_UUID_LEN + 1];              /* of this process, as sender of control commands */
+    char uid[RND_UUID_LEN + 1]; /* of this process, as sender of control commands */
 };
 
 /* A prepared publication, and how it went. */

@@ -91,6 +91,11 @@ static bool identify(struct token_call *t)
         refuse(t, &not_authenticated, t->session.reason, t->session.detail);
         return false;
     }
+    if (t->session.has_too_many_orgs) {
+        refuse(t, &no_organization, "session.too_many_orgs",
+               "the session names more organisations than channels can be made for");
+        return false;
+    }
     if (k->pushd.token.require_org && t->session.orgs.n == 0) {
         refuse(t, &no_organization, "session.no_org", "the session names no organisation");
         return false;
@@ -102,6 +107,30 @@ static bool identify(struct token_call *t)
         return false;
     }
     return true;
+}
+
+/* {"name":..} of pushd.token.info_fields, without what the session does not have. */
+static struct span info_of(const struct token_call *t)
+{
+    const struct conf_strings *paths = &t->c->api->conf->pushd.token.info_fields;
+    struct buf b = {0};
+    for (size_t i = 0; i < paths->n; i++) {
+        struct span value;
+        if (session_field(&t->session, paths->items[i], &t->c->arena, &value)) {
+            const char *dot = strrchr(paths->items[i], '.');
+            buf_add_char(&b, b.n == 0 ? '{' : ',');
+            jwrite_string(&b, span_str(dot != NULL ? dot + 1 : paths->items[i]));
+            buf_add_char(&b, ':');
+            buf_add_span(&b, value);
+        }
+    }
+    if (b.n == 0) {
+        return (struct span){0};
+    }
+    buf_add_char(&b, '}');
+    struct span info = arena_dup(&t->c->arena, buf_span(&b));
+    buf_free(&b);
+    return info;
 }
 
 static void refuse_mint(const struct token_call *t, int rc, const char *text)
@@ -154,7 +183,7 @@ void api__token(struct api_ctx *c, const struct request *r, struct response *out
     if (!identify(&t)) {
         return;
     }
-    struct token_mint m = {0};
+    struct token_mint m = {.info_json = info_of(&t)};
     if (!k->pushd.token.channels_as_permission) {
         m.channels = t.channels.items;
         m.channel_count = t.channels.n;

@@ -11,24 +11,6 @@ static void die(const char *what, const struct err *e)
     exit(1);
 }
 
-static void make_session_keys(struct fcgi_fixture *f, struct err *e)
-{
-    static char none[] = "";
-    f->session_keys = (struct conf_token){
-        .hmac_secret_key = f->conf->pushd.token.session.jwt_hmac_secret_key,
-        .hmac_previous_secret_key = none,
-        .rsa_public_key = none,
-        .ecdsa_public_key = none,
-        .jwks_public_endpoint = none,
-        .audience = none,
-        .audience_regex = none,
-        .issuer = none,
-        .issuer_regex = none,
-        .user_id_claim = none,
-    };
-    f->api.session_verifier = token_verifier_new(&f->session_keys, false, e);
-}
-
 void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *sockets)
 {
     struct err e = {0};
@@ -56,7 +38,6 @@ void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *soc
     f->api.shards = &f->shards;
     engine_init(&f->api.engine, f->conf);
     rnd_uuid(f->api.uid);
-    make_session_keys(f, &e);
     f->api.registry = registry_new(
         &(struct registry_opts){.shards = &f->shards, .engine = &f->api.engine, .uid = f->api.uid});
     api_ctx_init(&f->ctx, &f->api);
@@ -68,7 +49,6 @@ void fcgi_fixture_close(struct fcgi_fixture *f)
     api_ctx_fini(&f->ctx);
     response_free(&f->response);
     registry_free(f->api.registry);
-    token_verifier_free(f->api.session_verifier);
     rsync_pool_free(f->redis);
     rsync_shards_fini(&f->shards);
     conf_free(f->conf);

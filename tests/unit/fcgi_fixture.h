@@ -14,7 +14,6 @@ struct fcgi_fixture {
     struct api api;
     struct api_ctx ctx;
     struct response response;
-    struct conf_token session_keys;
 };
 
 /* `json` is a configuration; engine.redis.address in it is replaced by the path `sockets`, or by
