@@ -2,8 +2,12 @@
 /* The API without FastCGI. */
 #include "tests/unit/fcgi_fixture.h"
 
+#include "tests/unit/redis_server.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+
+#define SKIPPED 77 /* for automake */
 
 static void die(const char *what, const struct err *e)
 {
@@ -52,6 +56,21 @@ void fcgi_fixture_close(struct fcgi_fixture *f)
     rsync_pool_free(f->redis);
     rsync_shards_fini(&f->shards);
     conf_free(f->conf);
+}
+
+void fcgi_fixture_open_with_redis(struct fcgi_fixture *f, struct redis_server *s, const char *json)
+{
+    if (!redis_server_start(s)) {
+        printf("redis-server is not installed: skipped\n");
+        exit(SKIPPED);
+    }
+    fcgi_fixture_open(f, json, s->socket);
+}
+
+void fcgi_fixture_close_with_redis(struct fcgi_fixture *f, struct redis_server *s)
+{
+    fcgi_fixture_close(f);
+    redis_server_stop(s);
 }
 
 int fcgi_call(struct fcgi_fixture *f, const char *method, const char *uri, const char *body,

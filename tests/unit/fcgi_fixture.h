@@ -22,6 +22,11 @@ struct fcgi_fixture {
 void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *sockets);
 void fcgi_fixture_close(struct fcgi_fixture *f);
 
+/* With a redis-server of its own. The program ends as skipped when none is installed. */
+struct redis_server;
+void fcgi_fixture_open_with_redis(struct fcgi_fixture *f, struct redis_server *s, const char *json);
+void fcgi_fixture_close_with_redis(struct fcgi_fixture *f, struct redis_server *s);
+
 /* Makes a request and returns the status. `variables` ends with NULL and comes in addition to
  * method and URI; may be NULL. The body of the answer stays in f->response. */
 int fcgi_call(struct fcgi_fixture *f, const char *method, const char *uri, const char *body,

@@ -6,7 +6,6 @@
 #include "tests/unit/redis_server.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 static const char config[] =
     "{\"http_api\":{\"key\":\"key\"},\"engine\":{\"type\":\"redis\"},"
@@ -21,19 +20,14 @@ static struct fcgi_fixture f;
 static int set_up(void **state)
 {
     (void)state;
-    if (!redis_server_start(&server)) {
-        printf("redis-server is not installed: skipped\n");
-        _exit(77);
-    }
-    fcgi_fixture_open(&f, config, server.socket);
+    fcgi_fixture_open_with_redis(&f, &server, config);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    fcgi_fixture_close(&f);
-    redis_server_stop(&server);
+    fcgi_fixture_close_with_redis(&f, &server);
     return 0;
 }
 
