@@ -24,6 +24,11 @@ static const struct refusal not_configured = {
     "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured",
     "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured",
 };
+static const struct refusal no_subscription_key = {
+    503,
+    "client.subscription_token.hmac_secret_key not configured",
+    "client.subscription_token.hmac_secret_key not configured",
+};
 static const struct refusal not_authenticated = {401, "token refused: not authenticated",
                                                  "not authenticated"};
 static const struct refusal no_organization = {403, "token refused: no organization access",
@@ -229,6 +234,11 @@ void api__subscription_token(struct api_ctx *c, const struct request *r, struct 
     }
     const struct conf_token *own =
         k->client.subscription_token.enabled ? &k->client.subscription_token : &k->client.token;
+    if (own->hmac_secret_key[0] == '\0') {
+        refuse(&t, &no_subscription_key, "token.no_key",
+               "client.subscription_token is enabled, so it needs a key of its own");
+        return;
+    }
     struct token_mint m = {.channel = channel};
     write_token(&t, &m, own, false);
 }

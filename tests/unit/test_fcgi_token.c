@@ -39,6 +39,9 @@ static const char with_info[] =
     "\"info_fields\":[\"name\",\"profile.image\",\"missing\",\"profile.absent\",\"name.first\"],"
     "\"channels\":[\"news\"],\"channels_as\":\"permission\","
     "\"session\":{\"source\":\"jwt_cookie\",\"jwt_hmac_secret_key\":\"session-secret\"}}}}";
+static const char without_sub_secret[] = "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"},"
+                                         "\"subscription_token\":{\"enabled\":true}},"
+                                         "\"pushd\":{\"token\":{\"channels\":[\"news\"]}}}";
 static const char without_secret[] = "{\"pushd\":{\"token\":{\"channels\":[\"news\"]}}}";
 
 static struct fcgi_fixture f;
@@ -101,6 +104,12 @@ static void each_refusal_has_its_own_status_and_text(void **state)
     fcgi_fixture_open(&f, without_secret, NULL);
     assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, user_only), 503);
     assert_non_null(strstr(fcgi_body(&f), "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured"));
+    fcgi_fixture_close(&f);
+    fcgi_fixture_open(&f, without_sub_secret, NULL);
+    assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, user_only), 200);
+    assert_int_equal(fcgi_call(&f, "GET", SUB_ENDPOINT "?channel=news", NULL, user_only), 503);
+    assert_non_null(
+        strstr(fcgi_body(&f), "client.subscription_token.hmac_secret_key not configured"));
     fcgi_fixture_close(&f);
 }
 
