@@ -29,6 +29,11 @@ static const struct refusal no_subscription_key = {
     "client.subscription_token.hmac_secret_key not configured",
     "client.subscription_token.hmac_secret_key not configured",
 };
+static const struct refusal signed_elsewhere = {
+    503,
+    "token refused: jwks_public_endpoint is configured",
+    "tokens come from another server",
+};
 static const struct refusal not_authenticated = {401, "token refused: not authenticated",
                                                  "not authenticated"};
 static const struct refusal no_organization = {403, "token refused: no organization access",
@@ -49,6 +54,7 @@ struct token_call {
     struct api_ctx *c;
     const struct request *r;
     struct response *out;
+    const struct conf_token *own; /* what pushd checks the token by */
     struct session session;
     struct vec channels; /* of struct span */
 };
@@ -76,14 +82,34 @@ static void refuse(const struct token_call *t, const struct refusal *f, const ch
     buf_add_str(b, "}}");
 }
 
+/* Whether pushd would take a token that is signed by us; else it is answered. */
+static bool can_sign(const struct token_call *t)
+{
+    if (t->own->jwks_public_endpoint[0] != '\0') {
+        refuse(t, &signed_elsewhere, "token.jwks",
+               "pushd takes tokens with keys of jwks_public_endpoint only, and we have none of "
+               "their private keys");
+        return false;
+    }
+    if (t->own->hmac_secret_key[0] != '\0') {
+        return true;
+    }
+    if (t->own == &t->c->api->conf->client.token) {
+        refuse(t, &not_configured, "token.no_key",
+               "set client.token.hmac_secret_key or the environment variable");
+    } else {
+        refuse(t, &no_subscription_key, "token.no_key",
+               "client.subscription_token is enabled, so it needs a key of its own");
+    }
+    return false;
+}
+
 /* Identifies the session and its channels; answers and returns false when there is no token to be
  * had. */
 static bool identify(struct token_call *t)
 {
     const struct conf *k = t->c->api->conf;
-    if (*k->client.token.hmac_secret_key == '\0') {
-        refuse(t, &not_configured, "token.no_key",
-               "set client.token.hmac_secret_key or the environment variable");
+    if (!can_sign(t)) {
         return false;
     }
     switch (session_read(t->c, t->r, &t->session)) {
@@ -150,9 +176,9 @@ static void refuse_mint(const struct token_call *t, int rc, const char *text)
     }
 }
 
-static void write_token(struct token_call *t, struct token_mint *m, const struct conf_token *own,
-                        bool with_channels)
+static void write_token(struct token_call *t, struct token_mint *m, bool with_channels)
 {
+    const struct conf_token *own = t->own;
     const struct conf *k = t->c->api->conf;
     struct err e = {0};
     m->user = t->session.user;
@@ -184,7 +210,7 @@ static void write_token(struct token_call *t, struct token_mint *m, const struct
 void api__token(struct api_ctx *c, const struct request *r, struct response *out)
 {
     const struct conf *k = c->api->conf;
-    struct token_call t = {.c = c, .r = r, .out = out};
+    struct token_call t = {.c = c, .r = r, .out = out, .own = &k->client.token};
     if (!identify(&t)) {
         return;
     }
@@ -193,7 +219,7 @@ void api__token(struct api_ctx *c, const struct request *r, struct response *out
         m.channels = t.channels.items;
         m.channel_count = t.channels.n;
     }
-    write_token(&t, &m, &k->client.token, true);
+    write_token(&t, &m, true);
 }
 
 /* The channel asked for: ?channel=.. or {"channel":".."}. */
@@ -213,7 +239,11 @@ static struct span wanted_channel(struct api_ctx *c, const struct request *r)
 void api__subscription_token(struct api_ctx *c, const struct request *r, struct response *out)
 {
     const struct conf *k = c->api->conf;
-    struct token_call t = {.c = c, .r = r, .out = out};
+    bool has_own = k->client.subscription_token.enabled;
+    struct token_call t = {.c = c,
+                           .r = r,
+                           .out = out,
+                           .own = has_own ? &k->client.subscription_token : &k->client.token};
     if (!identify(&t)) {
         return;
     }
@@ -232,13 +262,6 @@ void api__subscription_token(struct api_ctx *c, const struct request *r, struct 
                "no template of pushd.token.channels leads to this channel");
         return;
     }
-    const struct conf_token *own =
-        k->client.subscription_token.enabled ? &k->client.subscription_token : &k->client.token;
-    if (own->hmac_secret_key[0] == '\0') {
-        refuse(&t, &no_subscription_key, "token.no_key",
-               "client.subscription_token is enabled, so it needs a key of its own");
-        return;
-    }
     struct token_mint m = {.channel = channel};
-    write_token(&t, &m, own, false);
+    write_token(&t, &m, false);
 }

@@ -42,6 +42,12 @@ static const char with_info[] =
 static const char without_sub_secret[] = "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"},"
                                          "\"subscription_token\":{\"enabled\":true}},"
                                          "\"pushd\":{\"token\":{\"channels\":[\"news\"]}}}";
+static const char only_sub_secret[] =
+    "{\"client\":{\"subscription_token\":{\"enabled\":true,\"hmac_secret_key\":\"secret\"}},"
+    "\"pushd\":{\"token\":{\"channels\":[\"news\"]}}}";
+static const char with_jwks[] = "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\",\"jwks_"
+                                "public_endpoint\":\"https://id.example/k\"}},"
+                                "\"pushd\":{\"token\":{\"channels\":[\"news\"]}}}";
 static const char without_secret[] = "{\"pushd\":{\"token\":{\"channels\":[\"news\"]}}}";
 
 static struct fcgi_fixture f;
@@ -110,6 +116,18 @@ static void each_refusal_has_its_own_status_and_text(void **state)
     assert_int_equal(fcgi_call(&f, "GET", SUB_ENDPOINT "?channel=news", NULL, user_only), 503);
     assert_non_null(
         strstr(fcgi_body(&f), "client.subscription_token.hmac_secret_key not configured"));
+    fcgi_fixture_close(&f);
+    fcgi_fixture_open(&f, only_sub_secret, NULL);
+    assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, user_only), 503);
+    assert_int_equal(fcgi_call(&f, "GET", SUB_ENDPOINT "?channel=news", NULL, user_only), 200);
+    fcgi_fixture_close(&f);
+    /* pushd takes tokens of the JWKS only. */
+    fcgi_fixture_open(&f, with_jwks, NULL);
+    const char *const endpoints[] = {ENDPOINT, SUB_ENDPOINT "?channel=news"};
+    for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
+        assert_int_equal(fcgi_call(&f, "GET", endpoints[i], NULL, user_only), 503);
+        assert_string_equal(f.response.reason, "token.jwks");
+    }
     fcgi_fixture_close(&f);
 }
 
