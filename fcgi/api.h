@@ -36,8 +36,7 @@ struct api {
     struct engine engine;
     struct rsync_shards *shards;
     struct registry *registry;
-    struct token_verifier *session_verifier; /* NULL unless sessions are JWT cookies */
-    char uid[RND_UUID_LEN + 1];              /* of this process, as sender of control commands */
+    char uid[RND_UUID_LEN + 1]; /* of this process, as sender of control commands */
 };
 
 /* A prepared publication, and how it went. */
@@ -174,14 +173,20 @@ void api__log_redis(struct api_ctx *c, const char *text);
 /* Publishes a control command of ours by way of any shard that is there. */
 struct perr_result api__control(struct api_ctx *c, struct control_command *command);
 
-/* A payload given plainly or in base64; the latter wins when it is not empty. */
+/* A payload given plainly or in base64; the latter wins when it is not empty. 107 for malformed
+ * base64, and for JSON that is not UTF-8: it would close the JSON clients, and the history that it
+ * is in could not be told any more. */
 struct perr_result api__payload(struct api_ctx *c, struct span plain, struct span b64,
                                 struct span *out);
 
-/* Publications run in pipelines. */
+/* Publications run in pipelines. Those of a broadcast have their payload in `data`, decoded. */
 struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publish *p,
                                         bool is_broadcast, struct api_publication_item *item);
 void api__publish_run(struct api_ctx *c, struct api_publication_item *items, size_t n);
+/* The same for publications that may not overtake each other: one whose script Redis does not know
+ * would be sent again behind those that need another one, so the first of each brings its script
+ * along. */
+void api__publish_run_in_order(struct api_ctx *c, struct api_publication_item *items, size_t n);
 void api__publish_write(const struct api_publication_item *item, struct buf *out);
 
 struct perr_result api__publish(struct api_ctx *c, const void *request, struct buf *out);

@@ -151,7 +151,7 @@ static void begin_success(struct batch *b, const char *name)
 
 static void flush_group(struct batch *b)
 {
-    api__publish_run(b->c, b->group, b->group_n);
+    api__publish_run_in_order(b->c, b->group, b->group_n);
     for (size_t i = 0; i < b->group_n; i++) {
         begin_reply(b);
         if (b->group[i].error.code != 0) {
@@ -198,7 +198,7 @@ static void run_all(struct batch *b, struct span list)
     struct jscan s = jscan_enter(list);
     struct span command;
     enum jscan_kind kind;
-    while (!b->c->is_unencodable && jscan_element(&s, &command, &kind)) {
+    while (jscan_element(&s, &command, &kind)) {
         const struct api_method *method = NULL;
         void *request = NULL;
         struct schema_error ignored;

@@ -11,8 +11,6 @@
 #include "common/protocol/control.h"
 #include "fcgi/registry.h"
 
-#include <stdlib.h>
-
 /* How long a call waits for nodes: for figures of nodes that are known by name only (shortly after
  * our start), and for answers. */
 #define WAIT_MS 1000
@@ -124,16 +122,11 @@ static bool list_channel(struct htab_node *node, void *arg)
     return true;
 }
 
-static int by_key(const void *a, const void *b)
-{
-    return span_cmp(((const struct kv_msg *)a)->key, ((const struct kv_msg *)b)->key);
-}
-
 static void write_channels(struct collection *k, struct buf *out)
 {
     k->list.items = arena_alloc(k->arena, (k->channels.count + 1) * sizeof(struct kv_msg));
     htab_each(&k->channels, list_channel, k);
-    qsort(k->list.items, k->list.n, sizeof(struct kv_msg), by_key);
+    schema_map_sort(&k->list, sizeof(struct kv_msg));
     struct api_channels_result result = {.channels = k->list};
     schema_json_encode(&api_channels_result_schema, &result, out);
 }

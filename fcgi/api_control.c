@@ -108,8 +108,11 @@ struct perr_result api__refresh(struct api_ctx *c, const void *request, struct b
         .client = r->client,
         .expired = r->expired,
         .expire_at = r->expire_at,
-        .info = r->info,
         .session = r->session,
     };
+    struct perr_result rc = api__payload(c, r->info, (struct span){0}, &f.info);
+    if (rc.code != 0) {
+        return rc;
+    }
     return send_command(c, &(struct control_command){.refresh = &f}, out);
 }

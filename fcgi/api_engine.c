@@ -100,10 +100,16 @@ struct perr_result api__payload(struct api_ctx *c, struct span plain, struct spa
                                 struct span *out)
 {
     *out = plain;
-    if (b64.n != 0 && b64_decode(b64, &c->arena, out) != 0) {
-        return api__error(PERR_BAD_REQUEST, "data.base64", "malformed base64");
+    if (b64.n != 0) {
+        return b64_decode(b64, &c->arena, out) == 0
+                   ? api__ok()
+                   : api__error(PERR_BAD_REQUEST, "data.base64",
+                                "malformed base64, which has A-Z a-z 0-9 + / and = at its end");
     }
-    return api__ok();
+    return span_is_utf8(plain) ? api__ok()
+                               : api__error(PERR_BAD_REQUEST, "data.utf8",
+                                            "a payload is not UTF-8, which JSON has to be; binary "
+                                            "data goes into b64data");
 }
 
 static int read_ok(struct api_ctx *c, const struct redisReply *reply, void *request, struct err *e)

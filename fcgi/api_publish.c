@@ -29,7 +29,7 @@ struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publ
                                         bool is_broadcast, struct api_publication_item *item)
 {
     const struct chan_opts *o = NULL;
-    struct span data;
+    struct span data = p->data;
     *item = (struct api_publication_item){.key = c->key, .arena = &c->arena};
     struct perr_result rc = api__channel(c, p->channel, &o);
     if (rc.code != 0) {
@@ -39,7 +39,9 @@ struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publ
         return api__error(PERR_BAD_REQUEST, "channel.subscription_type",
                           "its subscription_type is not stream");
     }
-    rc = api__payload(c, p->data, p->b64data, &data);
+    if (!is_broadcast) {
+        rc = api__payload(c, p->data, p->b64data, &data);
+    }
     if (rc.code != 0) {
         return rc;
     }
@@ -184,6 +186,21 @@ void api__publish_run(struct api_ctx *c, struct api_publication_item *items, siz
             fail_item(&items[i], &e);
         }
     }
+}
+
+void api__publish_run_in_order(struct api_ctx *c, struct api_publication_item *items, size_t n)
+{
+    struct {
+        bool form[PUBLISH_FORMS];
+    } *known = arena_zalloc(&c->arena, c->api->shards->n * sizeof(*known)); /* to each shard */
+    for (size_t i = 0; n > 1 && i < n; i++) {
+        bool *is_known = &known[items[i].shard].form[engine_publish_form(&items[i].request)];
+        if (!items[i].is_done) {
+            items[i].request.use_eval = !*is_known;
+            *is_known = true;
+        }
+    }
+    api__publish_run(c, items, n);
 }
 
 void api__publish_write(const struct api_publication_item *item, struct buf *out)

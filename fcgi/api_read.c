@@ -7,8 +7,6 @@
 #include "common/base/err.h"
 #include "common/policy/channel.h"
 
-#include <stdlib.h>
-
 struct presence_call {
     struct engine_presence request;
     struct vec found; /* of struct kv_msg -> struct client_info */
@@ -39,11 +37,6 @@ static int read_presence(struct api_ctx *c, const struct redisReply *reply, void
 {
     struct presence_call *p = request;
     return engine_presence_get_read(reply, &c->arena, &p->found, e);
-}
-
-static int by_key(const void *a, const void *b)
-{
-    return span_cmp(((const struct kv_msg *)a)->key, ((const struct kv_msg *)b)->key);
 }
 
 static struct api_client_info *api_info_of(const struct client_info *i, struct arena *a)
@@ -81,9 +74,7 @@ struct perr_result api__presence(struct api_ctx *c, const void *request, struct 
         return api__engine_error(c, failed);
     }
     struct kv_msg *items = p.found.items;
-    if (p.found.n != 0) {
-        qsort(items, p.found.n, sizeof(*items), by_key);
-    }
+    schema_map_sort(&p.found, sizeof(*items));
     for (size_t i = 0; i < p.found.n; i++) {
         items[i].msg = api_info_of(items[i].msg, &c->arena);
     }
@@ -153,9 +144,10 @@ static int read_history(struct api_ctx *c, const struct redisReply *reply, void 
 
 static void write_history(struct api_ctx *c, const struct engine_history_result *h, struct buf *out)
 {
-    const struct publication *from = h->publications.items;
+    struct publication *from = h->publications.items;
     struct api_publication *to = arena_alloc(&c->arena, (h->publications.n + 1) * sizeof(*to));
     for (size_t i = 0; i < h->publications.n; i++) {
+        schema_map_sort(&from[i].tags, sizeof(struct kv));
         to[i] = (struct api_publication){
             .data = from[i].data,
             .info = from[i].info != NULL ? api_info_of(from[i].info, &c->arena) : NULL,

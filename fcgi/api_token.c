@@ -24,6 +24,16 @@ static const struct refusal not_configured = {
     "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured",
     "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured",
 };
+static const struct refusal no_subscription_key = {
+    503,
+    "client.subscription_token.hmac_secret_key not configured",
+    "client.subscription_token.hmac_secret_key not configured",
+};
+static const struct refusal signed_elsewhere = {
+    503,
+    "token refused: jwks_public_endpoint is configured",
+    "tokens come from another server",
+};
 static const struct refusal not_authenticated = {401, "token refused: not authenticated",
                                                  "not authenticated"};
 static const struct refusal no_organization = {403, "token refused: no organization access",
@@ -44,6 +54,7 @@ struct token_call {
     struct api_ctx *c;
     const struct request *r;
     struct response *out;
+    const struct conf_token *own; /* what pushd checks the token by */
     struct session session;
     struct vec channels; /* of struct span */
 };
@@ -71,14 +82,34 @@ static void refuse(const struct token_call *t, const struct refusal *f, const ch
     buf_add_str(b, "}}");
 }
 
+/* Whether pushd would take a token that is signed by us; else it is answered. */
+static bool can_sign(const struct token_call *t)
+{
+    if (t->own->jwks_public_endpoint[0] != '\0') {
+        refuse(t, &signed_elsewhere, "token.jwks",
+               "pushd takes tokens with keys of jwks_public_endpoint only, and we have none of "
+               "their private keys");
+        return false;
+    }
+    if (t->own->hmac_secret_key[0] != '\0') {
+        return true;
+    }
+    if (t->own == &t->c->api->conf->client.token) {
+        refuse(t, &not_configured, "token.no_key",
+               "set client.token.hmac_secret_key or the environment variable");
+    } else {
+        refuse(t, &no_subscription_key, "token.no_key",
+               "client.subscription_token is enabled, so it needs a key of its own");
+    }
+    return false;
+}
+
 /* Identifies the session and its channels; answers and returns false when there is no token to be
  * had. */
 static bool identify(struct token_call *t)
 {
     const struct conf *k = t->c->api->conf;
-    if (*k->client.token.hmac_secret_key == '\0') {
-        refuse(t, &not_configured, "token.no_key",
-               "set client.token.hmac_secret_key or the environment variable");
+    if (!can_sign(t)) {
         return false;
     }
     switch (session_read(t->c, t->r, &t->session)) {
@@ -89,6 +120,11 @@ static bool identify(struct token_call *t)
         return false;
     case SESSION_NONE:
         refuse(t, &not_authenticated, t->session.reason, t->session.detail);
+        return false;
+    }
+    if (t->session.has_too_many_orgs) {
+        refuse(t, &no_organization, "session.too_many_orgs",
+               "the session names more organisations than channels can be made for");
         return false;
     }
     if (k->pushd.token.require_org && t->session.orgs.n == 0) {
@@ -104,6 +140,30 @@ static bool identify(struct token_call *t)
     return true;
 }
 
+/* {"name":..} of pushd.token.info_fields, without what the session does not have. */
+static struct span info_of(const struct token_call *t)
+{
+    const struct conf_strings *paths = &t->c->api->conf->pushd.token.info_fields;
+    struct buf b = {0};
+    for (size_t i = 0; i < paths->n; i++) {
+        struct span value;
+        if (session_field(&t->session, paths->items[i], &t->c->arena, &value)) {
+            const char *dot = strrchr(paths->items[i], '.');
+            buf_add_char(&b, b.n == 0 ? '{' : ',');
+            jwrite_string(&b, span_str(dot != NULL ? dot + 1 : paths->items[i]));
+            buf_add_char(&b, ':');
+            buf_add_span(&b, value);
+        }
+    }
+    if (b.n == 0) {
+        return (struct span){0};
+    }
+    buf_add_char(&b, '}');
+    struct span info = arena_dup(&t->c->arena, buf_span(&b));
+    buf_free(&b);
+    return info;
+}
+
 static void refuse_mint(const struct token_call *t, int rc, const char *text)
 {
     if (rc == ERR_MISSING) {
@@ -116,9 +176,9 @@ static void refuse_mint(const struct token_call *t, int rc, const char *text)
     }
 }
 
-static void write_token(struct token_call *t, struct token_mint *m, const struct conf_token *own,
-                        bool with_channels)
+static void write_token(struct token_call *t, struct token_mint *m, bool with_channels)
 {
+    const struct conf_token *own = t->own;
     const struct conf *k = t->c->api->conf;
     struct err e = {0};
     m->user = t->session.user;
@@ -150,16 +210,16 @@ static void write_token(struct token_call *t, struct token_mint *m, const struct
 void api__token(struct api_ctx *c, const struct request *r, struct response *out)
 {
     const struct conf *k = c->api->conf;
-    struct token_call t = {.c = c, .r = r, .out = out};
+    struct token_call t = {.c = c, .r = r, .out = out, .own = &k->client.token};
     if (!identify(&t)) {
         return;
     }
-    struct token_mint m = {0};
+    struct token_mint m = {.info_json = info_of(&t)};
     if (!k->pushd.token.channels_as_permission) {
         m.channels = t.channels.items;
         m.channel_count = t.channels.n;
     }
-    write_token(&t, &m, &k->client.token, true);
+    write_token(&t, &m, true);
 }
 
 /* The channel asked for: ?channel=.. or {"channel":".."}. */
@@ -179,7 +239,11 @@ static struct span wanted_channel(struct api_ctx *c, const struct request *r)
 void api__subscription_token(struct api_ctx *c, const struct request *r, struct response *out)
 {
     const struct conf *k = c->api->conf;
-    struct token_call t = {.c = c, .r = r, .out = out};
+    bool has_own = k->client.subscription_token.enabled;
+    struct token_call t = {.c = c,
+                           .r = r,
+                           .out = out,
+                           .own = has_own ? &k->client.subscription_token : &k->client.token};
     if (!identify(&t)) {
         return;
     }
@@ -198,8 +262,6 @@ void api__subscription_token(struct api_ctx *c, const struct request *r, struct 
                "no template of pushd.token.channels leads to this channel");
         return;
     }
-    const struct conf_token *own =
-        k->client.subscription_token.enabled ? &k->client.subscription_token : &k->client.token;
     struct token_mint m = {.channel = channel};
-    write_token(&t, &m, own, false);
+    write_token(&t, &m, false);
 }

@@ -155,26 +155,6 @@ static int make_api(struct program *p, struct err *e)
     api->shards = &p->shards;
     engine_init(&api->engine, c);
     rnd_uuid(api->uid);
-    if (*c->pushd.token.session.jwt_hmac_secret_key != '\0') {
-        /* Kept for the life of the process: the verifier borrows it. */
-        static char none[] = "";
-        static struct conf_token session = {
-            .hmac_previous_secret_key = none,
-            .rsa_public_key = none,
-            .ecdsa_public_key = none,
-            .jwks_public_endpoint = none,
-            .audience = none,
-            .audience_regex = none,
-            .issuer = none,
-            .issuer_regex = none,
-            .user_id_claim = none,
-        };
-        session.hmac_secret_key = c->pushd.token.session.jwt_hmac_secret_key;
-        api->session_verifier = token_verifier_new(&session, false, e);
-        if (api->session_verifier == NULL) {
-            return e->code;
-        }
-    }
     struct registry_opts opts = {.shards = &p->shards, .engine = &api->engine, .uid = api->uid};
     api->registry = registry_new(&opts);
     return registry_start(api->registry, e);
@@ -242,7 +222,6 @@ static void stop(struct program *p)
 {
     server_free(p->server);
     registry_free(p->api.registry);
-    token_verifier_free(p->api.session_verifier);
     listener_close(&p->listener);
     rsync_shards_fini(&p->shards);
     conf_free(p->conf);

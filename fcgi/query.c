@@ -50,15 +50,14 @@ bool query_next(struct span *rest, struct arena *a, struct span *name, struct sp
 
 struct span query_get(struct span query, const char *name, struct arena *a)
 {
-    struct span found = {0};
     struct span key;
     struct span value;
     while (query_next(&query, a, &key, &value)) {
         if (span_eq_str(key, name)) {
-            found = value;
+            return value;
         }
     }
-    return found;
+    return (struct span){0};
 }
 
 static int fail(struct schema_error *e, const char *what, const struct field *f)

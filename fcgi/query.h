@@ -12,7 +12,7 @@ struct span query_unescape(struct span s, bool is_form, struct arena *a);
  */
 bool query_next(struct span *rest, struct arena *a, struct span *name, struct span *value);
 
-/* The last parameter of that name; absent when there is none. */
+/* The first parameter of that name; absent when there is none. */
 struct span query_get(struct span query, const char *name, struct arena *a);
 
 /* Fills a message from parameters named as its members: strings, numbers and booleans ("true", "1",

@@ -84,9 +84,9 @@ struct span rsync_reply_text(const struct redisReply *reply)
     return span_of(reply->str, reply->len);
 }
 
-const char *rsync_reply_error(const struct redisReply *reply)
+struct span rsync_reply_error(const struct redisReply *reply)
 {
-    return reply->type == REDIS_REPLY_ERROR ? reply->str : NULL;
+    return reply->type == REDIS_REPLY_ERROR ? engine_error_text(reply) : (struct span){0};
 }
 
 const struct redisReply *rsync_reply_item(const struct redisReply *reply, size_t n, size_t i)
@@ -239,9 +239,11 @@ static int say_hello(struct rsync *r, int64_t deadline_ms, struct err *e)
         rc = rsync_receive(r, deadline_ms, &reply, e);
         bool is_name = *r->target->client_name != '\0' && i + 2 == count;
         if (rc == 0 && reply->type == REDIS_REPLY_ERROR && !is_name && !engine_is_misconf(reply)) {
-            const char *advice = engine_error_advice(span_of(reply->str, reply->len));
-            rc = err_set(e, ERR_DENIED, "%s: %.200s%s%s", r->target->url->display, reply->str,
-                         advice != NULL ? "; " : "", advice != NULL ? advice : "");
+            struct span text = engine_error_text(reply);
+            const char *advice = engine_error_advice(text);
+            rc = err_set(e, ERR_DENIED, "%s: %.*s%s%s", r->target->url->display,
+                         (int)(text.n < 200 ? text.n : 200), text.p, advice != NULL ? "; " : "",
+                         advice != NULL ? advice : "");
         }
         rsync_reply_free(reply);
     }

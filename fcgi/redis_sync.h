@@ -89,8 +89,8 @@ typedef void (*rsync_reply_fn)(const struct redisReply *reply, size_t index, voi
 
 /* The text of a bulk string or status, absent for any other reply; borrowed. */
 struct span rsync_reply_text(const struct redisReply *reply);
-/* The text of an error reply, else NULL; borrowed. */
-const char *rsync_reply_error(const struct redisReply *reply);
+/* The text of an error reply, see engine_error_text; absent for any other reply. */
+struct span rsync_reply_error(const struct redisReply *reply);
 /* Element i of an array of exactly n elements, else NULL; borrowed. */
 const struct redisReply *rsync_reply_item(const struct redisReply *reply, size_t n, size_t i);
 

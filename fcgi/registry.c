@@ -128,6 +128,7 @@ static void keep_metrics(struct registry_node *n, const struct node_metrics *m)
     }
     n->metrics = (struct api_node_metrics){.interval = m->interval,
                                            .items = {.items = items, .n = m->items.n}};
+    schema_map_sort(&n->metrics.items, sizeof(*items));
     n->has_metrics = true;
 }
 

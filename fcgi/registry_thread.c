@@ -40,9 +40,9 @@ static int listen_to(struct registry_listener *l, const char *verb, const struct
     if (rc == 0) {
         rc = rsync_receive(l->subscriber, deadline_ms, &reply, e);
     }
-    const char *error = rc == 0 ? rsync_reply_error(reply) : NULL;
-    if (error != NULL) {
-        snprintf(refused, 200, "%s", error);
+    struct span error = rc == 0 ? rsync_reply_error(reply) : (struct span){0};
+    if (error.p != NULL) {
+        snprintf(refused, 200, "%.*s", SPAN_FMT(error));
         rc = err_set(e, ERR_DENIED, "%s %.*s: %s", verb, (int)name->n, name->p, refused);
     }
     rsync_reply_free(reply);
@@ -95,10 +95,10 @@ static int subscribe(struct registry_listener *l, int64_t deadline_ms, struct er
 
 static void on_published(const struct redisReply *reply, size_t index, void *arg)
 {
-    const char *error = rsync_reply_error(reply);
+    struct span error = rsync_reply_error(reply);
     (void)index;
-    if (error != NULL) {
-        err_set(arg, ERR_DENIED, "PUBLISH: %.200s", error);
+    if (error.p != NULL) {
+        err_set(arg, ERR_DENIED, "PUBLISH: %.*s", (int)(error.n < 200 ? error.n : 200), error.p);
     }
 }
 

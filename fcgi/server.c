@@ -245,6 +245,7 @@ static bool poll_once(struct server_thread *t)
             server__accept(s);
         } else if (what != &s->stop_fd) {
             conns[n] = what;
+            atomic_load_explicit(&conns[n]->turns, memory_order_acquire);
             conns[n++]->has_hung_up = (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
         }
     }

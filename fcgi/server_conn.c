@@ -43,7 +43,9 @@ static void arm(struct server *s, int fd, void *what)
 
 void server__rearm(struct server *s, struct conn *c)
 {
-    arm(s, c->fd, c);
+    int fd = c->fd;
+    atomic_fetch_add_explicit(&c->turns, 1, memory_order_release);
+    arm(s, fd, c);
 }
 
 static void set_up_socket(int fd)
@@ -168,7 +170,7 @@ bool server__unpark(struct server *s)
     {
         struct conn *c = LIST_ENTRY(e, struct conn, parked);
         list_unlink(&c->parked);
-        arm(s, c->fd, c);
+        server__rearm(s, c);
     }
     pthread_mutex_unlock(&s->lock);
     if (atomic_exchange(&s->must_rearm, false)) {

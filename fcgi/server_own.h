@@ -23,6 +23,9 @@ struct conn {
         since_ms; /* when the first bytes of an incomplete request were seen; 0: there are none */
     bool has_hung_up; /* no more bytes will come */
     unsigned looks;   /* how often it was looked at */
+    /* One thread at a time has it, as epoll hands it out. That orders what they do to it in the
+     * kernel, which C knows nothing of: stored by who gives it back, loaded by who gets it. */
+    _Atomic unsigned turns;
 };
 
 /* A request in work, and room for the next one. */

@@ -5,7 +5,6 @@
 #include "common/base/clk.h"
 #include "common/base/err.h"
 #include "common/engine/rcmd.h"
-#include "common/format/b64.h"
 #include "common/format/jscan.h"
 #include "fcgi/api.h"
 #include "fcgi/query.h"
@@ -26,7 +25,11 @@ bool session_cookie_is_safe(struct span value)
 
 static void add_org(struct session *s, struct span id, struct arena *a)
 {
-    if (id.n == 0 || s->orgs.n == SESSION_MAX_ORGS) {
+    if (id.n == 0) {
+        return;
+    }
+    if (s->orgs.n == SESSION_MAX_ORGS) {
+        s->has_too_many_orgs = true;
         return;
     }
     if (s->orgs.items == NULL) {
@@ -80,6 +83,12 @@ static bool find_path(struct span object, const char *path, struct arena *a, str
     return true;
 }
 
+bool session_field(const struct session *s, const char *path, struct arena *a, struct span *value)
+{
+    enum jscan_kind kind;
+    return s->fields.p != NULL && find_path(s->fields, path, a, value, &kind);
+}
+
 /* A string, or an integer as it is written; else empty. */
 static struct span id_text(struct span value, enum jscan_kind kind, struct arena *a)
 {
@@ -117,6 +126,7 @@ bool session_from_json(struct span json, const char *user_path, const char *org_
         out->detail = "the session is no JSON object";
         return false;
     }
+    out->fields = object;
     if (find_path(object, user_path, a, &value, &kind)) {
         out->user = id_text(value, kind, a);
     }
@@ -153,24 +163,17 @@ static enum session_result from_variables(struct api_ctx *c, const struct reques
 static enum session_result from_jwt(struct api_ctx *c, struct span cookie, struct session *out)
 {
     const struct conf *k = c->api->conf;
-    struct token_connect ignored;
-    if (c->api->session_verifier == NULL) {
+    struct span key = span_str(k->pushd.token.session.jwt_hmac_secret_key);
+    struct span payload;
+    if (key.n == 0) {
         return refuse(out, "session.no_key",
                       "pushd.token.session.jwt_hmac_secret_key is not configured");
     }
-    struct perr_result rc =
-        token_read_connect(c->api->session_verifier, cookie, clk_wall_s(), &c->arena, &ignored);
+    struct perr_result rc = token_read_foreign(key, cookie, clk_wall_s(), &c->arena, &payload);
     if (rc.code != PERR_OK) {
         return refuse(out, rc.reason, rc.detail);
     }
-    /* The signature holds, so the payload may be believed; our claims are other ones than those of
-     * a connection token. */
-    struct span payload;
-    size_t from = span_find(cookie, '.', 0) + 1;
-    size_t to = span_find(cookie, '.', from);
-    if (to > cookie.n || from > to ||
-        b64url_decode(span_of(cookie.p + from, to - from), &c->arena, &payload) != 0 ||
-        !session_from_json(payload, k->pushd.token.session.user_claim,
+    if (!session_from_json(payload, k->pushd.token.session.user_claim,
                            k->pushd.token.session.org_claim, &c->arena, out)) {
         return refuse(out, "session.claims", NULL);
     }
@@ -187,10 +190,10 @@ static void on_reply(const struct redisReply *reply, size_t index, void *arg)
 {
     struct lookup *l = arg;
     (void)index;
-    const char *error = rsync_reply_error(reply);
+    struct span error = rsync_reply_error(reply);
     struct span text = rsync_reply_text(reply);
-    if (error != NULL) {
-        api__log_redis(l->c, error);
+    if (error.p != NULL) {
+        api__log_redis(l->c, arena_strdup(&l->c->arena, error));
         l->is_error = true;
     } else if (text.p != NULL) {
         l->value = arena_dup(&l->c->arena, text);

@@ -14,9 +14,11 @@ struct api_ctx;
 
 struct session {
     struct span user;
-    struct vec orgs;    /* of struct span */
-    const char *reason; /* of a refusal: a stable identifier */
-    const char *detail; /* the same in words, or NULL */
+    struct vec orgs;        /* of struct span */
+    bool has_too_many_orgs; /* more than SESSION_MAX_ORGS, which are all that `orgs` has */
+    struct span fields;     /* the JSON object that it was read from; absent: there is none */
+    const char *reason;     /* of a refusal: a stable identifier */
+    const char *detail;     /* the same in words, or NULL */
 };
 
 enum session_result {
@@ -27,6 +29,9 @@ enum session_result {
 
 /* Texts live in the request's memory or c's arena. */
 enum session_result session_read(struct api_ctx *c, const struct request *r, struct session *out);
+
+/* The value in s->fields at a path as below; false when there is none. Borrowed. */
+bool session_field(const struct session *s, const char *path, struct arena *a, struct span *value);
 
 /* ---- pieces ---- */
 

@@ -72,6 +72,15 @@ struct engine_publish_result {
     bool suppressed_by_version;
 };
 
+/* What a publication is sent as. */
+enum engine_publish_form {
+    PUBLISH_PLAIN, /* PUBLISH, no script */
+    PUBLISH_ONCE,  /* the script of idempotency keys without history */
+    PUBLISH_KEPT,  /* a script that keeps history */
+    PUBLISH_FORMS,
+};
+enum engine_publish_form engine_publish_form(const struct engine_publish *p);
+
 /* Plain PUBLISH, or one of the scripts of redis-layout 3.2 to 3.4. */
 void engine_publish_build(const struct engine *e, const struct engine_publish *p, struct buf *out);
 /* ERR_UNAVAILABLE for an error reply (text in err), ERR_SYNTAX for an unexpected one. The epoch of
@@ -148,6 +157,9 @@ bool engine_is_noscript(const struct redisReply *r);
 /* Whether Redis refuses to write because it cannot save. It answers PING so, too, and is still good
  * for reading and PUB/SUB. */
 bool engine_is_misconf(const struct redisReply *r);
+/* The text of an error reply, borrowed. Without the arguments of the command, which Redis quotes
+ * when it does not know the command: that of AUTH is the password. */
+struct span engine_error_text(const struct redisReply *r);
 /* What to do about an error of Redis, "OOM command not allowed ..."; NULL for one that explains
  * itself or is not known. Readers add it to the text of their error. */
 const char *engine_error_advice(struct span text);

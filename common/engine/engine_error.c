@@ -42,6 +42,17 @@ const char *engine_error_advice(struct span text)
     return NULL;
 }
 
+struct span engine_error_text(const struct redisReply *r)
+{
+    static const char quote[] = ", with args beginning with";
+    struct span text = span_of(r->str, (size_t)r->len);
+    const char *at = memmem(text.p, text.n, quote, sizeof(quote) - 1);
+    if (at != NULL) {
+        text.n = (size_t)(at - text.p);
+    }
+    return text;
+}
+
 bool engine_is_misconf(const struct redisReply *r)
 {
     return r != NULL && r->type == REDIS_REPLY_ERROR &&

@@ -96,9 +96,10 @@ int engine__reply_check(const struct redisReply *r, struct err *err)
         return err_set(err, ERR_UNAVAILABLE, "the connection to Redis was lost");
     }
     if (r->type == REDIS_REPLY_ERROR) {
-        const char *advice = engine_error_advice(span_of(r->str, (size_t)r->len));
+        struct span text = engine_error_text(r);
+        const char *advice = engine_error_advice(text);
         return err_set(err, ERR_UNAVAILABLE, "Redis answered: %.*s%s%s",
-                       (int)(r->len < 300 ? r->len : 300), r->str, advice != NULL ? "; " : "",
+                       (int)(text.n < 300 ? text.n : 300), text.p, advice != NULL ? "; " : "",
                        advice != NULL ? advice : "");
     }
     return 0;

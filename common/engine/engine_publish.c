@@ -15,6 +15,11 @@ static bool has_history(const struct engine_publish *p)
     return p->history_size > 0 && p->history_ttl_s > 0;
 }
 
+enum engine_publish_form engine_publish_form(const struct engine_publish *p)
+{
+    return has_history(p) ? PUBLISH_KEPT : p->idempotency_key.n != 0 ? PUBLISH_ONCE : PUBLISH_PLAIN;
+}
+
 static void encode_publication(const struct engine_publish *p, struct buf *out)
 {
     struct publication pub = {
@@ -86,11 +91,14 @@ void engine_publish_build(const struct engine *e, const struct engine_publish *p
 {
     struct buf payload = {0};
     encode_publication(p, &payload);
-    if (has_history(p)) {
+    switch (engine_publish_form(p)) {
+    case PUBLISH_KEPT:
         build_with_history(e, p, buf_span(&payload), out);
-    } else if (p->idempotency_key.n != 0) {
+        break;
+    case PUBLISH_ONCE:
         build_once(e, p, buf_span(&payload), out);
-    } else {
+        break;
+    default:
         rcmd_begin(out, 3);
         rcmd_arg_str(out, "PUBLISH");
         channel_arg(e, p->channel, out);

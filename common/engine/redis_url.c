@@ -76,9 +76,13 @@ static int parse_scheme(struct span text, struct parts *p, struct span *rest, st
                    (int)(name.n < 32 ? name.n : 32), name.p);
 }
 
-static void split_parts(struct span rest, struct parts *p)
+static int split_parts(struct span rest, struct parts *p, struct err *e)
 {
     size_t at = span_find(rest, '?', 0);
+    if (span_find(rest, '@', 0) > at && span_find(rest, '@', at) < rest.n) {
+        return err_set(e, ERR_SYNTAX,
+                       "the Redis address has a ? before its @: in a password it is written %%3F");
+    }
     if (at < rest.n) {
         p->options = span_from(rest, at + 1);
         rest.n = at;
@@ -97,6 +101,7 @@ static void split_parts(struct span rest, struct parts *p)
         rest.n = at;
     }
     p->place = rest;
+    return 0;
 }
 
 static int hex_value(char c)
@@ -169,10 +174,9 @@ static int set_host(struct span place, struct redis_url *out, struct err *e)
     }
     uint64_t number = DEFAULT_PORT;
     if (port.p != NULL && (span_to_u64(port, &number) != 0 || number == 0 || number > UINT16_MAX)) {
-        return err_set(
-            e, ERR_SYNTAX,
-            "the Redis address has the port \"%.*s\"; a port is a number from 1 to 65535",
-            (int)(port.n < 32 ? port.n : 32), port.p);
+        /* Not shown: without a host before it, it may be the password. */
+        return err_set(e, ERR_SYNTAX,
+                       "the port of the Redis address is no number from 1 to 65535; use HOST:PORT");
     }
     if (host.n == 0 || host.n > 255 || !is_plain(host)) {
         return err_set(e, ERR_SYNTAX,
@@ -215,8 +219,7 @@ static int set_db(struct span text, struct redis_url *out, struct err *e)
 {
     uint64_t n = 0;
     if (text.n != 0 && (span_to_u64(text, &n) != 0 || n > INT32_MAX)) {
-        return err_set(e, ERR_SYNTAX, "the Redis address has the database \"%.*s\"; it is a number",
-                       (int)(text.n < 32 ? text.n : 32), text.p);
+        return err_set(e, ERR_SYNTAX, "the database of the Redis address is no number");
     }
     if (text.n != 0) {
         out->db = (int64_t)n;
@@ -284,7 +287,9 @@ int redis_url_parse(const char *address, const struct conf_redis *r, struct redi
         rc = parse_scheme(span_trim(span_str(address)), &p, &rest, e);
     }
     if (rc == 0) {
-        split_parts(rest, &p);
+        rc = split_parts(rest, &p, e);
+    }
+    if (rc == 0) {
         if (p.credentials.p != NULL) {
             set_credentials(p.credentials, out);
         }

@@ -21,50 +21,71 @@ static int digit(char c, const char *alphabet)
     return c == alphabet[62] ? 62 : c == alphabet[63] ? 63 : -1;
 }
 
-/* `text` without padding. Bits left over at the end have to be zero, so that each value has one
- * spelling. */
-static int decode(struct span text, const char *alphabet, struct arena *a, struct span *out)
+struct reader {
+    const char *alphabet;
+    char *bytes;
+    size_t n;
+    uint32_t bits;
+    unsigned have; /* of bits */
+};
+
+static int take(struct reader *r, char c)
 {
-    if (text.n % 4 == 1) {
+    int d = digit(c, r->alphabet);
+    if (d < 0) {
         return ERR_SYNTAX;
     }
-    char *bytes = arena_alloc(a, text.n / 4 * 3 + 3);
-    size_t n = 0;
-    uint32_t bits = 0;
-    unsigned have = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        int d = digit(text.p[i], alphabet);
-        if (d < 0) {
-            return ERR_SYNTAX;
-        }
-        bits = bits << 6 | (uint32_t)d;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            bytes[n++] = (char)(bits >> have & 0xff);
-        }
+    r->bits = r->bits << 6 | (uint32_t)d;
+    r->have += 6;
+    if (r->have >= 8) {
+        r->have -= 8;
+        r->bytes[r->n++] = (char)(r->bits >> r->have & 0xff);
     }
-    if ((bits & ((1U << have) - 1)) != 0) {
-        return ERR_SYNTAX;
-    }
-    *out = span_of(bytes, n);
     return 0;
 }
 
 int b64_decode(struct span text, struct arena *a, struct span *out)
 {
-    if (text.n % 4 != 0) {
+    struct reader r = {.alphabet = standard, .bytes = arena_alloc(a, text.n / 4 * 3 + 3)};
+    size_t digits = 0;
+    size_t padding = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (c == '\r' || c == '\n') {
+            continue;
+        }
+        if (c == '=') {
+            padding++;
+        } else if (padding != 0 || take(&r, c) != 0) {
+            return ERR_SYNTAX;
+        } else {
+            digits++;
+        }
+    }
+    if ((digits + padding) % 4 != 0 || padding > 2) {
         return ERR_SYNTAX;
     }
-    for (int i = 0; i < 2 && text.n != 0 && text.p[text.n - 1] == '='; i++) {
-        text.n--;
-    }
-    return decode(text, standard, a, out);
+    *out = span_of(r.bytes, r.n);
+    return 0;
 }
 
+/* Bits left over at the end have to be zero, so that each value has one spelling. */
 int b64url_decode(struct span text, struct arena *a, struct span *out)
 {
-    return decode(text, url_safe, a, out);
+    struct reader r = {.alphabet = url_safe, .bytes = arena_alloc(a, text.n / 4 * 3 + 3)};
+    if (text.n % 4 == 1) {
+        return ERR_SYNTAX;
+    }
+    for (size_t i = 0; i < text.n; i++) {
+        if (take(&r, text.p[i]) != 0) {
+            return ERR_SYNTAX;
+        }
+    }
+    if ((r.bits & ((1U << r.have) - 1)) != 0) {
+        return ERR_SYNTAX;
+    }
+    *out = span_of(r.bytes, r.n);
+    return 0;
 }
 
 static void encode(struct buf *b, struct span bytes, const char *alphabet, bool pad)

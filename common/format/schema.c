@@ -6,6 +6,8 @@
 #include "common/format/jscan.h"
 #include "common/format/schema_util.h"
 
+#include <stdlib.h>
+
 size_t schema__element_size(const struct field *f)
 {
     switch (f->kind) {
@@ -76,6 +78,19 @@ int schema__fail(struct schema_error *e, int code, const char *what, const struc
         e->field = f != NULL ? span_str(f->name) : (struct span){0};
     }
     return code;
+}
+
+/* All elements of maps begin with their key. */
+static int by_key(const void *a, const void *b)
+{
+    return span_cmp(*(const struct span *)a, *(const struct span *)b);
+}
+
+void schema_map_sort(struct vec *map, size_t size)
+{
+    if (map->n > 1) {
+        qsort(map->items, map->n, size, by_key);
+    }
 }
 
 static bool sub_is_json(const struct field *f, const void *at)

@@ -96,6 +96,10 @@ int schema_pb_decode(const struct schema *s, struct span bytes, struct arena *a,
 void schema_json_encode(const struct schema *s, const void *msg, struct buf *b);
 void schema_pb_encode(const struct schema *s, const void *msg, struct buf *b);
 
+/* Sorts a map (of struct kv, kv_msg or kv_dbl, `size` bytes each) by its keys. The reference writes
+ * maps so in answers of the server API. */
+void schema_map_sort(struct vec *map, size_t size);
+
 /* Whether every payload (KIND_BYTES) in the message is valid JSON, so that it may be embedded in
  * JSON. */
 bool schema_payloads_are_json(const struct schema *s, const void *msg);

@@ -191,6 +191,17 @@ static const char *read_user(struct span payload, struct span name, struct arena
     return claims__read(&table, payload, a, user);
 }
 
+const char *claims_decode_times(struct span payload, struct arena *a, struct claims *out)
+{
+    static const struct claim_row times[] = {
+        ROW(exp, CLAIM_TIME, "a number of seconds"),
+        ROW(nbf, CLAIM_TIME, "a number of seconds"),
+    };
+    static const struct claim_table table = {times, ARRAY_LEN(times)};
+    *out = (struct claims){0};
+    return claims__read(&table, payload, a, out);
+}
+
 const char *claims_decode(struct span payload, struct span user_claim, struct arena *a,
                           struct claims *out)
 {

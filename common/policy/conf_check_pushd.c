@@ -103,6 +103,40 @@ static int check_tokens(struct conf_loader *ld)
     return 0;
 }
 
+/* What a path such as "user.name" becomes in the token's info. */
+static const char *last_name(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot != NULL ? dot + 1 : path;
+}
+
+static int check_sessions(struct conf_loader *ld)
+{
+    const struct conf_pushd *p = &ld->conf->pushd;
+    const struct conf_strings *fields = &p->token.info_fields;
+    static const char row[] = "pushd.token.info_fields";
+    for (size_t i = 0; i < fields->n; i++) {
+        for (size_t k = 0; k < i; k++) {
+            const char *name = last_name(fields->items[i]);
+            if (strcmp(last_name(fields->items[k]), name) == 0) {
+                return conf_fail_row(ld, &ld->main, row, "two of them become the member \"%.100s\"",
+                                     name);
+            }
+        }
+    }
+    if (fields->n != 0 && p->token.session.source == SESSION_VARIABLE) {
+        conf_warn_row(ld, &ld->main, row,
+                      "has no effect: pushd.token.session.source is variable, and variables have "
+                      "no fields");
+    }
+    if (p->token.session.source == SESSION_REDIS_COOKIE && ld->conf->engine.redis.address.n > 1) {
+        conf_warn_row(ld, &ld->main, "pushd.token.session.redis_key",
+                      "sessions are read from the first of engine.redis.address only; the "
+                      "application has to keep them there");
+    }
+    return 0;
+}
+
 int conf_check_pushd(struct conf_loader *ld)
 {
     const struct conf_pushd *p = &ld->conf->pushd;
@@ -123,5 +157,6 @@ int conf_check_pushd(struct conf_loader *ld)
                                p->trusted_proxies.items[i]);
         }
     }
-    return rc != 0 ? rc : check_tokens(ld);
+    rc = rc != 0 ? rc : check_tokens(ld);
+    return rc != 0 ? rc : check_sessions(ld);
 }

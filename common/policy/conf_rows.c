@@ -310,7 +310,8 @@ static const struct conf_row rows[] = {
      .def = "orgs", .help = "Claim of that JWT with the organisations."},
     {ROW(CONF_STRING, "pushd.token.session.redis_key", pushd.token.session.redis_key),
      .def = "session:{cookie}",
-     .help = "Key of the session in Redis; {cookie} is the cookie's value."},
+     .help = "Key of the session in Redis, in the first one of several; {cookie} is the cookie's "
+             "value."},
     {ROW(CONF_STRING, "pushd.token.session.user_field", pushd.token.session.user_field),
      .def = "user.id", .help = "Dotted path of the user in the session's JSON."},
     {ROW(CONF_STRING, "pushd.token.session.org_field", pushd.token.session.org_field),
@@ -324,7 +325,8 @@ static const struct conf_row rows[] = {
     {ROW(CONF_BOOL, "pushd.token.require_org", pushd.token.require_org),
      .help = "Refuse tokens to users without an organisation."},
     {ROW(CONF_STRINGS, "pushd.token.info_fields", pushd.token.info_fields),
-     .help = "Fields of the session that are put into the token's info."},
+     .help = "Dotted paths of fields of the session that are put into the info of connection "
+             "tokens, each under the last part of its path; the source variable has no fields."},
 };
 
 const struct conf_table conf_rows = {.rows = rows, .n = ARRAY_LEN(rows)};

@@ -90,6 +90,12 @@ static struct perr_result invalid(const char *reason, const char *detail)
 
 static const struct perr_result good = {PERR_OK, NULL, NULL};
 
+static struct perr_result other_secret(void)
+{
+    return invalid("token.signature",
+                   "the signature does not fit: the token was made with another secret");
+}
+
 static struct perr_result check_hmac(const struct token_verifier *v, const struct token_parts *t,
                                      int64_t now_s)
 {
@@ -108,8 +114,7 @@ static struct perr_result check_hmac(const struct token_verifier *v, const struc
                              "the token is signed with the previous key, which has ended")
                    : good;
     }
-    return invalid("token.signature",
-                   "the signature does not fit: the token was made with another secret");
+    return other_secret();
 }
 
 static struct perr_result check_pubkey(const struct token_pubkey *k, const struct token_parts *t)
@@ -354,5 +359,32 @@ struct perr_result token_read_subscribe(const struct token_verifier *v, struct s
         return invalid("token.claims", bad_b64);
     }
     *out = t;
+    return r;
+}
+
+struct perr_result token_read_foreign(struct span hmac_key, struct span token, int64_t now_s,
+                                      struct arena *a, struct span *payload)
+{
+    struct token_parts parts;
+    struct claims times;
+    *payload = (struct span){0};
+    struct perr_result r = split(token, a, &parts);
+    if (r.code != PERR_OK) {
+        return r;
+    }
+    if (parts.alg == NULL || parts.alg->family != TOKEN_HMAC) {
+        return invalid("token.alg", "alg of the token is none of HS256 HS384 HS512");
+    }
+    if (!token__hmac_fits(&parts, hmac_key)) {
+        return other_secret();
+    }
+    const char *wrong = claims_decode_times(parts.payload, a, &times);
+    if (wrong != NULL) {
+        return invalid("token.claims", wrong);
+    }
+    r = check_times(&times, now_s);
+    if (r.code == PERR_OK) {
+        *payload = parts.payload;
+    }
     return r;
 }

@@ -75,6 +75,12 @@ struct perr_result token_read_subscribe(const struct token_verifier *v, struct s
                                         int64_t now_s, struct arena *a,
                                         struct token_subscribe *out);
 
+/* Verifies a JWT that is none of ours and has claims of its own, such as the session of an
+ * application: HMAC with this key, exp and nbf. *payload gets its claims, one JSON object in the
+ * arena. Results as token_read_connect. */
+struct perr_result token_read_foreign(struct span hmac_key, struct span token, int64_t now_s,
+                                      struct arena *a, struct span *payload);
+
 /* Whether only the key of the token is missing: whoever can fetch it (token_wanted_key) puts it
  * into the cache and reads the token again. Everybody else takes it for the refusal that it is. */
 bool token_is_pending(const struct perr_result *r);

@@ -120,7 +120,7 @@ static void greeting_answered(struct redis_link *l, const redisReply *r, const v
 {
     if (r->type == REDIS_REPLY_ERROR && tag == &tag_needed && !engine_is_misconf(r)) {
         char text[sizeof(l->why)];
-        snprintf(text, sizeof(text), "%s", r->str);
+        snprintf(text, sizeof(text), "%.*s", SPAN_FMT(engine_error_text(r)));
         redis_link_fail(l, ERR_UNAVAILABLE, text);
         return;
     }

@@ -161,6 +161,20 @@ def test_password_appears(test):
     once.arrives_once()
 
 
+def test_password_is_not_quoted(test):
+    """A Redis that does not know AUTH quotes its arguments; neither the log nor an answer repeats them."""
+    secret = "hunter2-of-redis"
+    system = System(test, {"engine": {"redis": {"password": secret}}}, front="nginx", start=False)
+    system.start_redis(options=["--rename-command", "AUTH", ""])
+    system.start(redis_up=False)
+    for process in (system.pushd, system.api):
+        process.wait_log("unknown command 'AUTH'")
+    reply = system.call_api("publish", {"channel": PLAIN, "data": 1})
+    has(reply.text, "unknown command 'AUTH'", "the answer")
+    for text in (reply.text, system.pushd.log(), system.api.log()):
+        check(secret not in text, "the password is not repeated: %s" % text)
+
+
 def test_rights_are_missing(test):
     """NOPERM: the ACL forbids the channel of PUB/SUB, which is found out after the history was written."""
     rights_are_missing(System(test))

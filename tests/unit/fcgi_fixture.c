@@ -2,31 +2,17 @@
 /* The API without FastCGI. */
 #include "tests/unit/fcgi_fixture.h"
 
+#include "tests/unit/redis_server.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+
+#define SKIPPED 77 /* for automake */
 
 static void die(const char *what, const struct err *e)
 {
     fprintf(stderr, "%s: %s\n", what, e->text);
     exit(1);
-}
-
-static void make_session_keys(struct fcgi_fixture *f, struct err *e)
-{
-    static char none[] = "";
-    f->session_keys = (struct conf_token){
-        .hmac_secret_key = f->conf->pushd.token.session.jwt_hmac_secret_key,
-        .hmac_previous_secret_key = none,
-        .rsa_public_key = none,
-        .ecdsa_public_key = none,
-        .jwks_public_endpoint = none,
-        .audience = none,
-        .audience_regex = none,
-        .issuer = none,
-        .issuer_regex = none,
-        .user_id_claim = none,
-    };
-    f->api.session_verifier = token_verifier_new(&f->session_keys, false, e);
 }
 
 void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *sockets)
@@ -56,7 +42,6 @@ void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *soc
     f->api.shards = &f->shards;
     engine_init(&f->api.engine, f->conf);
     rnd_uuid(f->api.uid);
-    make_session_keys(f, &e);
     f->api.registry = registry_new(
         &(struct registry_opts){.shards = &f->shards, .engine = &f->api.engine, .uid = f->api.uid});
     api_ctx_init(&f->ctx, &f->api);
@@ -68,10 +53,24 @@ void fcgi_fixture_close(struct fcgi_fixture *f)
     api_ctx_fini(&f->ctx);
     response_free(&f->response);
     registry_free(f->api.registry);
-    token_verifier_free(f->api.session_verifier);
     rsync_pool_free(f->redis);
     rsync_shards_fini(&f->shards);
     conf_free(f->conf);
+}
+
+void fcgi_fixture_open_with_redis(struct fcgi_fixture *f, struct redis_server *s, const char *json)
+{
+    if (!redis_server_start(s)) {
+        printf("redis-server is not installed: skipped\n");
+        exit(SKIPPED);
+    }
+    fcgi_fixture_open(f, json, s->socket);
+}
+
+void fcgi_fixture_close_with_redis(struct fcgi_fixture *f, struct redis_server *s)
+{
+    fcgi_fixture_close(f);
+    redis_server_stop(s);
 }
 
 int fcgi_call(struct fcgi_fixture *f, const char *method, const char *uri, const char *body,

@@ -14,7 +14,6 @@ struct fcgi_fixture {
     struct api api;
     struct api_ctx ctx;
     struct response response;
-    struct conf_token session_keys;
 };
 
 /* `json` is a configuration; engine.redis.address in it is replaced by the path `sockets`, or by
@@ -22,6 +21,11 @@ struct fcgi_fixture {
  * nobody feeds, and is down. Ends the program when the configuration is wrong. */
 void fcgi_fixture_open(struct fcgi_fixture *f, const char *json, const char *sockets);
 void fcgi_fixture_close(struct fcgi_fixture *f);
+
+/* With a redis-server of its own. The program ends as skipped when none is installed. */
+struct redis_server;
+void fcgi_fixture_open_with_redis(struct fcgi_fixture *f, struct redis_server *s, const char *json);
+void fcgi_fixture_close_with_redis(struct fcgi_fixture *f, struct redis_server *s);
 
 /* Makes a request and returns the status. `variables` ends with NULL and comes in addition to
  * method and URI; may be NULL. The body of the answer stays in f->response. */

@@ -5,39 +5,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/mem.h"
 #include "common/format/jscan.h"
 #include "common/policy/conf.h"
+#include "tests/unit/conf_fixture.h"
 #include "tests/unit/unit.h"
-
-/* What the last load said. */
-static struct buf warnings;
-static struct err error;
-
-static void note(const char *text, void *arg)
-{
-    (void)arg;
-    buf_addf(&warnings, "%s\n", text);
-}
-
-#define VARIABLES_MAX 20
 
 static struct conf *load_with(const char *text, const char *const *variables, bool strict)
 {
-    char *environ[VARIABLES_MAX + 1] = {NULL};
-    buf_clear(&warnings);
-    error = (struct err){0};
-    for (size_t i = 0; variables != NULL && variables[i] != NULL; i++) {
-        environ[i] = mem_strdup(variables[i]);
-    }
-    struct conf_load_opts opts = {
-        .text = text, .text_len = strlen(text), .environ = environ, .strict = strict, .warn = note};
-    struct conf *c = conf_load(&opts, &error);
-    for (size_t i = 0; environ[i] != NULL; i++) {
-        free(environ[i]);
-    }
+    struct conf *c = conf_fixture_load(text, variables, strict);
     if (c == NULL) {
-        print_message("%s\n", error.text);
+        print_message("%s\n", conf_error.text);
     }
     return c;
 }
@@ -56,16 +33,11 @@ static struct conf *load_env(const char *text, const char *const *environ)
     return c;
 }
 
-static bool warned(const char *part)
-{
-    return strstr(buf_cstr(&warnings), part) != NULL;
-}
-
 static void an_empty_object_gives_the_defaults(void **state)
 {
     (void)state;
     struct conf *c = load("{}");
-    assert_int_equal(warnings.n, 0);
+    assert_int_equal(conf_warnings.n, 0);
     assert_int_equal(c->log.level, LOG_LEVEL_INFO);
     assert_int_equal(c->client.ping_interval_ms, 25000);
     assert_int_equal(c->client.pong_timeout_ms, 8000);
@@ -182,7 +154,7 @@ static void the_environment_wins(void **state)
     };
     struct conf *c =
         load_env("{\"client\": {\"channel_limit\": 5}, \"log\": {\"level\": \"warn\"}}", environ);
-    assert_int_equal(warnings.n, 0);
+    assert_int_equal(conf_warnings.n, 0);
     assert_int_equal(c->client.channel_limit, 7);
     assert_int_equal(c->client.allowed_origins.n, 2);
     assert_string_equal(c->client.allowed_origins.items[1], "https://b");
@@ -216,6 +188,36 @@ static void addresses_of_redis_may_be_one_text(void **state)
     assert_string_equal(c->engine.redis.address.items[0], "redis://:a,b@h:1");
     assert_string_equal(c->client.allowed_origins.items[0], "a,b");
     conf_free(c);
+}
+
+#define SESSION(members) "{\"pushd\": {\"token\": {" members "}}"
+#define IN_REDIS         "\"session\": {\"source\": \"redis_cookie\"}"
+#define TWO_REDIS        ", \"engine\": {\"redis\": {\"address\": [\"redis://u:pass@h:1/2\", \"h:2\"]}}}"
+
+/* The application does not spread its sessions as we spread channels. */
+static void sessions_in_one_of_several_redis_are_pointed_out(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *warning; /* NULL: none */
+    } rows[] = {
+        {SESSION(IN_REDIS) TWO_REDIS, "first of engine.redis.address"},
+        {SESSION(IN_REDIS) "}", NULL},
+        {SESSION("\"session\": {\"source\": \"variable\"}") TWO_REDIS, NULL},
+        {SESSION("\"info_fields\": [\"name\"]") "}", "pushd.token.session.source is variable"},
+        {SESSION(IN_REDIS ", \"info_fields\": [\"name\", \"org.id\"]") "}", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct conf *c = load(rows[i].text);
+        assert_true(rows[i].warning != NULL ? conf_warned(rows[i].warning) : conf_warnings.n == 0);
+        assert_false(conf_warned("pass"));
+        conf_free(c);
+    }
+    assert_null(
+        load_with(SESSION(IN_REDIS ", \"info_fields\": [\"user.id\", \"id\"]") "}", NULL, false));
+    assert_non_null(
+        strstr(conf_error.text, "pushd.token.info_fields: two of them become the member \"id\""));
 }
 
 static void older_variables_still_work(void **state)
@@ -280,15 +282,16 @@ static void an_old_variable_that_opens_a_door_does_nothing(void **state)
     struct conf *c = load_env("{}", environ);
     assert_false(c->http_api.insecure || c->client.allow_anonymous_connect_without_token ||
                  c->channel.without_namespace.presence);
-    assert_true(warned("CENTRIFUGO_API_INSECURE: this is its name in older versions and has no "
-                       "effect; now the option is http_api.insecure"));
-    assert_true(warned("did you mean CENTRIFUGO_CLIENT_ALLOWED_ORIGINS?"));
-    assert_true(warned("CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_PRESENCE"));
-    assert_true(warned("CENTRIFUGO_SSE_ENABLED: not supported yet"));
-    assert_false(warned("COMPRESSION_LEVEL"));
+    assert_true(
+        conf_warned("CENTRIFUGO_API_INSECURE: this is its name in older versions and has no "
+                    "effect; now the option is http_api.insecure"));
+    assert_true(conf_warned("did you mean CENTRIFUGO_CLIENT_ALLOWED_ORIGINS?"));
+    assert_true(conf_warned("CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_PRESENCE"));
+    assert_true(conf_warned("CENTRIFUGO_SSE_ENABLED: not supported yet"));
+    assert_false(conf_warned("COMPRESSION_LEVEL"));
     conf_free(c);
     assert_null(load_with("{}", environ, true));
-    assert_int_equal(error.code, ERR_UNKNOWN);
+    assert_int_equal(conf_error.code, ERR_UNKNOWN);
 }
 
 static void namespaces_come_from_the_environment(void **state)
@@ -305,7 +308,7 @@ static void namespaces_come_from_the_environment(void **state)
     struct conf *c = load_env("{\"channel\": {\"namespaces\": [{\"name\": \"chat\", \"presence\": "
                               "true}, {\"name\": \"gone\"}]}}",
                               list);
-    assert_int_equal(warnings.n, 0);
+    assert_int_equal(conf_warnings.n, 0);
     assert_int_equal(c->channel.namespace_count, 2);
     assert_string_equal(c->channel.namespaces[0].name, "chat");
     assert_true(c->channel.namespaces[0].presence && c->channel.namespaces[0].join_leave);
@@ -330,29 +333,30 @@ static void errors_of_the_environment_name_the_variable(void **state)
     (void)state;
     static const char *const number[] = {"CENTRIFUGO_CLIENT_CHANNEL_LIMIT=many", NULL};
     assert_null(load_with("{}", number, false));
-    assert_string_equal(error.text,
+    assert_string_equal(conf_error.text,
                         "CENTRIFUGO_CLIENT_CHANNEL_LIMIT: expected a whole number, found \"many\"");
     static const char *const ns[] = {"CENTRIFUGO_CHANNEL_NAMESPACES=chat",
                                      "CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_FORCE_RECOVERY=true",
                                      NULL};
     assert_null(load_with("{}", ns, false));
     assert_non_null(
-        strstr(error.text,
+        strstr(conf_error.text,
                "CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_FORCE_RECOVERY: there is nothing to recover"));
     static const char *const json[] = {"CENTRIFUGO_CHANNEL_NAMESPACES=[{\"name\": \"chat\",}]",
                                        NULL};
     assert_null(load_with("{}", json, false));
-    assert_non_null(strstr(error.text, "column 17: a comma before the closing bracket"));
+    assert_non_null(strstr(conf_error.text, "column 17: a comma before the closing bracket"));
     static const char *const secret[] = {"CENTRIFUGO_HTTP_API_KEY=\xff", NULL};
     assert_null(load_with("{}", secret, false));
-    assert_string_equal(error.text, "CENTRIFUGO_HTTP_API_KEY: this is not UTF-8");
+    assert_string_equal(conf_error.text, "CENTRIFUGO_HTTP_API_KEY: this is not UTF-8");
 }
 
 static void strict_refuses_unknown_and_old_names_only(void **state)
 {
     (void)state;
     assert_null(load_with("{\"clent\": {}}", NULL, true));
-    assert_non_null(strstr(error.text, "config:1: clent: unknown option; did you mean client?"));
+    assert_non_null(
+        strstr(conf_error.text, "config:1: clent: unknown option; did you mean client?"));
     assert_null(load_with("{\"api_key\": \"x\"}", NULL, true));
     assert_null(
         load_with("{\"channel\": {\"namespaces\": [{\"name\": \"chat\", \"x\": 1}]}}", NULL, true));
@@ -372,7 +376,7 @@ static void long_values_are_cut_in_messages(void **state)
     }
     strcat(text, "\"}}");
     assert_null(load_with(text, NULL, false));
-    assert_true(strlen(error.text) < 200 && span_is_utf8(span_str(error.text)));
+    assert_true(strlen(conf_error.text) < 200 && span_is_utf8(span_str(conf_error.text)));
 }
 
 static void the_print_is_a_configuration(void **state)
@@ -399,7 +403,7 @@ static void the_print_is_a_configuration(void **state)
     assert_non_null(strstr(buf_cstr(&open), "\"key\": \"***\""));
     assert_non_null(strstr(buf_cstr(&open), "\"history_ttl\": \"1m30s\""));
     struct conf *copy = load(buf_cstr(&all));
-    assert_int_equal(warnings.n, 0);
+    assert_int_equal(conf_warnings.n, 0);
     conf_print(copy, true, &again);
     assert_string_equal(buf_cstr(&all), buf_cstr(&again));
     conf_free(copy);
@@ -430,11 +434,12 @@ static void a_secret_that_others_can_read_is_a_warning(void **state)
         bool is_warned;
     } modes[] = {{0640, false}, {0644, true}};
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-        buf_clear(&warnings);
+        buf_clear(&conf_warnings);
         fchmod(fd, modes[i].mode);
-        struct conf *c = conf_load(&(struct conf_load_opts){.path = path, .warn = note}, &error);
+        struct conf *c =
+            conf_load(&(struct conf_load_opts){.path = path, .warn = conf_note}, &conf_error);
         assert_non_null(c);
-        assert_int_equal(warned("everybody on this machine"), modes[i].is_warned);
+        assert_int_equal(conf_warned("everybody on this machine"), modes[i].is_warned);
         conf_free(c);
     }
     close(fd);
@@ -444,15 +449,15 @@ static void a_secret_that_others_can_read_is_a_warning(void **state)
 static void files_of_other_kinds_are_told_apart(void **state)
 {
     (void)state;
-    assert_null(conf_load(&(struct conf_load_opts){.path = "/nowhere/config.yaml"}, &error));
-    assert_non_null(strstr(error.text, "only JSON is read"));
-    assert_null(conf_load(&(struct conf_load_opts){.path = "/tmp"}, &error));
-    assert_int_equal(error.code, ERR_IO);
-    buf_clear(&warnings);
-    struct conf *c =
-        conf_load(&(struct conf_load_opts){.path = "/nowhere/config.json", .warn = note}, &error);
+    assert_null(conf_load(&(struct conf_load_opts){.path = "/nowhere/config.yaml"}, &conf_error));
+    assert_non_null(strstr(conf_error.text, "only JSON is read"));
+    assert_null(conf_load(&(struct conf_load_opts){.path = "/tmp"}, &conf_error));
+    assert_int_equal(conf_error.code, ERR_IO);
+    buf_clear(&conf_warnings);
+    struct conf *c = conf_load(
+        &(struct conf_load_opts){.path = "/nowhere/config.json", .warn = conf_note}, &conf_error);
     assert_non_null(c);
-    assert_true(warned("/nowhere/config.json does not exist"));
+    assert_true(conf_warned("/nowhere/config.json does not exist"));
     conf_free(c);
 }
 
@@ -466,6 +471,7 @@ int main(void)
         cmocka_unit_test(prefixes_have_one_form),
         cmocka_unit_test(the_environment_wins),
         cmocka_unit_test(addresses_of_redis_may_be_one_text),
+        cmocka_unit_test(sessions_in_one_of_several_redis_are_pointed_out),
         cmocka_unit_test(older_variables_still_work),
         cmocka_unit_test(the_present_variable_beats_the_older_one),
         cmocka_unit_test(an_old_variable_that_opens_a_door_does_nothing),
@@ -479,6 +485,6 @@ int main(void)
         cmocka_unit_test(files_of_other_kinds_are_told_apart),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    buf_free(&warnings);
+    conf_fixture_fini();
     return failed;
 }

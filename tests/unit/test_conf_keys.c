@@ -1,39 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pushd.api_keys: loading, checks, printing, and finding the key that was given. */
-#include "common/base/mem.h"
 #include "common/policy/api_key.h"
+#include "tests/unit/conf_fixture.h"
 #include "tests/unit/unit.h"
-
-#include <stdlib.h>
-
-#define VARIABLES_MAX 8
-
-/* What the last load said. */
-static struct buf warnings;
-static struct err error;
-
-static void note(const char *text, void *arg)
-{
-    (void)arg;
-    buf_addf(&warnings, "%s\n", text);
-}
-
-static struct conf *load_env(const char *text, const char *const *variables)
-{
-    char *environ[VARIABLES_MAX + 1] = {NULL};
-    buf_clear(&warnings);
-    error = (struct err){0};
-    for (size_t i = 0; variables != NULL && variables[i] != NULL; i++) {
-        environ[i] = mem_strdup(variables[i]);
-    }
-    struct conf_load_opts opts = {
-        .text = text, .text_len = strlen(text), .environ = environ, .warn = note};
-    struct conf *c = conf_load(&opts, &error);
-    for (size_t i = 0; environ[i] != NULL; i++) {
-        free(environ[i]);
-    }
-    return c;
-}
 
 /* The configuration with this list of keys. */
 static struct conf *load_keys(const char *list)
@@ -43,14 +12,9 @@ static struct conf *load_keys(const char *list)
              "{\"http_api\": {\"key\": \"the-key-of-everything\"}, \"channel\": {\"namespaces\": "
              "[{\"name\": \"ticker\"}]}, \"pushd\": {\"api_keys\": %s}}",
              list);
-    struct conf *c = load_env(buf_cstr(&text), NULL);
+    struct conf *c = conf_fixture_load(buf_cstr(&text), NULL, false);
     buf_free(&text);
     return c;
-}
-
-static bool warned(const char *part)
-{
-    return strstr(buf_cstr(&warnings), part) != NULL;
 }
 
 #define TICKER                                                                               \
@@ -64,7 +28,7 @@ static void keys_are_found_with_their_rights(void **state)
     (void)state;
     struct conf *c = load_keys("[" TICKER ", " OPS "]");
     assert_non_null(c);
-    assert_int_equal(warnings.n, 0);
+    assert_int_equal(conf_warnings.n, 0);
     assert_true(api_key_exists(c));
     assert_true(api_key_find(c, SPAN("the-key-of-everything"), &key));
     assert_null(key);
@@ -95,14 +59,14 @@ static void without_http_api_key_the_others_count(void **state)
 {
     const struct conf_api_key *key = NULL;
     (void)state;
-    struct conf *c = load_env("{\"pushd\": {\"api_keys\": [" OPS "]}}", NULL);
+    struct conf *c = conf_fixture_load("{\"pushd\": {\"api_keys\": [" OPS "]}}", NULL, false);
     assert_non_null(c);
     assert_true(api_key_exists(c));
     assert_true(api_key_find(c, SPAN("operator-key-0123456789"), &key));
     assert_non_null(key);
     assert_false(api_key_find(c, SPAN(""), &key));
     conf_free(c);
-    c = load_env("{}", NULL);
+    c = conf_fixture_load("{}", NULL, false);
     assert_false(api_key_exists(c));
     conf_free(c);
 }
@@ -134,10 +98,10 @@ static void bad_keys_are_refused_and_named(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         assert_null(load_keys(rows[i].list));
-        if (strstr(error.text, rows[i].error) == NULL) {
-            fail_msg("%s\ngot  %s\nwant %s", rows[i].list, error.text, rows[i].error);
+        if (strstr(conf_error.text, rows[i].error) == NULL) {
+            fail_msg("%s\ngot  %s\nwant %s", rows[i].list, conf_error.text, rows[i].error);
         }
-        assert_null(strstr(error.text, "0123456789"));
+        assert_null(strstr(conf_error.text, "0123456789"));
     }
 }
 
@@ -148,17 +112,18 @@ static void doubtful_keys_are_warned_about(void **state)
                                "\"scope\": 1, \"channels\": [\"tcker:\", \"$ticker:\", \":x\", "
                                "\"news\"]}]");
     assert_non_null(c);
-    assert_true(warned("pushd.api_keys[a].key: has fewer than 16 characters"));
-    assert_true(warned("pushd.api_keys[a].channels: no channel begins with tcker:: there is no "
-                       "namespace tcker in channel.namespaces"));
-    assert_true(warned("pushd.api_keys[a].scope: unknown option; did you mean "
-                       "pushd.api_keys[a].scopes?"));
-    assert_false(warned("ticker: there"));
-    assert_false(warned("news"));
-    assert_false(warned("short"));
+    assert_true(conf_warned("pushd.api_keys[a].key: has fewer than 16 characters"));
+    assert_true(
+        conf_warned("pushd.api_keys[a].channels: no channel begins with tcker:: there is no "
+                    "namespace tcker in channel.namespaces"));
+    assert_true(conf_warned("pushd.api_keys[a].scope: unknown option; did you mean "
+                            "pushd.api_keys[a].scopes?"));
+    assert_false(conf_warned("ticker: there"));
+    assert_false(conf_warned("news"));
+    assert_false(conf_warned("short"));
     conf_free(c);
-    c = load_env("{\"pushd\": {\"api_key\": []}}", NULL);
-    assert_true(warned("did you mean pushd.api_keys?"));
+    c = conf_fixture_load("{\"pushd\": {\"api_key\": []}}", NULL, false);
+    assert_true(conf_warned("did you mean pushd.api_keys?"));
     conf_free(c);
 }
 
@@ -181,24 +146,25 @@ static void keys_come_from_the_environment(void **state)
     static const char file[] = "{\"pushd\": {\"api_keys\": [{\"name\": \"tick-er\", \"key\": "
                                "\"0000456789abcdef\", \"scopes\": [\"publish\"]}]}}";
     (void)state;
-    struct conf *c = load_env(file, secrets);
+    struct conf *c = conf_fixture_load(file, secrets, false);
     assert_int_equal(c->pushd.api_key_count, 1);
     assert_string_equal(c->pushd.api_keys[0].key, "from-the-environment");
     assert_int_equal(c->pushd.api_keys[0].channels.n, 2);
-    assert_true(warned("CENTRIFUGO_PUSHD_API_KEYS_GONE_KEY: no option has this variable"));
+    assert_true(conf_warned("CENTRIFUGO_PUSHD_API_KEYS_GONE_KEY: no option has this variable"));
     conf_free(c);
-    c = load_env(file, json);
+    c = conf_fixture_load(file, json, false);
     assert_int_equal(c->pushd.api_key_count, 1);
     assert_string_equal(c->pushd.api_keys[0].name, "ops");
     conf_free(c);
-    c = load_env(file, names);
+    c = conf_fixture_load(file, names, false);
     assert_int_equal(c->pushd.api_key_count, 2);
     assert_string_equal(c->pushd.api_keys[0].key, "0000456789abcdef");
     assert_int_equal(c->pushd.api_keys[1].scope_bits, API_SCOPE_PUBLISH | API_SCOPE_READ);
     conf_free(c);
-    assert_null(load_env(file, bad));
-    assert_non_null(strstr(error.text, "CENTRIFUGO_PUSHD_API_KEYS_TICK_ER_SCOPES: expected one of "
-                                       "publish read admin, found \"reed\"; did you mean read?"));
+    assert_null(conf_fixture_load(file, bad, false));
+    assert_non_null(strstr(conf_error.text,
+                           "CENTRIFUGO_PUSHD_API_KEYS_TICK_ER_SCOPES: expected one of "
+                           "publish read admin, found \"reed\"; did you mean read?"));
 }
 
 static void keys_are_printed_without_their_secret(void **state)
@@ -216,7 +182,7 @@ static void keys_are_printed_without_their_secret(void **state)
     buf_clear(&out);
     conf_print(c, true, &out);
     conf_free(c);
-    c = load_env(buf_cstr(&out), NULL);
+    c = conf_fixture_load(buf_cstr(&out), NULL, false);
     assert_int_equal(c->pushd.api_key_count, 1);
     assert_string_equal(c->pushd.api_keys[0].key, "ticker-key-0123456789");
     conf_free(c);
@@ -226,7 +192,7 @@ static void keys_are_printed_without_their_secret(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    buf_free(&warnings);
+    conf_fixture_fini();
     return 0;
 }
 

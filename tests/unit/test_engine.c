@@ -290,6 +290,30 @@ static void noscript_is_told_from_other_errors(void **state)
     assert_false(engine_is_noscript(NULL));
 }
 
+static void errors_do_not_quote_the_command(void **state)
+{
+    (void)state;
+    static const struct {
+        struct span resp;
+        const char *text;
+    } rows[] = {
+        {SPAN("-ERR unknown command 'AUTH', with args beginning with: 'hunter2' \r\n"),
+         "ERR unknown command 'AUTH'"},
+        {SPAN("-ERR unknown command `AUTH`, with args beginning with: `hunter2`, \r\n"),
+         "ERR unknown command `AUTH`"},
+        {SPAN("-OOM command not allowed\r\n"), "OOM command not allowed"},
+        {SPAN("-\r\n"), ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        redisReply *r = reply_of(rows[i].resp);
+        struct err e;
+        assert_true(span_eq_str(engine_error_text(r), rows[i].text));
+        assert_int_equal(engine_ok_read(r, &e), ERR_UNAVAILABLE);
+        assert_null(strstr(e.text, "hunter2"));
+        freeReplyObject(r);
+    }
+}
+
 static void unexpected_history_and_presence_replies_are_refused(void **state)
 {
     (void)state;
@@ -345,6 +369,7 @@ int main(void)
         cmocka_unit_test(frames_are_taken_apart),
         cmocka_unit_test(publish_replies_are_read),
         cmocka_unit_test(noscript_is_told_from_other_errors),
+        cmocka_unit_test(errors_do_not_quote_the_command),
         cmocka_unit_test(unexpected_history_and_presence_replies_are_refused),
         cmocka_unit_test(errors_of_redis_come_with_advice),
     };

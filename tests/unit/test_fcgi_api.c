@@ -6,7 +6,6 @@
 #include "tests/unit/redis_server.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 static const char config[] =
     "{\"http_api\":{\"key\":\"key\"},\"engine\":{\"type\":\"redis\"},"
@@ -21,19 +20,14 @@ static struct fcgi_fixture f;
 static int set_up(void **state)
 {
     (void)state;
-    if (!redis_server_start(&server)) {
-        printf("redis-server is not installed: skipped\n");
-        _exit(77);
-    }
-    fcgi_fixture_open(&f, config, server.socket);
+    fcgi_fixture_open_with_redis(&f, &server, config);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    fcgi_fixture_close(&f);
-    redis_server_stop(&server);
+    fcgi_fixture_close_with_redis(&f, &server);
     return 0;
 }
 
@@ -152,14 +146,16 @@ static void history_pages_and_refuses(void **state)
 {
     (void)state;
     for (int i = 1; i <= 5; i++) {
-        char body[96];
+        char body[128];
         snprintf(body, sizeof(body),
-                 "{\"channel\":\"hist:h\",\"data\":{ \"n\" : %d},\"tags\":{\"t\":\"<\"}}", i);
+                 "{\"channel\":\"hist:h\",\"data\":{ \"n\" : %d},"
+                 "\"tags\":{\"t\":\"<\",\"b\":\"1\",\"a\":\"2\",\"aa\":\"\"}}",
+                 i);
         fcgi_post(&f, "/api/publish", body);
     }
-    assert_non_null(strstr(
-        fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\",\"limit\":-1}"),
-        "{\"publications\":[{\"data\":{\"n\":3},\"offset\":3,\"tags\":{\"t\":\"\\u003c\"}},"));
+    assert_non_null(strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\",\"limit\":-1}"),
+                           "{\"publications\":[{\"data\":{\"n\":3},\"offset\":3,"
+                           "\"tags\":{\"a\":\"2\",\"aa\":\"\",\"b\":\"1\",\"t\":\"\\u003c\"}},"));
     assert_non_null(strstr(
         fcgi_post(&f, "/api/history", "{\"channel\":\"hist:h\",\"limit\":1,\"reverse\":true}"),
         "{\"n\":5}"));
@@ -214,6 +210,50 @@ static void binary_history_cannot_be_told_in_json(void **state)
         500);
 }
 
+/* As the reference, which runs all before it writes the answer. */
+static void a_batch_runs_all_even_when_it_cannot_be_answered(void **state)
+{
+    char key[] = "HTTP_X_API_KEY=key";
+    char *with_key[] = {key, NULL};
+    (void)state;
+    fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:b2\",\"b64data\":\"/wA=\"}");
+    assert_int_equal(fcgi_call(&f, "POST", "/api/batch",
+                               "{\"commands\":[{\"history\":{\"channel\":\"hist:b2\",\"limit\":1}},"
+                               "{\"publish\":{\"channel\":\"hist:b3\",\"data\":1}}]}",
+                               with_key),
+                     500);
+    assert_non_null(
+        strstr(fcgi_post(&f, "/api/history", "{\"channel\":\"hist:b3\"}"), "\"offset\":1"));
+}
+
+/* It would spoil the channel: its history could not be told, and JSON clients would be closed. */
+static void payloads_have_to_be_utf8(void **state)
+{
+    static const struct {
+        const char *uri;
+        const char *body;
+    } rows[] = {
+        {"/api/publish", "{\"channel\":\"hist:utf\",\"data\":\"\xe9\"}"},
+        {"/api/publish", "{\"channel\":\"bin:utf\",\"data\":\"\xe9\"}"},
+        {"/api/broadcast", "{\"channels\":[\"hist:utf\"],\"data\":{\"\xc3\":1}}"},
+        {"/api/subscribe", "{\"channel\":\"a\",\"user\":\"u\",\"info\":\"\xff\"}"},
+        {"/api/subscribe", "{\"channel\":\"a\",\"user\":\"u\",\"data\":\"\xff\"}"},
+        {"/api/refresh", "{\"user\":\"u\",\"expire_at\":9,\"info\":\"\xff\"}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *body = fcgi_post(&f, rows[i].uri, rows[i].body);
+        assert_ptr_equal(strstr(body, "{\"error\":{\"code\":107,"), body);
+        assert_non_null(strstr(body, "UTF-8"));
+    }
+    assert_non_null(
+        strstr(fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:utf\",\"data\":\"\xc3\xa9\"}"),
+               "\"offset\":1"));
+    assert_non_null(strstr(
+        fcgi_post(&f, "/api/publish", "{\"channel\":\"a\",\"data\":\"\xe9\",\"b64data\":\"aGk=\"}"),
+        "{\"result\":{}}"));
+}
+
 static void transport_mode_uses_status_codes(void **state)
 {
     char key[] = "HTTP_X_API_KEY=key";
@@ -261,6 +301,51 @@ static void a_batch_keeps_order_whatever_it_mixes(void **state)
     }
     assert_string_equal(fcgi_post(&f, "/api/batch", "{\"commands\":[]}"), "{}");
     assert_string_equal(fcgi_post(&f, "/api/batch", "null"), "{}");
+}
+
+/* The next publication that a subscriber gets has this in it. */
+static void assert_next_message(redisContext *subscriber, const char *text)
+{
+    redisReply *r = NULL;
+    assert_int_equal(redisGetReply(subscriber, (void **)&r), REDIS_OK);
+    assert_int_equal(r->elements, 3);
+    assert_non_null(memmem(r->element[2]->str, r->element[2]->len, text, strlen(text)));
+    freeReplyObject(r);
+}
+
+/* The commands need different scripts, or none, and Redis knows some of the scripts only. */
+static void a_batch_keeps_its_order_when_scripts_are_missing(void **state)
+{
+    static const char body[] =
+        "{\"commands\":["
+        "{\"publish\":{\"channel\":\"hist:ord\",\"data\":\"one\"}},"
+        "{\"publish\":{\"channel\":\"hist:ord\",\"data\":\"two\",\"skip_history\":true}},"
+        "{\"publish\":{\"channel\":\"hist:ord\",\"data\":\"three\",\"skip_history\":true,"
+        "\"idempotency_key\":\"%s\"}},"
+        "{\"publish\":{\"channel\":\"hist:ord\",\"data\":\"four\"}}]}";
+    static const char *const expected[] = {"one", "two", "three", "four"};
+    redisContext *c = redis_server_connect(&server);
+    redisContext *subscriber = redis_server_connect(&server);
+    (void)state;
+    freeReplyObject(redisCommand(subscriber, "SUBSCRIBE centrifugo.client.hist:ord"));
+    for (int round = 0; round < 3; round++) {
+        char text[512];
+        char key[] = {(char)('a' + round), '\0'};
+        freeReplyObject(redisCommand(c, "SCRIPT FLUSH"));
+        if (round == 1) { /* the script of histories is known */
+            fcgi_post(&f, "/api/publish", "{\"channel\":\"hist:else\",\"data\":1}");
+        } else if (round == 2) { /* that of keys without a history is */
+            fcgi_post(&f, "/api/publish",
+                      "{\"channel\":\"else\",\"data\":1,\"idempotency_key\":\"x\"}");
+        }
+        snprintf(text, sizeof(text), body, key);
+        assert_null(strstr(fcgi_post(&f, "/api/batch", text), "error"));
+        for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+            assert_next_message(subscriber, expected[i]);
+        }
+    }
+    redisFree(subscriber);
+    redisFree(c);
 }
 
 static void a_long_batch_is_published_completely(void **state)
@@ -378,8 +463,11 @@ int main(void)
         cmocka_unit_test(history_pages_and_refuses),
         cmocka_unit_test(reading_works_by_get_too),
         cmocka_unit_test(binary_history_cannot_be_told_in_json),
+        cmocka_unit_test(a_batch_runs_all_even_when_it_cannot_be_answered),
+        cmocka_unit_test(payloads_have_to_be_utf8),
         cmocka_unit_test(transport_mode_uses_status_codes),
         cmocka_unit_test(a_batch_keeps_order_whatever_it_mixes),
+        cmocka_unit_test(a_batch_keeps_its_order_when_scripts_are_missing),
         cmocka_unit_test(a_long_batch_is_published_completely),
         cmocka_unit_test(a_batch_with_a_wrong_type_runs_nothing),
         cmocka_unit_test(the_single_endpoint_answers_in_lines),

@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static const char config[] =
     "{\"http_api\":{\"key\":\"key\"},\"channel\":{\"namespaces\":["
@@ -32,19 +31,14 @@ static int status;
 static int set_up(void **state)
 {
     (void)state;
-    if (!redis_server_start(&server)) {
-        printf("redis-server is not installed: skipped\n");
-        _exit(77);
-    }
-    fcgi_fixture_open(&f, config, server.socket);
+    fcgi_fixture_open_with_redis(&f, &server, config);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    fcgi_fixture_close(&f);
-    redis_server_stop(&server);
+    fcgi_fixture_close_with_redis(&f, &server);
     return 0;
 }
 

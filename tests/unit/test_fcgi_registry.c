@@ -76,14 +76,14 @@ static void pings_become_nodes_sorted_by_uid(void **state)
 
 static void metrics_stay_until_new_ones_come(void **state)
 {
-    struct kv_dbl items[] = {{SPAN("x"), 1.5}};
-    struct node_metrics m = {.interval = 60, .items = {items, 1}};
+    struct kv_dbl items[] = {{SPAN("x"), 1.5}, {SPAN("b"), 2}};
+    struct node_metrics m = {.interval = 60, .items = {items, 2}};
     struct node_ping p = {.uid = SPAN("a"), .name = SPAN("n"), .version = SPAN("1"), .metrics = &m};
     (void)state;
     hear(&(struct control_command){.uid = SPAN("a"), .node = &p});
     ping("a", "n", 2);
     assert_non_null(strstr(fcgi_post(&f, "/api/info", "{}"),
-                           "\"metrics\":{\"interval\":60,\"items\":{\"x\":1.5}}"));
+                           "\"metrics\":{\"interval\":60,\"items\":{\"b\":2,\"x\":1.5}}"));
 }
 
 static void a_shutdown_removes_a_node_at_once(void **state)

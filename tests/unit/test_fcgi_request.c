@@ -76,7 +76,7 @@ static void query_parameters_are_found_and_decoded(void **state)
     (void)state;
     assert_span(query_get(span_str("a=1&b=x+y%2Bz&b=&c"), "a", &a), "1");
     assert_span(query_get(span_str("b=x+y%2Bz"), "b", &a), "x y+z");
-    assert_span(query_get(span_str("a=1&a=2"), "a", &a), "2");
+    assert_span(query_get(span_str("b=0&a=1&a=2"), "a", &a), "1");
     assert_span(query_get(span_str("&&c"), "c", &a), "");
     assert_null(query_get(span_str("a=1"), "b", &a).p);
     assert_null(query_get((struct span){0}, "b", &a).p);

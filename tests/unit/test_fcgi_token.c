@@ -8,6 +8,7 @@
 #include "fcgi/template.h"
 #include "tests/unit/fcgi_fixture.h"
 #include "tests/unit/redis_server.h"
+#include "tests/unit/token_make.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -29,6 +30,24 @@ static const char with_jwt[] = "{\"client\":{\"token\":{\"hmac_secret_key\":\"se
 static const char with_redis[] = "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"}},"
                                  "\"pushd\":{\"token\":{\"session\":{\"source\":\"redis_cookie\"},"
                                  "\"channels\":[\"org:{org}\"]}}}";
+static const char with_jwt_orgs[] =
+    "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"}},\"pushd\":{\"token\":{"
+    "\"channels\":[\"org:{org}\"],"
+    "\"session\":{\"source\":\"jwt_cookie\",\"jwt_hmac_secret_key\":\"session-secret\"}}}}";
+static const char with_info[] =
+    "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"}},\"pushd\":{\"token\":{"
+    "\"info_fields\":[\"name\",\"profile.image\",\"missing\",\"profile.absent\",\"name.first\"],"
+    "\"channels\":[\"news\"],\"channels_as\":\"permission\","
+    "\"session\":{\"source\":\"jwt_cookie\",\"jwt_hmac_secret_key\":\"session-secret\"}}}}";
+static const char without_sub_secret[] = "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\"},"
+                                         "\"subscription_token\":{\"enabled\":true}},"
+                                         "\"pushd\":{\"token\":{\"channels\":[\"news\"]}}}";
+static const char only_sub_secret[] =
+    "{\"client\":{\"subscription_token\":{\"enabled\":true,\"hmac_secret_key\":\"secret\"}},"
+    "\"pushd\":{\"token\":{\"channels\":[\"news\"]}}}";
+static const char with_jwks[] = "{\"client\":{\"token\":{\"hmac_secret_key\":\"secret\",\"jwks_"
+                                "public_endpoint\":\"https://id.example/k\"}},"
+                                "\"pushd\":{\"token\":{\"channels\":[\"news\"]}}}";
 static const char without_secret[] = "{\"pushd\":{\"token\":{\"channels\":[\"news\"]}}}";
 
 static struct fcgi_fixture f;
@@ -92,6 +111,24 @@ static void each_refusal_has_its_own_status_and_text(void **state)
     assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, user_only), 503);
     assert_non_null(strstr(fcgi_body(&f), "CENTRIFUGO_TOKEN_HMAC_SECRET_KEY not configured"));
     fcgi_fixture_close(&f);
+    fcgi_fixture_open(&f, without_sub_secret, NULL);
+    assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, user_only), 200);
+    assert_int_equal(fcgi_call(&f, "GET", SUB_ENDPOINT "?channel=news", NULL, user_only), 503);
+    assert_non_null(
+        strstr(fcgi_body(&f), "client.subscription_token.hmac_secret_key not configured"));
+    fcgi_fixture_close(&f);
+    fcgi_fixture_open(&f, only_sub_secret, NULL);
+    assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, user_only), 503);
+    assert_int_equal(fcgi_call(&f, "GET", SUB_ENDPOINT "?channel=news", NULL, user_only), 200);
+    fcgi_fixture_close(&f);
+    /* pushd takes tokens of the JWKS only. */
+    fcgi_fixture_open(&f, with_jwks, NULL);
+    const char *const endpoints[] = {ENDPOINT, SUB_ENDPOINT "?channel=news"};
+    for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
+        assert_int_equal(fcgi_call(&f, "GET", endpoints[i], NULL, user_only), 503);
+        assert_string_equal(f.response.reason, "token.jwks");
+    }
+    fcgi_fixture_close(&f);
 }
 
 static void permission_gives_channels_one_by_one(void **state)
@@ -147,6 +184,86 @@ static void a_session_may_be_a_signed_cookie(void **state)
     assert_int_equal(fcgi_call(&f, "GET", ENDPOINT, NULL, NULL), 401);
     assert_string_equal(f.response.reason, "session.no_cookie");
     arena_fini(&a);
+    fcgi_fixture_close(&f);
+}
+
+/* Claims as libraries of session cookies write them. */
+static int call_with_claims(const char *json)
+{
+    struct buf token = {0};
+    struct buf cookie = {0};
+    make_hmac(&token, SPAN("{\"alg\":\"HS256\"}"), span_str(json), SPAN("session-secret"), 256);
+    buf_addf(&cookie, "HTTP_COOKIE=session=%s", buf_cstr(&token));
+    char *const variables[] = {(char *)(uintptr_t)buf_cstr(&cookie), NULL};
+    int status = fcgi_call(&f, "GET", ENDPOINT, NULL, variables);
+    buf_free(&token);
+    buf_free(&cookie);
+    return status;
+}
+
+static void a_session_cookie_has_claims_of_its_own(void **state)
+{
+    struct arena a = {0};
+    (void)state;
+    fcgi_fixture_open(&f, with_jwt, NULL);
+    assert_int_equal(call_with_claims("{\"sub\":42}"), 200);
+    assert_text(verified(&a).user, "42");
+    assert_int_equal(call_with_claims("{\"sub\":\"u\",\"channel\":\"a\",\"channels\":1,\"info\":2,"
+                                      "\"subs\":[],\"client\":{},\"override\":1,\"jti\":7,"
+                                      "\"b64info\":\"*\",\"meta\":null}"),
+                     200);
+    assert_int_equal(call_with_claims("{\"sub\":\"u\",\"exp\":\"soon\"}"), 401);
+    assert_int_equal(call_with_claims("{\"sub\":\"u\",\"exp\":1}"), 401);
+    assert_int_equal(call_with_claims("{\"sub\":\"u\",\"nbf\":9000000000}"), 401);
+    arena_fini(&a);
+    fcgi_fixture_close(&f);
+}
+
+static void fields_of_the_session_become_the_info(void **state)
+{
+    static const struct {
+        const char *claims;
+        const char *info; /* NULL: none */
+    } rows[] = {
+        {"{\"sub\":\"u\",\"name\":\"Ada\",\"profile\":{\"image\": [1, \"<\"]},\"other\":1}",
+         "{\"name\":\"Ada\",\"image\":[1, \"<\"]}"},
+        {"{\"sub\":\"u\",\"name\":null,\"profile\":7}", "{\"name\":null}"},
+        {"{\"sub\":\"u\",\"profile\":{}}", NULL},
+    };
+    struct arena a = {0};
+    (void)state;
+    fcgi_fixture_open(&f, with_info, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(call_with_claims(rows[i].claims), 200);
+        struct span info = verified(&a).info;
+        if (rows[i].info != NULL) {
+            assert_text(info, rows[i].info);
+        } else {
+            assert_null(info.p);
+        }
+    }
+    assert_int_equal(call_with_claims("{\"sub\":\"u\",\"name\":\"\xff\"}"), 401);
+    arena_fini(&a);
+    fcgi_fixture_close(&f);
+}
+
+static void no_organisation_is_left_out_silently(void **state)
+{
+    struct buf json = {0};
+    (void)state;
+    fcgi_fixture_open(&f, with_jwt_orgs, NULL);
+    buf_add_str(&json, "{\"sub\":\"u\",\"orgs\":[");
+    for (int i = 0; i < SESSION_MAX_ORGS; i++) {
+        buf_addf(&json, "%d,", i);
+    }
+    json.p[json.n - 1] = ']';
+    buf_add_char(&json, '}');
+    assert_int_equal(call_with_claims(buf_cstr(&json)), 200);
+    json.n -= 2;
+    buf_add_str(&json, ",1024]}");
+    assert_int_equal(call_with_claims(buf_cstr(&json)), 403);
+    assert_string_equal(f.response.reason, "session.too_many_orgs");
+    buf_free(&json);
     fcgi_fixture_close(&f);
 }
 
@@ -271,6 +388,9 @@ int main(void)
         cmocka_unit_test(each_refusal_has_its_own_status_and_text),
         cmocka_unit_test(permission_gives_channels_one_by_one),
         cmocka_unit_test(a_session_may_be_a_signed_cookie),
+        cmocka_unit_test(a_session_cookie_has_claims_of_its_own),
+        cmocka_unit_test(fields_of_the_session_become_the_info),
+        cmocka_unit_test(no_organisation_is_left_out_silently),
         cmocka_unit_test(a_session_may_live_in_redis),
         cmocka_unit_test(sessions_are_read_from_json),
         cmocka_unit_test(cookies_cannot_leave_their_key),

@@ -8,48 +8,22 @@
 #include "tests/unit/token_make.h"
 #include "tests/unit/unit.h"
 
-#include <openssl/ec.h>
-#include <openssl/rsa.h>
-
-#define URL     SPAN("http://keys.example/jwks")
-#define SIG     ",\"use\":\"sig\""
 #define REFUSED PERR_CLOSE_INVALID_TOKEN
 
 static struct arena arena;
 static struct buf document;
-static struct {
-    EVP_PKEY *rsa;
-    EVP_PKEY *short_rsa;
-    EVP_PKEY *p256;
-    EVP_PKEY *p384;
-    EVP_PKEY *p521;
-    EVP_PKEY *k256;
-    EVP_PKEY *ed;
-    EVP_PKEY *other_ed;
-} keys;
+static struct make_keys keys;
 
-static int make_keys(void **state)
+static int set_up(void **state)
 {
     (void)state;
-    keys.rsa = EVP_RSA_gen(2048);
-    keys.short_rsa = EVP_RSA_gen(1024);
-    keys.p256 = EVP_EC_gen("P-256");
-    keys.p384 = EVP_EC_gen("P-384");
-    keys.p521 = EVP_EC_gen("P-521");
-    keys.k256 = EVP_EC_gen("secp256k1");
-    keys.ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    keys.other_ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    return keys.rsa != NULL && keys.ed != NULL && keys.p521 != NULL ? 0 : -1;
+    return make_keys_new(&keys) ? 0 : -1;
 }
 
-static int free_keys(void **state)
+static int tear_down(void **state)
 {
     (void)state;
-    EVP_PKEY *all[] = {keys.rsa,  keys.short_rsa, keys.p256, keys.p384,
-                       keys.p521, keys.k256,      keys.ed,   keys.other_ed};
-    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        EVP_PKEY_free(all[i]);
-    }
+    make_keys_free(&keys);
     buf_free(&document);
     arena_fini(&arena);
     return 0;
@@ -187,21 +161,21 @@ static void a_key_that_cannot_be_used_says_why(void **state)
     expect_flaw_of(keys.rsa, "", "use");
     expect_flaw_of(keys.rsa, ",\"use\":\"enc\"", "use");
     expect_flaw_of(keys.rsa, ",\"use\":[\"sig\"]", "use");
-    expect_flaw_of(keys.short_rsa, SIG, "2048");
-    expect_flaw_of(keys.k256, SIG, "curve"); /* says P-256, and is no point of it */
-    expect_flaw_of(keys.rsa, SIG ",\"alg\":\"PS256\"", "alg");
-    expect_flaw_of(keys.rsa, SIG ",\"alg\":\"ES256\"", "alg");
-    expect_flaw_of(keys.rsa, SIG ",\"alg\":\"HS256\"", "alg");
-    expect_flaw_of(keys.p256, SIG ",\"alg\":\"ES384\"", "alg");
-    expect_flaw_of(keys.ed, SIG ",\"alg\":\"ES256\"", "alg");
-    expect_flaw_of(keys.p256, SIG ",\"alg\":256", "alg");
+    expect_flaw_of(keys.short_rsa, MAKE_SIG, "2048");
+    expect_flaw_of(keys.k256, MAKE_SIG, "curve"); /* says P-256, and is no point of it */
+    expect_flaw_of(keys.rsa, MAKE_SIG ",\"alg\":\"PS256\"", "alg");
+    expect_flaw_of(keys.rsa, MAKE_SIG ",\"alg\":\"ES256\"", "alg");
+    expect_flaw_of(keys.rsa, MAKE_SIG ",\"alg\":\"HS256\"", "alg");
+    expect_flaw_of(keys.p256, MAKE_SIG ",\"alg\":\"ES384\"", "alg");
+    expect_flaw_of(keys.ed, MAKE_SIG ",\"alg\":\"ES256\"", "alg");
+    expect_flaw_of(keys.p256, MAKE_SIG ",\"alg\":256", "alg");
 }
 
 static void a_point_off_the_curve_is_refused(void **state)
 {
     (void)state;
     struct buf b = {0};
-    make_jwk(&b, keys.p256, "k", SIG);
+    make_jwk(&b, keys.p256, "k", MAKE_SIG);
     char *y = strstr(buf_cstr(&b), "\"y\":\"") + 5;
     y[0] = y[0] == 'A' ? 'B' : 'A';
     expect_flaw(buf_cstr(&b), "no point");
@@ -233,8 +207,8 @@ static void a_flawed_key_does_not_spoil_the_others(void **state)
 {
     (void)state;
     begin_document();
-    add_key(keys.short_rsa, "k1", SIG);
-    add_key(keys.p256, "k1", SIG);
+    add_key(keys.short_rsa, "k1", MAKE_SIG);
+    add_key(keys.p256, "k1", MAKE_SIG);
     add_key(keys.rsa, "k2", ",\"use\":\"enc\"");
     struct jwks *d = end_document();
     assert_int_equal(d->n, 3);
@@ -268,11 +242,12 @@ static void a_key_is_forgotten_an_hour_after_its_last_use(void **state)
 {
     (void)state;
     struct jwks_cache *c = jwks_cache_new();
-    assert_int_equal(look_for(c, URL, "k", "RS256", MAKE_NOW), JWKS_ABSENT);
-    put(c, URL, make_jwks(keys.rsa, "k", SIG), MAKE_NOW);
-    assert_int_equal(look_for(c, URL, "k", "RS256", MAKE_NOW + 3599), JWKS_FOUND);
-    assert_int_equal(look_for(c, URL, "k", "RS256", MAKE_NOW + 3599 + 3599), JWKS_FOUND);
-    assert_int_equal(look_for(c, URL, "k", "RS256", MAKE_NOW + 3599 + 3599 + 3600), JWKS_ABSENT);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "RS256", MAKE_NOW), JWKS_ABSENT);
+    put(c, MAKE_URL, make_jwks(keys.rsa, "k", MAKE_SIG), MAKE_NOW);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "RS256", MAKE_NOW + 3599), JWKS_FOUND);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "RS256", MAKE_NOW + 3599 + 3599), JWKS_FOUND);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "RS256", MAKE_NOW + 3599 + 3599 + 3600),
+                     JWKS_ABSENT);
     jwks_cache_free(c);
 }
 
@@ -280,12 +255,12 @@ static void a_key_that_is_listed_no_more_ends_within_the_hour(void **state)
 {
     (void)state;
     struct jwks_cache *c = jwks_cache_new();
-    put(c, URL, make_jwks(keys.rsa, "old", SIG), MAKE_NOW);
-    put(c, URL, make_jwks(keys.p256, "new", SIG), MAKE_NOW + 10);
-    assert_int_equal(look_for(c, URL, "new", "ES256", MAKE_NOW + 10), JWKS_FOUND);
-    assert_int_equal(look_for(c, URL, "old", "RS256", MAKE_NOW + 3599), JWKS_FOUND);
-    assert_int_equal(look_for(c, URL, "old", "RS256", MAKE_NOW + 3600), JWKS_ABSENT);
-    assert_int_equal(look_for(c, URL, "new", "ES256", MAKE_NOW + 3600), JWKS_FOUND);
+    put(c, MAKE_URL, make_jwks(keys.rsa, "old", MAKE_SIG), MAKE_NOW);
+    put(c, MAKE_URL, make_jwks(keys.p256, "new", MAKE_SIG), MAKE_NOW + 10);
+    assert_int_equal(look_for(c, MAKE_URL, "new", "ES256", MAKE_NOW + 10), JWKS_FOUND);
+    assert_int_equal(look_for(c, MAKE_URL, "old", "RS256", MAKE_NOW + 3599), JWKS_FOUND);
+    assert_int_equal(look_for(c, MAKE_URL, "old", "RS256", MAKE_NOW + 3600), JWKS_ABSENT);
+    assert_int_equal(look_for(c, MAKE_URL, "new", "ES256", MAKE_NOW + 3600), JWKS_FOUND);
     jwks_cache_free(c);
 }
 
@@ -293,10 +268,10 @@ static void a_newer_document_replaces_the_key_of_a_kid(void **state)
 {
     (void)state;
     struct jwks_cache *c = jwks_cache_new();
-    put(c, URL, make_jwks(keys.rsa, "k", SIG), MAKE_NOW);
-    put(c, URL, make_jwks(keys.p256, "k", SIG), MAKE_NOW);
-    assert_int_equal(look_for(c, URL, "k", "RS256", MAKE_NOW), JWKS_OTHER_ALG);
-    assert_int_equal(look_for(c, URL, "k", "ES256", MAKE_NOW), JWKS_FOUND);
+    put(c, MAKE_URL, make_jwks(keys.rsa, "k", MAKE_SIG), MAKE_NOW);
+    put(c, MAKE_URL, make_jwks(keys.p256, "k", MAKE_SIG), MAKE_NOW);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "RS256", MAKE_NOW), JWKS_OTHER_ALG);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "ES256", MAKE_NOW), JWKS_FOUND);
     jwks_cache_free(c);
 }
 
@@ -305,7 +280,7 @@ static void keys_belong_to_their_address(void **state)
 {
     (void)state;
     struct jwks_cache *c = jwks_cache_new();
-    put(c, URL, make_jwks(keys.rsa, "k", SIG), MAKE_NOW);
+    put(c, MAKE_URL, make_jwks(keys.rsa, "k", MAKE_SIG), MAKE_NOW);
     assert_int_equal(look_for(c, SPAN("http://keys.example/other"), "k", "RS256", MAKE_NOW),
                      JWKS_ABSENT);
     assert_int_equal(look_for(c, SPAN("http://keys.example/jwk"), "s", "RS256", MAKE_NOW),
@@ -318,16 +293,16 @@ static void a_kid_may_have_a_key_for_each_algorithm(void **state)
     (void)state;
     struct jwks_cache *c = jwks_cache_new();
     begin_document();
-    add_key(keys.rsa, "k", SIG ",\"alg\":\"RS512\"");
-    add_key(keys.p384, "k", SIG);
-    add_key(keys.ed, "k", SIG);
-    put(c, URL, end_document(), MAKE_NOW);
-    assert_int_equal(look_for(c, URL, "k", "RS512", MAKE_NOW), JWKS_FOUND);
-    assert_int_equal(look_for(c, URL, "k", "ES384", MAKE_NOW), JWKS_FOUND);
-    assert_int_equal(look_for(c, URL, "k", "EdDSA", MAKE_NOW), JWKS_FOUND);
-    assert_int_equal(look_for(c, URL, "k", "RS256", MAKE_NOW), JWKS_OTHER_ALG);
-    assert_int_equal(look_for(c, URL, "k", "ES256", MAKE_NOW), JWKS_OTHER_ALG);
-    assert_int_equal(look_for(c, URL, "k", "HS256", MAKE_NOW), JWKS_OTHER_ALG);
+    add_key(keys.rsa, "k", MAKE_SIG ",\"alg\":\"RS512\"");
+    add_key(keys.p384, "k", MAKE_SIG);
+    add_key(keys.ed, "k", MAKE_SIG);
+    put(c, MAKE_URL, end_document(), MAKE_NOW);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "RS512", MAKE_NOW), JWKS_FOUND);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "ES384", MAKE_NOW), JWKS_FOUND);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "EdDSA", MAKE_NOW), JWKS_FOUND);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "RS256", MAKE_NOW), JWKS_OTHER_ALG);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "ES256", MAKE_NOW), JWKS_OTHER_ALG);
+    assert_int_equal(look_for(c, MAKE_URL, "k", "HS256", MAKE_NOW), JWKS_OTHER_ALG);
     jwks_cache_free(c);
 }
 
@@ -341,7 +316,7 @@ static void the_cache_has_an_end(void **state)
         for (int k = 0; k < JWKS_MAX_KEYS; k++) {
             char kid[16];
             snprintf(kid, sizeof(kid), "%d", k);
-            add_key(keys.ed, kid, SIG);
+            add_key(keys.ed, kid, MAKE_SIG);
         }
         snprintf(address, sizeof(address), "http://h/%d", i);
         put(c, span_str(address), end_document(), MAKE_NOW);
@@ -403,5 +378,5 @@ int main(void)
         cmocka_unit_test(the_cache_has_an_end),
         cmocka_unit_test(answers_of_servers_have_names),
     };
-    return cmocka_run_group_tests(tests, make_keys, free_keys);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

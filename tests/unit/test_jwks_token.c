@@ -7,44 +7,23 @@
 #include "tests/unit/token_make.h"
 #include "tests/unit/unit.h"
 
-#include <openssl/ec.h>
-#include <openssl/rsa.h>
-
-#define URL   SPAN("http://keys.example/jwks")
-#define SIG   ",\"use\":\"sig\""
 #define ALICE SPAN("{\"sub\":\"alice\"}")
 
 static char url[] = "http://keys.example/jwks";
 static struct arena arena;
 static struct buf token;
-static struct {
-    EVP_PKEY *rsa;
-    EVP_PKEY *p256;
-    EVP_PKEY *p384;
-    EVP_PKEY *p521;
-    EVP_PKEY *ed;
-    EVP_PKEY *other_ed;
-} keys;
+static struct make_keys keys;
 
-static int make_keys(void **state)
+static int set_up(void **state)
 {
     (void)state;
-    keys.rsa = EVP_RSA_gen(2048);
-    keys.p256 = EVP_EC_gen("P-256");
-    keys.p384 = EVP_EC_gen("P-384");
-    keys.p521 = EVP_EC_gen("P-521");
-    keys.ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    keys.other_ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    return keys.rsa != NULL && keys.ed != NULL && keys.p521 != NULL ? 0 : -1;
+    return make_keys_new(&keys) ? 0 : -1;
 }
 
-static int free_keys(void **state)
+static int tear_down(void **state)
 {
     (void)state;
-    EVP_PKEY *all[] = {keys.rsa, keys.p256, keys.p384, keys.p521, keys.ed, keys.other_ed};
-    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        EVP_PKEY_free(all[i]);
-    }
+    make_keys_free(&keys);
     buf_free(&token);
     arena_fini(&arena);
     return 0;
@@ -110,8 +89,8 @@ static void keys_of_all_kinds_check_tokens(void **state)
     struct jwks_cache *c = jwks_cache_new();
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char more[64];
-        snprintf(more, sizeof(more), SIG ",\"alg\":\"%s\"", rows[i].alg);
-        put(c, URL, make_jwks(rows[i].key, rows[i].alg, more));
+        snprintf(more, sizeof(more), MAKE_SIG ",\"alg\":\"%s\"", rows[i].alg);
+        put(c, MAKE_URL, make_jwks(rows[i].key, rows[i].alg, more));
         sign(rows[i].alg, rows[i].alg, rows[i].key, rows[i].bits);
         expect(c, NULL);
         token.p[token.n - 10] = token.p[token.n - 10] == 'A' ? 'B' : 'A';
@@ -124,7 +103,7 @@ static void a_token_names_a_key_that_is_here(void **state)
 {
     (void)state;
     struct jwks_cache *c = jwks_cache_new();
-    put(c, URL, make_jwks(keys.ed, "k1", SIG));
+    put(c, MAKE_URL, make_jwks(keys.ed, "k1", MAKE_SIG));
     sign("EdDSA", "k1", keys.other_ed, 0);
     expect(c, "token.signature");
     sign("EdDSA", "k2", keys.ed, 0);
@@ -148,7 +127,7 @@ static void the_key_decides_about_the_algorithm(void **state)
 {
     (void)state;
     struct jwks_cache *c = jwks_cache_new();
-    put(c, URL, make_jwks(keys.rsa, "k", SIG ",\"alg\":\"RS256\""));
+    put(c, MAKE_URL, make_jwks(keys.rsa, "k", MAKE_SIG ",\"alg\":\"RS256\""));
     sign("RS512", "k", keys.rsa, 512);
     expect(c, "jwks.alg");
     sign("ES256", "k", keys.p256, 256);
@@ -181,7 +160,7 @@ static void a_signature_of_another_length_is_refused(void **state)
 {
     (void)state;
     struct jwks_cache *c = jwks_cache_new();
-    put(c, URL, make_jwks(keys.ed, "k", SIG));
+    put(c, MAKE_URL, make_jwks(keys.ed, "k", MAKE_SIG));
     sign("EdDSA", "k", keys.ed, 0);
     size_t dot = span_find(buf_span(&token), '.', span_find(buf_span(&token), '.', 0) + 1);
     token.n = dot + 1;
@@ -215,7 +194,7 @@ static void the_address_may_depend_on_issuer_and_audience(void **state)
     (void)state;
     struct conf_token conf = template_conf();
     struct jwks_cache *c = jwks_cache_new();
-    put(c, SPAN("https://b.example/two/keys"), make_jwks(keys.ed, "k", SIG));
+    put(c, SPAN("https://b.example/two/keys"), make_jwks(keys.ed, "k", MAKE_SIG));
     struct span header = SPAN("{\"alg\":\"EdDSA\",\"kid\":\"k\"}");
     make_signed(&token, header, SPAN("{\"iss\":\"https://b.example/x\",\"aud\":[\"z\",\"two\"]}"),
                 keys.ed, 0);
@@ -330,5 +309,5 @@ int main(void)
         cmocka_unit_test(a_malformed_address_is_refused),
         cmocka_unit_test(an_odd_value_gives_no_address),
     };
-    return cmocka_run_group_tests(tests, make_keys, free_keys);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -10,6 +10,7 @@
 #include <openssl/ec.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 
 #include "tests/unit/unit.h"
 
@@ -156,4 +157,29 @@ struct jwks *make_jwks(EVP_PKEY *key, const char *kid, const char *more)
     assert_non_null(d);
     buf_free(&text);
     return d;
+}
+
+bool make_keys_new(struct make_keys *k)
+{
+    *k = (struct make_keys){
+        .rsa = EVP_RSA_gen(2048),
+        .short_rsa = EVP_RSA_gen(1024),
+        .p256 = EVP_EC_gen("P-256"),
+        .p384 = EVP_EC_gen("P-384"),
+        .p521 = EVP_EC_gen("P-521"),
+        .k256 = EVP_EC_gen("secp256k1"),
+        .ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"),
+        .other_ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"),
+    };
+    return k->rsa != NULL && k->short_rsa != NULL && k->p256 != NULL && k->p384 != NULL &&
+           k->p521 != NULL && k->k256 != NULL && k->ed != NULL && k->other_ed != NULL;
+}
+
+void make_keys_free(struct make_keys *k)
+{
+    EVP_PKEY *all[] = {k->rsa,  k->short_rsa, k->p256, k->p384,
+                       k->p521, k->k256,      k->ed,   k->other_ed};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        EVP_PKEY_free(all[i]);
+    }
 }

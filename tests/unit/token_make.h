@@ -32,3 +32,21 @@ char *make_public_pem(EVP_PKEY *key);
 void make_jwk(struct buf *out, EVP_PKEY *key, const char *kid, const char *more);
 /* A document of one such key, to be freed with jwks_free. */
 struct jwks *make_jwks(EVP_PKEY *key, const char *kid, const char *more);
+
+/* One key of each kind, and the address of the document that has them. */
+struct make_keys {
+    EVP_PKEY *rsa;
+    EVP_PKEY *short_rsa; /* 1024 bits */
+    EVP_PKEY *p256;
+    EVP_PKEY *p384;
+    EVP_PKEY *p521;
+    EVP_PKEY *k256;
+    EVP_PKEY *ed;
+    EVP_PKEY *other_ed;
+};
+#define MAKE_URL SPAN("http://keys.example/jwks")
+#define MAKE_SIG ",\"use\":\"sig\""
+
+/* False when libcrypto refuses one; free them all the same. */
+bool make_keys_new(struct make_keys *k);
+void make_keys_free(struct make_keys *k);
