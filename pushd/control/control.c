@@ -104,18 +104,23 @@ static bool drain(struct control *c, uint16_t worker)
     return true;
 }
 
-static void on_wake(struct ev_loop *loop, ev_async *w, int events)
+void control_take_items(struct control *c)
 {
-    (void)events;
-    struct control *c = w->data;
     bool more = false;
     service_begin_turn(c);
     for (uint16_t i = 0; i < c->bus->workers; i++) {
         more = drain(c, i) || more;
     }
     if (more) {
-        ev_async_send(loop, w);
+        ev_async_send(c->loop, &c->wake);
     }
+}
+
+static void on_wake(struct ev_loop *loop, ev_async *w, int events)
+{
+    (void)loop;
+    (void)events;
+    control_take_items(w->data);
 }
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *p, int events)
