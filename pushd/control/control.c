@@ -54,16 +54,6 @@ static void take_channels(struct control *c, struct bus_item *item)
     surveys_part_take(&c->node.surveys, CONTAINER_OF(item, struct bus_channels, item));
 }
 
-static void finish_stop(struct control *c)
-{
-    ev_timer_stop(c->loop, &c->patience);
-    control_stopped_fn stopped = c->stopped;
-    c->stopped = NULL;
-    if (stopped != NULL) {
-        stopped(c->stopped_arg);
-    }
-}
-
 static void take_only_client(struct control *c, struct bus_item *item)
 {
     struct bus_op *op = CONTAINER_OF(item, struct bus_op, item);
@@ -74,8 +64,8 @@ static void take_only_client(struct control *c, struct bus_item *item)
 static void take_stopped(struct control *c, struct bus_item *item)
 {
     bus_item_free(item);
-    if (c->running > 0 && --c->running == 0) {
-        finish_stop(c);
+    if (c->running > 0) {
+        c->running--;
     }
 }
 
@@ -123,12 +113,25 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int events)
     control_take_items(w->data);
 }
 
+static void finish_stop(struct control *c)
+{
+    ev_timer_stop(c->loop, &c->patience);
+    control_stopped_fn stopped = c->stopped;
+    c->stopped = NULL;
+    stopped(c->stopped_arg);
+}
+
+/* What clients leave behind, such as their presence, is taken back before the end: the commands for
+ * it are still on their way when the last worker has stopped. */
 static void on_prepare(struct ev_loop *loop, ev_prepare *p, int events)
 {
     (void)loop;
     (void)events;
     struct control *c = p->data;
     bus_wake_workers(c->bus);
+    if (c->stopped != NULL && c->running == 0 && shards_are_idle(&c->shards)) {
+        finish_stop(c);
+    }
 }
 
 /* ---- control commands ---- */
@@ -252,7 +255,10 @@ static void on_patience_end(struct ev_loop *loop, ev_timer *t, int events)
     (void)events;
     struct control *c = t->data;
     log_warn(LOG_SERVER,
-             "clients are still there after shutdown.timeout, stopping without waiting for them",
+             c->running != 0
+                 ? "clients are still there after shutdown.timeout, stopping without waiting for "
+                   "them"
+                 : "Redis has not answered within shutdown.timeout, stopping without waiting for it",
              LOG_NUM("workers", c->running));
     finish_stop(c);
 }
