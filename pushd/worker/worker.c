@@ -13,7 +13,11 @@
 #include "pushd/worker/ws.h"
 
 /* Items of the bus handled in one turn; more wait for the next, so that sockets are not starved. */
-#define INBOX_MAX             4096
+#define INBOX_MAX 4096
+/* ... and bytes of messages that may be put into queues before all connections had their turn to
+ * send, as a part of client.queue_max_size: a burst must make nobody slow who reads. */
+#define UNSENT_PART           4
+#define FRAME_OVERHEAD        64 /* of a push beside its data and its channel, about */
 #define REFUSAL_LOG_BURST     50
 #define REFUSAL_LOG_PERIOD_MS 1000
 
@@ -60,6 +64,7 @@ static void on_item(struct worker *w, struct bus_item *item)
     case BUS_MESSAGE: {
         struct msg *m = CONTAINER_OF(item, struct msg, item);
         hub_dispatch(&w->hub, m);
+        w->unsent += m->body.n + m->channel.n + FRAME_OVERHEAD;
         msg_unref(m);
         break;
     }
@@ -90,12 +95,18 @@ static void on_item(struct worker *w, struct bus_item *item)
     }
 }
 
+static bool must_send_first(const struct worker *w)
+{
+    return w->unsent > (size_t)w->conf->client.queue_max_size / UNSENT_PART &&
+           !list_is_empty(&w->dirty);
+}
+
 static void on_wake(struct ev_loop *loop, ev_async *a, int events)
 {
     (void)events;
     struct worker *w = a->data;
     struct bus_item *item;
-    for (int i = 0; i < INBOX_MAX; i++) {
+    for (int i = 0; i < INBOX_MAX && !must_send_first(w); i++) {
         item = spsc_shift(&port(w)->to_worker);
         if (item == NULL) {
             return;
@@ -134,6 +145,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *p, int events)
     (void)events;
     struct worker *w = p->data;
     bool more = flush_slice(w);
+    w->unsent = more ? w->unsent : 0;
     ws_reap(w);
     if (more && !ev_is_active(&w->idle)) {
         ev_idle_start(loop, &w->idle); /* do not sleep: the next slice follows at once */
