@@ -30,6 +30,22 @@ static void on_peer_close(struct conn *c, uint16_t code)
     conn_close(c, code, SPAN(""));
 }
 
+/* The peer is gone without waiting for answers, which is no reason to lose a publish that arrived. */
+void conn_cut(struct conn *c)
+{
+    if (!conn_is_open(c) || c->backlog.n == 0) {
+        conn_gone(c);
+        return;
+    }
+    outq_clear(&c->out, &c->w->deliveries);
+    if (!c->close_received) {
+        c->close_received = true;
+        c->close_code = PERR_CLOSE_CONNECTION;
+        c->close_ms = c->w->now_ms + CONN_CLOSE_WAIT_MS;
+        conn_schedule(c);
+    }
+}
+
 static void on_transport_error(struct conn *c, const struct ws_event *e)
 {
     uint32_t dropped;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands of the cluster and of clients that cross each other while Redis takes its time."""
+import os
 import threading
 import time
 
@@ -141,6 +142,31 @@ def test_what_was_sent_before_a_close_counts(test):
     cluster.relay.release("commands")
     equal([other.publication()["data"] for _ in range(2)], [50, 52], "what arrives")
     equal(client.expect_close(2)[0], 1000, "the answer to the close frame")
+
+
+def test_what_was_sent_before_the_end_counts(test):
+    """A client publishes three times and is gone, without a close frame or right behind it: nothing that arrived is lost
+    because the first waits for Redis. Then nothing of it is left."""
+    cluster = Cluster(test, {"pushd": {"workers": 1}})
+    other = cluster.system.client("other")
+    other.subscribe(CHANNEL)
+
+    def descriptors():
+        return len(os.listdir("/proc/%d/fd" % cluster.system.pushd.pid))
+    before = descriptors()
+    for goodbye in b"", frame(CLOSE, b"\x03\xe8"):
+        client = cluster.system.client("a")
+        client.subscribe(CHANNEL)
+        cluster.relay.hold("commands")
+        client.send_bytes(b"".join(frame(TEXT, '{"id":%d,"publish":{"channel":"%s","data":%d}}' % (number, CHANNEL, number))
+                                   for number in (50, 51, 52)) + goodbye)
+        cluster.wait_for_an_answer()
+        client.close()
+        wait_for(lambda: descriptors() == before, "pushd closes the socket")
+        cluster.relay.release("commands")
+        equal([other.publication()["data"] for _ in range(3)], [50, 51, 52], "what arrives")
+        wait_for(lambda: other.call(presence_stats={"channel": CHANNEL})["presence_stats"]["num_clients"] == 1,
+                 "the client is gone")
 
 
 def test_a_publication_that_is_on_its_way_is_no_gap(test):
