@@ -92,6 +92,10 @@ void conn_gone(struct conn *c);
 
 /* ---- for handlers ---- */
 
+/* A frame or message that is incomplete has to go on in time, while it is read; all of that time
+ * with `restart`. */
+void conn_limit_frame(struct conn *c, bool restart);
+
 /* Queues a control frame of WebSocket; a close frame whatever the queue holds. */
 void conn_send_control(struct conn *c, unsigned opcode, struct span payload);
 /* The client does not keep up (METRIC_SLOW_*): closes with the figures. */

@@ -114,6 +114,20 @@ static bool on_ws_event(struct conn *c, const struct ws_event *e)
     return false;
 }
 
+void conn_limit_frame(struct conn *c, bool restart)
+{
+    /* Only while it is open: close_ms has another meaning afterwards. */
+    if (!conn_is_open(c) || c->close_received) {
+        return;
+    }
+    if (!ws_reader_is_midway(&c->reader) || c->is_paused) {
+        c->close_ms = 0;
+    } else if (c->close_ms == 0 || restart) {
+        c->close_ms = c->w->now_ms + HALF_FRAME_MS;
+        conn_schedule(c);
+    }
+}
+
 void conn_received(struct conn *c, char *bytes, size_t n)
 {
     metrics_add(c->w->metrics, METRIC_TRANSPORT_RECEIVED_BYTES, 0, n);
@@ -132,14 +146,5 @@ void conn_received(struct conn *c, char *bytes, size_t n)
             break;
         }
     }
-    /* Only while it is open: close_ms has another meaning afterwards. */
-    if (!conn_is_open(c) || c->close_received) {
-        return;
-    }
-    if (!ws_reader_is_midway(&c->reader)) {
-        c->close_ms = 0;
-    } else if (c->close_ms == 0 || completed) {
-        c->close_ms = c->w->now_ms + HALF_FRAME_MS;
-        conn_schedule(c);
-    }
+    conn_limit_frame(c, completed);
 }
