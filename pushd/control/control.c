@@ -27,6 +27,11 @@ static void take_unsubscribe(struct control *c, struct bus_item *item)
     bus_op_free(op_of(item));
 }
 
+static void take_settle(struct control *c, struct bus_item *item)
+{
+    broker_settle(&c->broker, op_of(item));
+}
+
 static void take_command(struct control *c, struct bus_item *item)
 {
     service_take(c, op_of(item));
@@ -73,11 +78,12 @@ static void (*const takers[])(struct control *c, struct bus_item *item) = {
     [BUS_SUBSCRIBE] = take_subscribe,     [BUS_PUBLISH] = take_command,
     [BUS_HISTORY] = take_command,         [BUS_PRESENCE_ADD] = take_command,
     [BUS_PRESENCE_REMOVE] = take_command, [BUS_PRESENCE_GET] = take_command,
-    [BUS_PRESENCE_STATS] = take_command,  [BUS_KEY] = take_key,
-    [BUS_UNSUBSCRIBE] = take_unsubscribe, [BUS_JOIN] = take_command,
-    [BUS_LEAVE] = take_command,           [BUS_USER_ON] = take_user_on,
-    [BUS_USER_OFF] = take_user_off,       [BUS_ONLY_CLIENT] = take_only_client,
-    [BUS_CHANNELS] = take_channels,       [BUS_STOPPED] = take_stopped,
+    [BUS_PRESENCE_STATS] = take_command,  [BUS_SETTLE] = take_settle,
+    [BUS_KEY] = take_key,                 [BUS_UNSUBSCRIBE] = take_unsubscribe,
+    [BUS_JOIN] = take_command,            [BUS_LEAVE] = take_command,
+    [BUS_USER_ON] = take_user_on,         [BUS_USER_OFF] = take_user_off,
+    [BUS_ONLY_CLIENT] = take_only_client, [BUS_CHANNELS] = take_channels,
+    [BUS_STOPPED] = take_stopped,
 };
 
 /* True when there may be more. */
