@@ -66,14 +66,15 @@ def test_nobody_is_left_in_presence(test):
 
 
 def test_a_redis_that_hangs_cannot_hold_it(test):
-    """A Redis that stands still delays the end by pushd.redis_timeout."""
-    system = System(test, {"pushd": {"redis_timeout": "2s"}}, front=None)
+    """A Redis that stands still delays the end by pushd.redis_timeout; workers that are done meanwhile do not hang."""
+    system = System(test, {"pushd": {"redis_timeout": "6s"}}, front=None, env={"WATCHDOG_USEC": "1000000"})
     client = system.client()
     client.subscribe("org:1:messages")
     system.redis.send_signal(signal.SIGSTOP)
     system.pushd.send_signal(signal.SIGTERM)
     equal(client.expect_close(), (3001, "shutdown"), "how the connection ends")
-    equal(system.pushd.wait_exit(5), 0, "exit status")
+    equal(system.pushd.wait_exit(9), 0, "exit status")
+    check("a worker hangs" not in system.pushd.log(), "the watchdog is content")
 
 
 def test_a_client_that_does_not_answer_cannot_hold_it(test):
