@@ -31,9 +31,7 @@ static struct bus_port *port(const struct worker *w)
 static void on_answer(struct bus_op *op)
 {
     if (op->owner != NULL) {
-        if (op->node.next != NULL) {
-            list_unlink(&op->node);
-        }
+        list_unlink(&op->node);
         op->done(op);
     }
     bus_op_free(op);
@@ -240,7 +238,6 @@ void worker_run(struct worker *w)
                  LOG_STR("error", e.text));
         w->batch = batch_send_new(BATCH_SEND_SEND, NULL);
     }
-    atomic_store(&w->batch_name, batch_send_name(w->batch));
     ev_run(w->loop, 0);
     batch_send_free(w->batch);
     w->batch = NULL;
@@ -251,11 +248,7 @@ static void drain(struct worker *w)
 {
     struct bus_item *item;
     while ((item = spsc_shift(&port(w)->to_worker)) != NULL) {
-        if (item->kind == BUS_STOP) {
-            free(item);
-        } else {
-            bus_item_free(item);
-        }
+        bus_item_free(item);
     }
 }
 
@@ -306,10 +299,4 @@ struct delivery *worker_ping(struct worker *w, enum worker_ping kind)
         *slot = delivery_of_bytes(pings[kind].opcode, pings[kind].payload, w->now_ms);
     }
     return *slot;
-}
-
-const char *worker_batch_name(const struct worker *w)
-{
-    const char *name = atomic_load(&w->batch_name);
-    return name != NULL ? name : "starting";
 }

@@ -61,7 +61,6 @@ struct worker {
     struct log_limit refusals;
     int64_t now_ms; /* of this loop turn, clk_mono_ms */
     bool is_stopping;
-    _Atomic(const char *) batch_name; /* set by the thread when it starts */
     ev_async wake;
     ev_prepare prepare;
     ev_check check;
@@ -84,6 +83,3 @@ void worker_free(struct worker *w);
 
 /* One ping for all that are pinged in this turn of the loop. Borrowed. */
 struct delivery *worker_ping(struct worker *w, enum worker_ping kind);
-
-/* Which way of sending it chose. */
-const char *worker_batch_name(const struct worker *w);
