@@ -26,6 +26,8 @@ struct bus_item {
         BUS_PRESENCE_REMOVE,
         BUS_PRESENCE_GET,
         BUS_PRESENCE_STATS,
+        BUS_SETTLE, /* answered behind all messages of the channel that Redis has sent by now; what
+                       was published and does not come before the answer never comes */
         BUS_KEY, /* the key of a token: have its document fetched into the cache */
         /* One-way messages of a worker; control frees them. */
         BUS_UNSUBSCRIBE, /* the worker's last subscriber of the channel is gone */
@@ -59,7 +61,8 @@ struct bus_op {
     void *owner; /* NULL: nobody waits any more */
     void (*done)(struct bus_op *op);
     void *context;
-    uint64_t furthest; /* history: an offset that the stream was known to have when it was asked */
+    uint64_t furthest; /* history, settle: an offset that the stream was known to have when it was
+                          asked */
 
     /* Control's own: the next one that gets the same answer. */
     struct bus_op *also;

@@ -82,8 +82,7 @@ enum {
     METRIC_SLOW_SUBSCRIBE,     /* too much came in before a subscription was ready */
     METRIC_SLOW_COUNT,
 };
-/* Methods of the client protocol, for {method}; the order of enum command_method in
- * pushd/worker/client_cmd.h. */
+/* Methods of the client protocol, for {method}. */
 enum {
     METRIC_METHOD_UNKNOWN,
     METRIC_METHOD_CONNECT,

@@ -24,6 +24,9 @@ enum {
 
 #define VARINT_MAX 10
 
+/* Stands where a frame would that nobody wants: a compressed one or a patch that is not shorter. */
+static struct msg_frame useless;
+
 struct scan {
     bool is_json;
     uint64_t offset;
@@ -120,11 +123,18 @@ struct msg *msg_ref(struct msg *m)
     return m;
 }
 
+static void free_frame(struct msg_frame *frame)
+{
+    if (frame != &useless) {
+        free(frame);
+    }
+}
+
 void msg_unref(struct msg *m)
 {
     if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) {
         for (size_t i = 0; i < MSG_FORMS; i++) {
-            free(atomic_load_explicit(&m->frames[i], memory_order_relaxed));
+            free_frame(atomic_load_explicit(&m->frames[i], memory_order_relaxed));
         }
         free(m);
     }
@@ -237,11 +247,6 @@ static struct msg_frame *frame_of(unsigned opcode, struct span first, struct spa
     return frame;
 }
 
-static unsigned opcode_of(struct msg_form form)
-{
-    return form.enc == ENC_JSON ? 1 : 2;
-}
-
 /* The reply as a message of its own: in Protobuf behind its length. */
 static struct msg_frame *plain_frame(struct msg_form form, struct span reply)
 {
@@ -250,7 +255,7 @@ static struct msg_frame *plain_frame(struct msg_form form, struct span reply)
     if (form.enc == ENC_PROTOBUF) {
         pb_add_varint(&prefix, reply.n);
     }
-    return frame_of(opcode_of(form), buf_span(&prefix), reply);
+    return frame_of(frame_opcode(form.enc), buf_span(&prefix), reply);
 }
 
 static struct msg_frame *build(const struct msg *m, struct msg_form form, int *rc)
@@ -271,47 +276,62 @@ static const struct msg_frame *keep(struct msg *m, struct msg_form form, struct 
     struct msg_frame *other = NULL;
     if (!atomic_compare_exchange_strong_explicit(&m->frames[msg_form_index(form)], &other, mine,
                                                  memory_order_acq_rel, memory_order_acquire)) {
-        free(mine);
+        free_frame(mine);
         return other;
     }
     return mine;
 }
 
-static const struct msg_frame *get_deflated(struct msg *m, struct msg_form form, struct deflate *z)
+/* A compressed frame, or `useless`. */
+static struct msg_frame *deflate_frame(const struct msg_frame *plain, struct msg_form form,
+                                       struct deflate *z)
+{
+    struct buf packed = {0};
+    deflate_compress(z, span_of(plain->bytes + plain->head, plain->len - plain->head), &packed);
+    struct msg_frame *frame =
+        frame_of(frame_opcode(form.enc) | FRAME_COMPRESSED, SPAN(""), buf_span(&packed));
+    buf_free(&packed);
+    if (frame->len >= plain->len) {
+        free(frame);
+        return &useless;
+    }
+    return frame;
+}
+
+/* `frame` is what is kept already. */
+static const struct msg_frame *get_deflated(struct msg *m, struct msg_form form, struct deflate *z,
+                                            const struct msg_frame *frame)
 {
     struct msg_form plain_form = form;
     plain_form.is_deflated = false;
     const struct msg_frame *plain = msg_frame_get(m, plain_form, z);
-    if (plain == NULL || !deflate_pays(z, plain->len - plain->head)) {
+    if (plain == NULL || frame == &useless || !deflate_pays(z, plain->len - plain->head)) {
         return plain;
     }
-    struct buf packed = {0};
-    deflate_compress(z, span_of(plain->bytes + plain->head, plain->len - plain->head), &packed);
-    struct msg_frame *mine =
-        frame_of(opcode_of(form) | FRAME_COMPRESSED, SPAN(""), buf_span(&packed));
-    buf_free(&packed);
-    if (mine->len >= plain->len) {
-        free(mine); /* no use in it; short ones are tried again by each worker, which is cheap */
-        return plain;
-    }
-    return keep(m, form, mine);
+    frame = keep(m, form, deflate_frame(plain, form, z));
+    return frame != &useless ? frame : plain;
 }
 
 const struct msg_frame *msg_frame_get(struct msg *m, struct msg_form form, struct deflate *z)
 {
     struct msg_frame *frame =
         atomic_load_explicit(&m->frames[msg_form_index(form)], memory_order_acquire);
-    if (LIKELY(frame != NULL) || (form.enc == ENC_JSON && !m->is_json)) {
+    if ((LIKELY(frame != NULL) && LIKELY(frame != &useless)) ||
+        (form.enc == ENC_JSON && !m->is_json)) {
         return frame;
     }
     if (form.is_deflated) {
-        return get_deflated(m, form, z);
+        return get_deflated(m, form, z, frame);
     }
-    int rc;
-    struct msg_frame *mine = build(m, form, &rc);
+    int rc = ERR_MISSING;
+    struct msg_frame *mine = frame == NULL ? build(m, form, &rc) : NULL;
     if (mine != NULL) {
         return keep(m, form, mine);
     }
+    if (rc != ERR_MISSING) {
+        return NULL;
+    }
+    keep(m, form, &useless);
     form.variant = VARIANT_FULL;
-    return rc == ERR_MISSING ? msg_frame_get(m, form, z) : NULL;
+    return msg_frame_get(m, form, z);
 }

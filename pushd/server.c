@@ -144,14 +144,14 @@ static void on_ready(void *arg)
 }
 
 /* A worker that hangs must end in a restart, so the manager is pinged only while all of them turn.
- */
+ * At the end those that are done rest, and shutdown.timeout bounds the others. */
 static void on_watchdog(struct ev_loop *loop, ev_timer *t, int events)
 {
     (void)loop;
     (void)events;
     struct server *s = t->data;
     int64_t now_ms = clk_mono_ms();
-    for (uint16_t i = 0; i < s->running; i++) {
+    for (uint16_t i = 0; i < s->running && !s->is_draining; i++) {
         int64_t beat =
             atomic_load_explicit(&s->bus.ports[i].gauges.heartbeat_ms, memory_order_relaxed);
         if (now_ms - beat > HEARTBEAT_MAX_MS) {

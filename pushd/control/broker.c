@@ -75,7 +75,7 @@ void broker__note_idle(struct broker *b, struct channel *c)
 
 /* ---- requests that wait ---- */
 
-static void answer(struct broker *b, struct bus_op *op, int error)
+void broker__answer(struct broker *b, struct bus_op *op, int error)
 {
     op->error = error;
     bus_post_worker(b->o.bus, op->worker, &op->item);
@@ -96,7 +96,7 @@ void broker__finish_waiter(struct broker *b, struct waiter *w, int error)
 {
     list_unlink(&w->of_channel);
     list_unlink(&w->of_broker);
-    answer(b, w->op, error);
+    broker__answer(b, w->op, error);
     free(w);
 }
 
@@ -149,11 +149,11 @@ void broker_subscribe(struct broker *b, struct bus_op *op)
     if (c != NULL && (c->state == CHANNEL_ON || (!is_up && c->users != 0))) {
         broker__set_worker(b, c, op->worker);
         op->channel_id = c->id;
-        answer(b, op, 0);
+        broker__answer(b, op, 0);
         return;
     }
     if (!is_up) {
-        answer(b, op, ERR_UNAVAILABLE);
+        broker__answer(b, op, ERR_UNAVAILABLE);
         return;
     }
     if (c == NULL) {
@@ -181,6 +181,17 @@ void broker_unsubscribe(struct broker *b, struct span channel, uint16_t worker)
     }
     clear_worker(b, c, worker);
     broker__note_idle(b, c);
+}
+
+void broker_settle(struct broker *b, struct bus_op *op)
+{
+    struct broker_feed *feed = &b->feeds[shards_of(b->o.shards, op->channel)];
+    if (!redis_sub_is_ready(&feed->sub)) {
+        broker__answer(b, op, ERR_UNAVAILABLE);
+        return;
+    }
+    op->also = feed->unsettled;
+    feed->unsettled = op;
 }
 
 /* ---- life ---- */

@@ -44,6 +44,7 @@ void broker__set_worker(struct broker *b, struct channel *c, uint16_t worker);
 /* Leaves it to the sweep when nobody wants it any more. */
 void broker__note_idle(struct broker *b, struct channel *c);
 void broker__finish_waiter(struct broker *b, struct waiter *w, int error);
+void broker__answer(struct broker *b, struct bus_op *op, int error);
 
 /* The feeds and their connections. */
 void broker__feeds_open(struct broker *b, const struct shards_opts *links);

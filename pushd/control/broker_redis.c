@@ -54,6 +54,26 @@ static void subscribe_wanted(struct broker_feed *f)
     buf_free(&k.text);
 }
 
+static void answer_all(struct broker *b, struct bus_op **chain, int error)
+{
+    struct bus_op *op = *chain;
+    *chain = NULL;
+    while (op != NULL) {
+        struct bus_op *also = op->also; /* the answer may be gone after it is given */
+        broker__answer(b, op, error);
+        op = also;
+    }
+}
+
+static void mark(struct broker_feed *f)
+{
+    if (f->unsettled != NULL && f->settling == NULL) {
+        f->settling = f->unsettled;
+        f->unsettled = NULL;
+        f->mark = redis_sub_mark(&f->sub);
+    }
+}
+
 static void on_flush(struct ev_loop *loop, ev_prepare *p, int events)
 {
     (void)loop;
@@ -61,8 +81,11 @@ static void on_flush(struct ev_loop *loop, ev_prepare *p, int events)
     struct broker *b = p->data;
     for (uint32_t i = 0; i < b->o.shards->n; i++) {
         struct broker_feed *f = &b->feeds[i];
-        if (redis_sub_is_ready(&f->sub) &&
-            (!list_is_empty(&f->urgent) || !list_is_empty(&f->bulk))) {
+        if (!redis_sub_is_ready(&f->sub)) {
+            continue;
+        }
+        mark(f);
+        if (!list_is_empty(&f->urgent) || !list_is_empty(&f->bulk)) {
             subscribe_wanted(f);
         }
     }
@@ -163,6 +186,14 @@ static void on_unsubscribed(void *owner, struct span name)
     list_append(&f->urgent, &c->queue);
 }
 
+static void on_marked(void *owner, uint64_t mark)
+{
+    struct broker_feed *f = owner;
+    if (f->settling != NULL && mark >= f->mark) {
+        answer_all(f->broker, &f->settling, 0);
+    }
+}
+
 static void on_up(void *owner)
 {
     (void)owner; /* the channels are in `bulk`, the end of this turn sends them */
@@ -202,6 +233,8 @@ static void on_down(void *owner)
         broker__drop(f->broker, LIST_ENTRY(e, struct channel, queue));
     }
     f->in_flight = 0;
+    answer_all(f->broker, &f->settling, ERR_UNAVAILABLE);
+    answer_all(f->broker, &f->unsettled, ERR_UNAVAILABLE);
 }
 
 static void post(struct broker *b, const struct channel *c, struct msg *m)
@@ -258,6 +291,7 @@ static const struct redis_sub_ops ops = {
     .message = on_message,
     .subscribed = on_subscribed,
     .unsubscribed = on_unsubscribed,
+    .marked = on_marked,
 };
 
 /* ---- life ---- */
@@ -295,6 +329,8 @@ void broker__feeds_close(struct broker *b)
 {
     for (uint32_t i = 0; i < b->o.shards->n; i++) {
         redis_sub_close(&b->feeds[i].sub);
+        answer_all(b, &b->feeds[i].settling, ERR_CANCELED);
+        answer_all(b, &b->feeds[i].unsettled, ERR_CANCELED);
     }
     ev_timer_stop(b->o.loop, &b->sweep);
     ev_prepare_stop(b->o.loop, &b->flush);

@@ -27,6 +27,11 @@ static void take_unsubscribe(struct control *c, struct bus_item *item)
     bus_op_free(op_of(item));
 }
 
+static void take_settle(struct control *c, struct bus_item *item)
+{
+    broker_settle(&c->broker, op_of(item));
+}
+
 static void take_command(struct control *c, struct bus_item *item)
 {
     service_take(c, op_of(item));
@@ -54,16 +59,6 @@ static void take_channels(struct control *c, struct bus_item *item)
     surveys_part_take(&c->node.surveys, CONTAINER_OF(item, struct bus_channels, item));
 }
 
-static void finish_stop(struct control *c)
-{
-    ev_timer_stop(c->loop, &c->patience);
-    control_stopped_fn stopped = c->stopped;
-    c->stopped = NULL;
-    if (stopped != NULL) {
-        stopped(c->stopped_arg);
-    }
-}
-
 static void take_only_client(struct control *c, struct bus_item *item)
 {
     struct bus_op *op = CONTAINER_OF(item, struct bus_op, item);
@@ -74,8 +69,8 @@ static void take_only_client(struct control *c, struct bus_item *item)
 static void take_stopped(struct control *c, struct bus_item *item)
 {
     bus_item_free(item);
-    if (c->running > 0 && --c->running == 0) {
-        finish_stop(c);
+    if (c->running > 0) {
+        c->running--;
     }
 }
 
@@ -83,11 +78,12 @@ static void (*const takers[])(struct control *c, struct bus_item *item) = {
     [BUS_SUBSCRIBE] = take_subscribe,     [BUS_PUBLISH] = take_command,
     [BUS_HISTORY] = take_command,         [BUS_PRESENCE_ADD] = take_command,
     [BUS_PRESENCE_REMOVE] = take_command, [BUS_PRESENCE_GET] = take_command,
-    [BUS_PRESENCE_STATS] = take_command,  [BUS_KEY] = take_key,
-    [BUS_UNSUBSCRIBE] = take_unsubscribe, [BUS_JOIN] = take_command,
-    [BUS_LEAVE] = take_command,           [BUS_USER_ON] = take_user_on,
-    [BUS_USER_OFF] = take_user_off,       [BUS_ONLY_CLIENT] = take_only_client,
-    [BUS_CHANNELS] = take_channels,       [BUS_STOPPED] = take_stopped,
+    [BUS_PRESENCE_STATS] = take_command,  [BUS_SETTLE] = take_settle,
+    [BUS_KEY] = take_key,                 [BUS_UNSUBSCRIBE] = take_unsubscribe,
+    [BUS_JOIN] = take_command,            [BUS_LEAVE] = take_command,
+    [BUS_USER_ON] = take_user_on,         [BUS_USER_OFF] = take_user_off,
+    [BUS_ONLY_CLIENT] = take_only_client, [BUS_CHANNELS] = take_channels,
+    [BUS_STOPPED] = take_stopped,
 };
 
 /* True when there may be more. */
@@ -104,26 +100,44 @@ static bool drain(struct control *c, uint16_t worker)
     return true;
 }
 
-static void on_wake(struct ev_loop *loop, ev_async *w, int events)
+void control_take_items(struct control *c)
 {
-    (void)events;
-    struct control *c = w->data;
     bool more = false;
     service_begin_turn(c);
     for (uint16_t i = 0; i < c->bus->workers; i++) {
         more = drain(c, i) || more;
     }
     if (more) {
-        ev_async_send(loop, w);
+        ev_async_send(c->loop, &c->wake);
     }
 }
 
+static void on_wake(struct ev_loop *loop, ev_async *w, int events)
+{
+    (void)loop;
+    (void)events;
+    control_take_items(w->data);
+}
+
+static void finish_stop(struct control *c)
+{
+    ev_timer_stop(c->loop, &c->patience);
+    control_stopped_fn stopped = c->stopped;
+    c->stopped = NULL;
+    stopped(c->stopped_arg);
+}
+
+/* What clients leave behind, such as their presence, is taken back before the end: the commands for
+ * it are still on their way when the last worker has stopped. */
 static void on_prepare(struct ev_loop *loop, ev_prepare *p, int events)
 {
     (void)loop;
     (void)events;
     struct control *c = p->data;
     bus_wake_workers(c->bus);
+    if (c->stopped != NULL && c->running == 0 && shards_are_idle(&c->shards)) {
+        finish_stop(c);
+    }
 }
 
 /* ---- control commands ---- */
@@ -247,7 +261,10 @@ static void on_patience_end(struct ev_loop *loop, ev_timer *t, int events)
     (void)events;
     struct control *c = t->data;
     log_warn(LOG_SERVER,
-             "clients are still there after shutdown.timeout, stopping without waiting for them",
+             c->running != 0
+                 ? "clients are still there after shutdown.timeout, stopping without waiting for "
+                   "them"
+                 : "Redis has not answered within shutdown.timeout, stopping without waiting for it",
              LOG_NUM("workers", c->running));
     finish_stop(c);
 }

@@ -58,7 +58,7 @@ struct control_opts {
 struct control *control_new(const struct control_opts *opts, struct err *e);
 
 /* Publishes `shutdown` to the cluster, tells the workers to close their clients, calls `done` when
- * all did or after timeout_ms. */
+ * all did and Redis has answered all commands, or after timeout_ms. */
 void control_stop(struct control *c, int64_t timeout_ms, control_stopped_fn done, void *arg);
 void control_free(struct control *c);
 

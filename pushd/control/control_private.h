@@ -46,5 +46,7 @@ struct control {
     void *stopped_arg;
 };
 
+/* Takes what the workers sent, also what they sent without a wake. */
+void control_take_items(struct control *c);
 /* PUBLISH of a control command, by way of any Redis that is there. */
 void control_publish(struct control *c, struct span name, struct span payload);

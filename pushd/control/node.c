@@ -110,6 +110,7 @@ static void on_ping(struct ev_loop *loop, ev_timer *t, int events)
     (void)events;
     struct node *n = t->data;
     registry_expire(&n->registry, clk_mono_ms(), SILENCE_MS);
+    control_take_items(n->control); /* users that came and went: their news wakes nobody */
     for (uint32_t i = 0; i < n->control->shards.n; i++) {
         if (can_talk(n, i)) {
             ping(n);

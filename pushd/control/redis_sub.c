@@ -8,9 +8,9 @@
 #include "common/base/mem.h"
 #include "common/engine/rcmd.h"
 
-/* A tick without traffic sends a probe: the first permanent subscription once more, which Redis
- * confirms and which changes nothing. (A PING would stay unanswered in hiredis 0.14.) Some more
- * silent ticks, and the connection counts as dead. */
+/* A mark is the first permanent subscription once more, which Redis confirms and which changes
+ * nothing. (A PING would stay unanswered in hiredis 0.14.) A tick without traffic sends one; some
+ * more silent ticks, and the connection counts as dead. */
 #define TICK_S           1.
 #define SILENT_TICKS_MAX 3
 
@@ -31,6 +31,7 @@ static void on_greeted(void *owner)
 {
     struct redis_sub *s = owner;
     s->confirmed = 0;
+    s->marked = s->marks;
     s->heard = true;
     s->silent = 0;
     send_names(s, "SUBSCRIBE", s->o.permanent, s->o.permanent_count);
@@ -67,6 +68,11 @@ static void on_subscribed(struct redis_sub *s, struct span name)
     } else if (s->confirmed < s->o.permanent_count && ++s->confirmed == s->o.permanent_count) {
         redis_link_ready(&s->link);
         s->o.ops->up(s->o.owner);
+    } else if (s->marked < s->marks && span_eq(name, s->o.permanent[0])) {
+        s->marked++;
+        if (s->o.ops->marked != NULL) {
+            s->o.ops->marked(s->o.owner, s->marked);
+        }
     }
 }
 
@@ -106,7 +112,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int events)
     if (heard) {
         s->silent = 0;
     } else if (s->silent++ == 0) {
-        send_names(s, "SUBSCRIBE", s->o.permanent, 1);
+        redis_sub_mark(s);
     } else if (s->silent > SILENT_TICKS_MAX) {
         redis_link_fail(&s->link, ERR_TIMEOUT, "the subscription gives no sign of life");
     }
@@ -129,6 +135,12 @@ void redis_sub_close(struct redis_sub *s)
 {
     ev_timer_stop(s->link.o.loop, &s->tick);
     redis_link_close(&s->link);
+}
+
+uint64_t redis_sub_mark(struct redis_sub *s)
+{
+    return redis_sub_is_ready(s) && send_names(s, "SUBSCRIBE", s->o.permanent, 1) == 0 ? ++s->marks
+                                                                                       : 0;
 }
 
 static void send_chunk(struct redis_sub *s, const char *verb, struct redis_names *k)

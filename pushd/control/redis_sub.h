@@ -16,6 +16,8 @@ struct redis_sub_ops {
     void (*message)(void *owner, struct span name, struct span payload);
     void (*subscribed)(void *owner, struct span name);
     void (*unsubscribed)(void *owner, struct span name);
+    /* All that Redis sent before it took this mark, or an earlier one, has arrived. NULL: no marks. */
+    void (*marked)(void *owner, uint64_t mark);
 };
 
 struct redis_sub_opts {
@@ -30,6 +32,8 @@ struct redis_sub {
     struct redis_link link;
     struct redis_sub_opts o;
     size_t confirmed; /* of the permanent subscriptions */
+    uint64_t marks;   /* sent, since it was opened */
+    uint64_t marked;  /* confirmed or lost with their connection */
     bool heard;       /* something arrived since the last tick */
     unsigned silent;  /* ticks since a probe went out without anything arriving */
     ev_timer tick;
@@ -42,6 +46,9 @@ static inline bool redis_sub_is_ready(const struct redis_sub *s)
 {
     return redis_link_is_ready(&s->link);
 }
+
+/* Sends a mark and returns its number, above those before it; 0 when the connection is not ready. */
+uint64_t redis_sub_mark(struct redis_sub *s);
 
 /* The names of one command. Zero-initialised it is ready to use. */
 struct redis_names {

@@ -98,6 +98,16 @@ int shards_publish(struct shards *s, struct buf *command)
     return publish_by(s, command, true) == 0 ? 0 : publish_by(s, command, false);
 }
 
+bool shards_are_idle(const struct shards *s)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (s->items[i].commands.count != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum control_redis_state shards_state(const struct shards *s)
 {
     uint32_t count[CONTROL_REDIS_STATES] = {0};

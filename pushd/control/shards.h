@@ -51,5 +51,8 @@ static inline uint32_t shards_of(const struct shards *s, struct span channel)
  * error answer goes to the log. */
 int shards_publish(struct shards *s, struct buf *command);
 
+/* Whether no command waits for an answer. */
+bool shards_are_idle(const struct shards *s);
+
 /* Of all together. */
 enum control_redis_state shards_state(const struct shards *s);

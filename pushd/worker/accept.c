@@ -22,7 +22,8 @@
 /* After a refusal, and after {}, the answer gets this long to be read before the socket goes. */
 #define LINGER_MS 1000
 /* No descriptors left: accepting again makes no sense before some are freed. */
-#define EXHAUSTED_MS 200
+#define EXHAUSTED_MS            200
+#define EXHAUSTED_LOG_PERIOD_MS 10000
 #define ADDRESS_TEXT (INET6_ADDRSTRLEN + 10)
 
 /* A socket that is no WebSocket yet. */
@@ -40,6 +41,7 @@ struct acceptor {
     struct worker *w;
     struct list peers;
     struct timer pause;
+    struct log_limit exhausted;
     size_t count;
     ev_io listeners[];
 };
@@ -314,9 +316,12 @@ static void resume(struct timer *t, int64_t now_ms)
 
 static void on_exhausted(struct acceptor *a)
 {
-    log_error(LOG_SERVER,
-              "cannot accept connections, out of descriptors or memory; raise LimitNOFILE",
-              LOG_STR("error", strerror(errno)));
+    uint32_t suppressed;
+    if (log_limit_pass(&a->exhausted, a->w->now_ms, &suppressed)) {
+        log_error(LOG_SERVER,
+                  "cannot accept connections, out of descriptors or memory; raise LimitNOFILE",
+                  LOG_STR("error", strerror(errno)), LOG_NUM("suppressed", suppressed));
+    }
     for (size_t i = 0; i < a->count; i++) {
         ev_io_stop(a->w->loop, &a->listeners[i]);
     }
@@ -348,6 +353,7 @@ struct acceptor *acceptor_new(struct worker *w, const int *listen_fds, size_t n)
     struct acceptor *a = mem_zalloc(sizeof(*a) + n * sizeof(ev_io));
     a->w = w;
     a->count = n;
+    a->exhausted = (struct log_limit){.period_ms = EXHAUSTED_LOG_PERIOD_MS, .burst = 1};
     list_init(&a->peers);
     timer_init(&a->pause, resume);
     for (size_t i = 0; i < n; i++) {

@@ -240,6 +240,7 @@ static void read_again(struct conn *c)
     if (c->is_paused && c->backlog.n - c->backlog_at < BACKLOG_LOW) {
         c->is_paused = false;
         ws_read_on(c, true);
+        conn_limit_frame(c, true);
     }
 }
 

@@ -30,7 +30,7 @@ enum conn_state {
 
 struct conn {
     struct worker *w;
-    struct lws *wsi; /* NULL once the transport is gone */
+    struct lws *wsi; /* NULL once the transport is gone: nothing is sent any more */
     int fd;
     enum conn_state state;
     enum proto_encoding enc;
@@ -76,7 +76,7 @@ struct conn {
     char id[RND_UUID_LEN + 1];
 };
 
-/* A transport was opened; the caller gives ownership of wsi's life to ws.c, which calls conn_gone
+/* A transport was opened; the caller gives ownership of wsi's life to ws.c, which calls conn_cut
  * once. */
 struct conn *conn_new(struct worker *w, int fd, const struct upgrade *u, const char *address);
 
@@ -85,10 +85,16 @@ void conn_received(struct conn *c, char *bytes, size_t n);
 void conn_writable(struct conn *c);
 /* The socket did not take all it was given: it has websocket.write_timeout for the rest. */
 void conn_blocked(struct conn *c);
-/* The transport is gone: everything is undone, c is freed. */
+/* The transport is gone. Commands that came before its end are still executed. */
+void conn_cut(struct conn *c);
+/* Everything is undone, c is freed. */
 void conn_gone(struct conn *c);
 
 /* ---- for handlers ---- */
+
+/* A frame or message that is incomplete has to go on in time, while it is read; all of that time
+ * with `restart`. */
+void conn_limit_frame(struct conn *c, bool restart);
 
 /* Queues a control frame of WebSocket; a close frame whatever the queue holds. */
 void conn_send_control(struct conn *c, unsigned opcode, struct span payload);

@@ -30,6 +30,22 @@ static void on_peer_close(struct conn *c, uint16_t code)
     conn_close(c, code, SPAN(""));
 }
 
+/* The peer is gone without waiting for answers, which is no reason to lose a publish that arrived. */
+void conn_cut(struct conn *c)
+{
+    if (!conn_is_open(c) || c->backlog.n == 0) {
+        conn_gone(c);
+        return;
+    }
+    outq_clear(&c->out, &c->w->deliveries);
+    if (!c->close_received) {
+        c->close_received = true;
+        c->close_code = PERR_CLOSE_CONNECTION;
+        c->close_ms = c->w->now_ms + CONN_CLOSE_WAIT_MS;
+        conn_schedule(c);
+    }
+}
+
 static void on_transport_error(struct conn *c, const struct ws_event *e)
 {
     uint32_t dropped;
@@ -98,6 +114,20 @@ static bool on_ws_event(struct conn *c, const struct ws_event *e)
     return false;
 }
 
+void conn_limit_frame(struct conn *c, bool restart)
+{
+    /* Only while it is open: close_ms has another meaning afterwards. */
+    if (!conn_is_open(c) || c->close_received) {
+        return;
+    }
+    if (!ws_reader_is_midway(&c->reader) || c->is_paused) {
+        c->close_ms = 0;
+    } else if (c->close_ms == 0 || restart) {
+        c->close_ms = c->w->now_ms + HALF_FRAME_MS;
+        conn_schedule(c);
+    }
+}
+
 void conn_received(struct conn *c, char *bytes, size_t n)
 {
     metrics_add(c->w->metrics, METRIC_TRANSPORT_RECEIVED_BYTES, 0, n);
@@ -116,14 +146,5 @@ void conn_received(struct conn *c, char *bytes, size_t n)
             break;
         }
     }
-    /* Only while it is open: close_ms has another meaning afterwards. */
-    if (!conn_is_open(c) || c->close_received) {
-        return;
-    }
-    if (!ws_reader_is_midway(&c->reader)) {
-        c->close_ms = 0;
-    } else if (c->close_ms == 0 || completed) {
-        c->close_ms = c->w->now_ms + HALF_FRAME_MS;
-        conn_schedule(c);
-    }
+    conn_limit_frame(c, completed);
 }

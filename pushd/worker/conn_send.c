@@ -80,7 +80,8 @@ static void append(struct conn *c, struct delivery *d)
 
 void conn_push(struct conn *c, struct delivery *d)
 {
-    if (c->state <= CONN_REFUSED && (c->out.count == 0 || has_room(c, d))) {
+    if (c->state <= CONN_REFUSED && LIKELY(c->wsi != NULL) &&
+        (c->out.count == 0 || has_room(c, d))) {
         append(c, d);
     }
 }
@@ -100,7 +101,7 @@ void conn_send_control(struct conn *c, unsigned opcode, struct span payload)
 /* A message for this connection alone, compressed where that makes it shorter. */
 static void push_message(struct conn *c, struct span payload)
 {
-    unsigned opcode = c->enc == ENC_JSON ? WS_OP_TEXT : WS_OP_BINARY;
+    unsigned opcode = frame_opcode(c->enc);
     struct buf packed = {0};
     if (c->has_deflate && deflate_pays(c->w->deflate, payload.n)) {
         deflate_compress(c->w->deflate, payload, &packed);

@@ -186,8 +186,8 @@ bool flush_slice(struct worker *w)
 }
 
 /* pushd.direct_write is off: the library writes, from its own callback, one gathered run at a time.
- */
-static void write_run(struct conn *c)
+ * False when the connection ends. */
+static bool write_run(struct conn *c)
 {
     struct slice s;
     s.run_of = NULL;
@@ -196,24 +196,23 @@ static void write_run(struct conn *c)
     const void *data = gather(&s, c, n, bytes);
     if (data == NULL || ws_write(c, data, bytes) != 0) {
         ws_doom(c);
-        return;
+        return false;
     }
     c->w->gather.n = 0;
     note_blocked(c);
     took(c, bytes);
-    if (c->out.count != 0 && c->state != CONN_DEAD) {
-        ws_request_writable(c);
-    }
+    return c->state != CONN_DEAD;
 }
 
 void flush_one(struct conn *c)
 {
-    if (c->out.count == 0 || c->state == CONN_DEAD || !ws_can_send(c)) {
+    if (c->state == CONN_DEAD || c->out.count == 0) {
         return;
     }
     if (c->w->conf->pushd.direct_write) {
         flush_mark(c);
-    } else {
-        write_run(c);
+        return;
+    }
+    while (c->out.count != 0 && ws_can_send(c) && write_run(c)) {
     }
 }

@@ -180,12 +180,14 @@ static const struct sub *find_positioned(const struct chan *c)
     return NULL;
 }
 
-void hub_judge(struct hub *h, struct chan *c)
+typedef bool (*sub_is_fn)(const struct sub *s, const struct bus_op *op);
+
+static void tell_all(struct hub *h, struct chan *c, sub_is_fn is_lost, const struct bus_op *op)
 {
     c->busy++;
     for (uint32_t i = c->sub_count; i-- > 0;) {
         struct sub *s = c->subs[i];
-        if (s->is_positioned && sub_is_astray(s)) {
+        if (s->is_positioned && is_lost(s, op)) {
             sub_fell_behind(s);
         }
         if (i > c->sub_count) {
@@ -196,6 +198,49 @@ void hub_judge(struct hub *h, struct chan *c)
     if (c->sub_count == 0 && c->busy == 0) {
         give_up(h, c);
     }
+}
+
+static bool misses(const struct sub *s, const struct bus_op *op)
+{
+    return s->epoch_id == s->chan->epoch_id && s->offset < op->furthest;
+}
+
+static void settled(struct bus_op *op)
+{
+    struct hub *h = op->owner;
+    struct chan *c = hub_find(h, op->channel);
+    if (op->error == 0 && c != NULL && span_eq(hub_epoch(c), op->found.top.epoch)) {
+        tell_all(h, c, misses, op);
+    } /* else it is read anew when PUB/SUB is back, or by who takes the channel then */
+}
+
+/* What the top says may be on its way by PUB/SUB, which is another connection. */
+static void settle(struct hub *h, const struct chan *c)
+{
+    struct bus_op *op = bus_op_new(BUS_SETTLE, chan_name(c));
+    op->worker = h->w->index;
+    op->owner = h;
+    op->done = settled;
+    op->furthest = c->top_offset;
+    op->found.top.epoch = arena_dup(&op->arena, hub_epoch(c));
+    bus_post_control(h->w->shared->bus, h->w->index, &op->item);
+}
+
+static bool is_astray(const struct sub *s, const struct bus_op *op)
+{
+    (void)op;
+    return sub_is_astray(s);
+}
+
+void hub_judge(struct hub *h, struct chan *c)
+{
+    for (uint32_t i = 0; i < c->sub_count; i++) {
+        if (c->subs[i]->is_positioned && sub_is_behind(c->subs[i])) {
+            settle(h, c);
+            break;
+        }
+    }
+    tell_all(h, c, is_astray, NULL);
 }
 
 static void check_later(struct hub *h, struct chan *c)

@@ -77,7 +77,8 @@ static inline struct span hub_epoch(const struct chan *c)
 uint32_t hub_note_top(struct hub *h, struct chan *c, const struct engine_position *top,
                       uint64_t furthest);
 /* Holds all positions in the channel against it: after an outage, and when top_is_less, because
- * offsets are given out again soon. Subscriptions may be gone afterwards. */
+ * offsets are given out again soon. Subscriptions may be gone afterwards; those that are behind are
+ * told when nothing is on its way to them any more. */
 void hub_judge(struct hub *h, struct chan *c);
 
 /* The channel is sent again after an outage: its top is read, again and again until Redis answers,

@@ -114,29 +114,33 @@ void sub_fell_behind(struct sub *s)
     }
 }
 
+bool sub_is_behind(const struct sub *s)
+{
+    const struct chan *c = s->chan;
+    return c->top_epoch_id == s->epoch_id && c->top_offset > s->offset;
+}
+
 bool sub_is_astray(const struct sub *s)
 {
     const struct chan *c = s->chan;
-    return c->top_epoch_id != s->epoch_id || c->top_offset > s->offset ||
-           (c->top_is_less && c->top_offset < s->offset);
+    return c->top_epoch_id != s->epoch_id || (c->top_is_less && c->top_offset < s->offset);
 }
 
-static void read_top(struct sub *s, void (*done)(struct bus_op *op), uint64_t known)
+static void ask(struct sub *s, enum bus_kind kind, void (*done)(struct bus_op *op), uint64_t known)
 {
-    struct bus_op *op = bus_op_new(BUS_HISTORY, chan_name(s->chan));
+    struct bus_op *op = bus_op_new(kind, chan_name(s->chan));
     op->opts = s->opts;
     op->furthest = known;
     s->is_checking = true;
     conn_submit(s->conn, op, done, s);
 }
 
-/* What the first look saw in the stream has arrived by now, or never will. */
+/* What the look at the stream saw has arrived by now, or never will. */
 static void position_confirmed(struct bus_op *op)
 {
     struct sub *s = op->context;
     s->is_checking = false;
-    if (op->error == 0 &&
-        (hub_epoch_id(s->chan, op->found.top.epoch) != s->epoch_id || op->furthest > s->offset)) {
+    if (op->error == 0 && s->chan->epoch_id == s->epoch_id && op->furthest > s->offset) {
         sub_insufficient(s);
     }
 }
@@ -145,14 +149,14 @@ static void position_confirmed(struct bus_op *op)
 static void judge_position(struct sub *s)
 {
     const struct chan *c = s->chan;
-    if (!sub_is_astray(s)) {
-        s->checked_ms = c->top_ms;
-    } else if (c->top_epoch_id == s->epoch_id && c->top_offset > s->offset) {
+    if (sub_is_astray(s)) {
+        sub_insufficient(s);
+    } else if (sub_is_behind(s)) {
         /* A publication of this very moment may be on its way by PUB/SUB, which is another
          * connection. */
-        read_top(s, position_confirmed, c->top_offset);
+        ask(s, BUS_SETTLE, position_confirmed, c->top_offset);
     } else {
-        sub_insufficient(s);
+        s->checked_ms = c->top_ms;
     }
 }
 
@@ -183,7 +187,7 @@ static void check_position(struct sub *s, int64_t now_ms)
     if (s->chan->top_ms != 0 && now_ms - s->chan->top_ms <= delay_ms) {
         judge_position(s);
     } else {
-        read_top(s, position_checked, s->chan->furthest);
+        ask(s, BUS_HISTORY, position_checked, s->chan->furthest);
     }
 }
 

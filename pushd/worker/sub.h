@@ -96,8 +96,10 @@ void sub_tick(struct sub *s, int64_t now_ms);
  * afterwards. */
 void sub_insufficient(struct sub *s);
 /* Whether the top of the stream, which was read after the position was last known to be good, says
- * that it has a hole, or that it has what Redis lost. */
+ * that it belongs to another stream, or that it has what Redis lost. */
 bool sub_is_astray(const struct sub *s);
+/* ... or that publications are missing, which may be on their way. */
+bool sub_is_behind(const struct sub *s);
 /* sub_insufficient from a check of the whole channel: one that is being established is told at its
  * end, if it does not read history once more. */
 void sub_fell_behind(struct sub *s);

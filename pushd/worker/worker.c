@@ -13,7 +13,11 @@
 #include "pushd/worker/ws.h"
 
 /* Items of the bus handled in one turn; more wait for the next, so that sockets are not starved. */
-#define INBOX_MAX             4096
+#define INBOX_MAX 4096
+/* ... and bytes of messages that may be put into queues before all connections had their turn to
+ * send, as a part of client.queue_max_size: a burst must make nobody slow who reads. */
+#define UNSENT_PART           4
+#define FRAME_OVERHEAD        64 /* of a push beside its data and its channel, about */
 #define REFUSAL_LOG_BURST     50
 #define REFUSAL_LOG_PERIOD_MS 1000
 
@@ -27,9 +31,7 @@ static struct bus_port *port(const struct worker *w)
 static void on_answer(struct bus_op *op)
 {
     if (op->owner != NULL) {
-        if (op->node.next != NULL) {
-            list_unlink(&op->node);
-        }
+        list_unlink(&op->node);
         op->done(op);
     }
     bus_op_free(op);
@@ -60,6 +62,7 @@ static void on_item(struct worker *w, struct bus_item *item)
     case BUS_MESSAGE: {
         struct msg *m = CONTAINER_OF(item, struct msg, item);
         hub_dispatch(&w->hub, m);
+        w->unsent += m->body.n + m->channel.n + FRAME_OVERHEAD;
         msg_unref(m);
         break;
     }
@@ -90,12 +93,18 @@ static void on_item(struct worker *w, struct bus_item *item)
     }
 }
 
+static bool must_send_first(const struct worker *w)
+{
+    return w->unsent > (size_t)w->conf->client.queue_max_size / UNSENT_PART &&
+           !list_is_empty(&w->dirty);
+}
+
 static void on_wake(struct ev_loop *loop, ev_async *a, int events)
 {
     (void)events;
     struct worker *w = a->data;
     struct bus_item *item;
-    for (int i = 0; i < INBOX_MAX; i++) {
+    for (int i = 0; i < INBOX_MAX && !must_send_first(w); i++) {
         item = spsc_shift(&port(w)->to_worker);
         if (item == NULL) {
             return;
@@ -134,6 +143,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *p, int events)
     (void)events;
     struct worker *w = p->data;
     bool more = flush_slice(w);
+    w->unsent = more ? w->unsent : 0;
     ws_reap(w);
     if (more && !ev_is_active(&w->idle)) {
         ev_idle_start(loop, &w->idle); /* do not sleep: the next slice follows at once */
@@ -228,7 +238,6 @@ void worker_run(struct worker *w)
                  LOG_STR("error", e.text));
         w->batch = batch_send_new(BATCH_SEND_SEND, NULL);
     }
-    atomic_store(&w->batch_name, batch_send_name(w->batch));
     ev_run(w->loop, 0);
     batch_send_free(w->batch);
     w->batch = NULL;
@@ -239,11 +248,7 @@ static void drain(struct worker *w)
 {
     struct bus_item *item;
     while ((item = spsc_shift(&port(w)->to_worker)) != NULL) {
-        if (item->kind == BUS_STOP) {
-            free(item);
-        } else {
-            bus_item_free(item);
-        }
+        bus_item_free(item);
     }
 }
 
@@ -294,10 +299,4 @@ struct delivery *worker_ping(struct worker *w, enum worker_ping kind)
         *slot = delivery_of_bytes(pings[kind].opcode, pings[kind].payload, w->now_ms);
     }
     return *slot;
-}
-
-const char *worker_batch_name(const struct worker *w)
-{
-    const char *name = atomic_load(&w->batch_name);
-    return name != NULL ? name : "starting";
 }

@@ -52,6 +52,7 @@ struct worker {
     struct list doomed;                       /* connections to be dropped at the end of the turn */
     struct list conns;                        /* all */
     uint32_t conn_count;
+    size_t unsent; /* bytes of messages dispatched since `dirty` was empty */
     struct arena arena;      /* for one command or message, reset after it */
     struct buf scratch;      /* for encoding one reply */
     struct buf gather;       /* coalesced frames of one batch */
@@ -60,7 +61,6 @@ struct worker {
     struct log_limit refusals;
     int64_t now_ms; /* of this loop turn, clk_mono_ms */
     bool is_stopping;
-    _Atomic(const char *) batch_name; /* set by the thread when it starts */
     ev_async wake;
     ev_prepare prepare;
     ev_check check;
@@ -83,6 +83,3 @@ void worker_free(struct worker *w);
 
 /* One ping for all that are pinged in this turn of the loop. Borrowed. */
 struct delivery *worker_ping(struct worker *w, enum worker_ping kind);
-
-/* Which way of sending it chose. */
-const char *worker_batch_name(const struct worker *w);

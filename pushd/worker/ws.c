@@ -52,7 +52,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         if (c != NULL) {
             lws_set_opaque_user_data(wsi, NULL);
             c->wsi = NULL;
-            conn_gone(c);
+            conn_cut(c);
         }
         break;
     default:
@@ -184,7 +184,9 @@ void ws_reap(struct worker *w)
         struct conn *c = LIST_ENTRY(e, struct conn, doom_link);
         if (c->wsi != NULL) {
             lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK,
-                            LWS_TO_KILL_SYNC); /* ends in conn_gone */
+                            LWS_TO_KILL_SYNC); /* ends in conn_cut */
+        } else {
+            conn_gone(c);
         }
     }
 }

@@ -5,18 +5,9 @@
  * hides empty pongs; so it carries our bytes, and frames are read here. */
 #pragma once
 
-#include "common/base/str.h"
+#include "common/protocol/frame.h"
 
 #define WS_MAX_CONTROL_BYTES 125
-
-enum {
-    WS_OP_CONTINUATION = 0,
-    WS_OP_TEXT = 1,
-    WS_OP_BINARY = 2,
-    WS_OP_CLOSE = 8,
-    WS_OP_PING = 9,
-    WS_OP_PONG = 10
-};
 
 /* Close codes of the transport. */
 #define WS_CLOSE_BAD_DATA 1007

@@ -72,6 +72,19 @@ def test_metrics(test):
     wait_for(lambda: gauge("centrifugo_node_num_clients") == 0, "no client in /metrics", 12)
 
 
+def test_users_without_subscriptions_count(test):
+    """Clients that only connect stand among the users as soon as the node tells the cluster of itself again."""
+    system = System(test, front=None)
+    clients = [system.client(user) for user in ("a", "b", "b")]
+
+    def users():
+        return re.search(r"^centrifugo_node_num_users (\d+)$", system.admin("GET", "/metrics").text, re.M).group(1)
+    wait_for(lambda: users() == "2", "two users", 5)
+    for client in clients:
+        client.close()
+    wait_for(lambda: users() == "0", "no user", 5)
+
+
 def sign_in(system):
     reply = system.admin("POST", "/admin/auth", "password=" + ADMIN_PASSWORD,
                          {"Content-Type": "application/x-www-form-urlencoded"})

@@ -3,11 +3,15 @@
 import json
 import os
 import random
+import resource
+import socket
 import struct
+import time
 
-from harness import SECRET, Closed, System, check, equal, has, limit, token
+from harness import SECRET, Closed, System, check, equal, has, limit, token, wait_for
+from harness.check import Failure
 from harness.tokens import b64url
-from harness.ws import BINARY, TEXT, frame
+from harness.ws import BINARY, TEXT, WebSocket, frame
 
 PUBLIC_KEY = """-----BEGIN PUBLIC KEY-----
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo
@@ -274,8 +278,33 @@ def test_wrong_place(test):
     bystander_of(system)
 
 
+def test_more_sockets_than_descriptors(test):
+    """Out of descriptors the log says so once, not with every look; when some are free again, clients are served."""
+    system = System(test, {"pushd": {"workers": 1}}, front=None, start=False)
+    system.start_redis()
+    system.start_pushd(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
+    system.wait_ready()
+    held = [socket.create_connection(("127.0.0.1", system.ws_port), 5) for _ in range(120)]
+    for peer in held:
+        test.on_end(peer.close)
+        peer.send(b"G") # else the kernel keeps it
+    system.pushd.wait_log("cannot accept connections, out of descriptors")
+    time.sleep(1) # several looks
+    for peer in held:
+        peer.close()
+    wait_for(lambda: can_connect(system), "service")
+    equal(system.pushd.log().count("cannot accept connections"), 1, "lines about it")
+
+
+def can_connect(system):
+    try:
+        with WebSocket(("127.0.0.1", system.ws_port), timeout=1) as client:
+            return client.connect(token=token(SECRET, {"sub": "a"}))
+    except (OSError, Closed, Failure):
+        return None
+
+
 def raw_exchange(port, data):
-    import socket
     with socket.create_connection(("127.0.0.1", port), 10) as peer:
         answer = b""
         try:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands of the cluster and of clients that cross each other while Redis takes its time."""
+import os
 import threading
 import time
 
@@ -143,12 +144,44 @@ def test_what_was_sent_before_a_close_counts(test):
     equal(client.expect_close(2)[0], 1000, "the answer to the close frame")
 
 
+def test_what_was_sent_before_the_end_counts(test):
+    """A client publishes three times and is gone, without a close frame or right behind it: nothing that arrived is lost
+    because the first waits for Redis. Then nothing of it is left."""
+    cluster = Cluster(test, {"pushd": {"workers": 1}})
+    other = cluster.system.client("other")
+    other.subscribe(CHANNEL)
+
+    def descriptors():
+        return len(os.listdir("/proc/%d/fd" % cluster.system.pushd.pid))
+    before = descriptors()
+    for goodbye in b"", frame(CLOSE, b"\x03\xe8"):
+        client = cluster.system.client("a")
+        client.subscribe(CHANNEL)
+        cluster.relay.hold("commands")
+        client.send_bytes(b"".join(frame(TEXT, '{"id":%d,"publish":{"channel":"%s","data":%d}}' % (number, CHANNEL, number))
+                                   for number in (50, 51, 52)) + goodbye)
+        cluster.wait_for_an_answer()
+        client.close()
+        wait_for(lambda: descriptors() == before, "pushd closes the socket")
+        cluster.relay.release("commands")
+        equal([other.publication()["data"] for _ in range(3)], [50, 51, 52], "what arrives")
+        wait_for(lambda: other.call(presence_stats={"channel": CHANNEL})["presence_stats"]["num_clients"] == 1,
+                 "the client is gone")
+
+
+POSITIONED = {"channel": {"without_namespace": {"history_size": 10, "history_ttl": "300s", "force_positioning": True}}}
+
+
+def wait_for_marks(relay, count):
+    """Until Redis has confirmed so many subscriptions on the connection that is held: a mark is behind all before it."""
+    wait_for(lambda: relay.kept("subscriptions").count(b"$9\r\nsubscribe\r\n") >= count, "%d marks" % count)
+
+
 def test_a_publication_that_is_on_its_way_is_no_gap(test):
     """The check of a position sees a publication in the stream before PUB/SUB brings it: the subscription stays. One that
     never comes ends it."""
-    cluster = Cluster(test, {"client": {"presence_update_interval": "1s", "channel_position_check_delay": "1s"},
-                             "channel": {"without_namespace": {"history_size": 10, "history_ttl": "300s",
-                                                               "force_positioning": True}}})
+    cluster = Cluster(test, {**POSITIONED,
+                             "client": {"presence_update_interval": "1s", "channel_position_check_delay": "1s"}})
     client, other = cluster.system.client("a"), cluster.system.client("b")
     client.subscribe("pos")
     cluster.relay.hold("subscriptions")
@@ -156,16 +189,45 @@ def test_a_publication_that_is_on_its_way_is_no_gap(test):
     cluster.relay.hold("commands")
     top = b"*2\r\n$1\r\n1\r\n$8\r\n" # offset 1 and the epoch
     cluster.wait_for_an_answer(top)
-    cluster.relay.pass_kept("commands")
-    cluster.wait_for_an_answer(top)
+    cluster.relay.release("commands")
+    wait_for_marks(cluster.relay, 2) # pushd's look at a silent connection, and what the check waits for
     cluster.relay.release("subscriptions")
     equal(client.publication()["data"], 1, "what comes")
-    cluster.relay.release("commands")
     with cluster.system.resp() as redis:
         redis.call("HINCRBY", "centrifugo.stream.meta.pos", "s", "1")
     begun = time.monotonic()
     equal(client.recv(), {"push": {"channel": "pos", "unsubscribe": {"code": 2500, "reason": "insufficient state"}}}, "a gap")
     check(time.monotonic() - begun < 4, "a gap is noticed in time")
+
+
+def test_after_an_outage_what_is_on_its_way_is_no_gap(test):
+    """PUB/SUB is back, and the look whether something is missing sees a publication that is still on its way."""
+    cluster = Cluster(test, {**POSITIONED, "pushd": {"workers": 1}})
+    client = cluster.system.client("a")
+    client.subscribe("pos")
+    meta = "centrifugo.stream.meta.pos"
+    epoch = cluster.redis.call("HGET", meta, "e")
+    cluster.relay.hold("commands", "up")
+    cluster.relay.drop("subscriptions")
+    wait_for(lambda: b"stream.pos" in cluster.relay.kept("commands", "up"), "pushd looks what is in the stream")
+    cluster.relay.hold("subscriptions")
+
+    def publish(number):
+        cluster.redis.call("HSET", meta, "s", str(number))
+        cluster.redis.call("PUBLISH", "centrifugo.client.pos", b'__p1:%d:%s__"\x01%d' % (number, epoch, number))
+    publish(1)
+    cluster.relay.release("commands")
+    wait_for_marks(cluster.relay, 1)
+    cluster.relay.release("subscriptions")
+    equal(client.publication(), {"data": 1, "offset": 1, "epoch": epoch.decode()}, "what comes")
+    publish(2)
+    equal(client.publication()["offset"], 2, "what comes next")
+    cluster.relay.hold("commands", "up")
+    cluster.relay.drop("subscriptions")
+    wait_for(lambda: b"stream.pos" in cluster.relay.kept("commands", "up"), "pushd looks what is in the stream")
+    cluster.redis.call("HSET", meta, "s", "3")
+    cluster.relay.release("commands")
+    equal(client.recv(), {"push": {"channel": "pos", "unsubscribe": {"code": 2500, "reason": "insufficient state"}}}, "a gap")
 
 
 def test_a_burst_of_commands_waits(test):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the programs stop: clients hear why, nothing hangs, the status says that all went well."""
 import signal
+import threading
 import time
 
 from harness import Closed, System, check, equal, has, wait_for
@@ -39,6 +40,41 @@ def test_what_was_published_before_arrives_first(test):
     except Closed as end:
         equal((end.code, end.reason), (3001, "shutdown"), "the end")
     equal(got, list(range(50)), "what arrived before")
+
+
+def test_nobody_is_left_in_presence(test):
+    """The presence of all clients is taken back before the end, also when Redis gets it all at once."""
+    system = System(test, {"channel": {"namespaces": [
+        {"name": "org", "allow_subscribe_for_client": True, "presence": True, "join_leave": True}]}}, front=None)
+    channels = ["org:%d:messages" % number for number in range(40)]
+    clients = [system.client("user%d" % number) for number in range(60)]
+    for client in clients:
+        client.send(*({"id": 100 + i, "subscribe": {"channel": channel}} for i, channel in enumerate(channels)))
+    for client in clients:
+        while client.recv().get("id") != 139:
+            pass
+    with system.resp() as redis:
+        equal(len(redis.call("KEYS", "centrifugo.presence.data.*")), len(channels), "channels with presence")
+        enders = [threading.Thread(target=client.expect_close) for client in clients]
+        for ender in enders:
+            ender.start()
+        system.pushd.send_signal(signal.SIGTERM)
+        equal(system.pushd.wait_exit(), 0, "exit status")
+        for ender in enders:
+            ender.join()
+        equal(redis.call("KEYS", "centrifugo.presence.*"), [], "keys of presence afterwards")
+
+
+def test_a_redis_that_hangs_cannot_hold_it(test):
+    """A Redis that stands still delays the end by pushd.redis_timeout; workers that are done meanwhile do not hang."""
+    system = System(test, {"pushd": {"redis_timeout": "6s"}}, front=None, env={"WATCHDOG_USEC": "1000000"})
+    client = system.client()
+    client.subscribe("org:1:messages")
+    system.redis.send_signal(signal.SIGSTOP)
+    system.pushd.send_signal(signal.SIGTERM)
+    equal(client.expect_close(), (3001, "shutdown"), "how the connection ends")
+    equal(system.pushd.wait_exit(9), 0, "exit status")
+    check("a worker hangs" not in system.pushd.log(), "the watchdog is content")
 
 
 def test_a_client_that_does_not_answer_cannot_hold_it(test):

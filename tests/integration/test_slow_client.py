@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Back-pressure: who does not read is closed, and nobody else feels it."""
 import re
+import select
 import threading
 import time
 
@@ -141,6 +142,48 @@ def test_a_blocked_write_ends_in_time(test):
     has(reason, "write error: websocket.write_timeout is 1000 ms; ", "the reason")
     equal(counted(system, 'pushd_slow_clients_total{cause="write_timeout"}'), 1, "slow clients by blocked writes")
     equal(counted(system, 'centrifugo_client_num_server_disconnects{code="3009"}'), 1, "3009 in /metrics")
+
+
+def burst(test, direct_write):
+    """Three queues full of publications at once: who reads as they come gets all of them."""
+    system = System(test, {"client": {"queue_max_size": 1048576}, "pushd": {"workers": 1, "direct_write": direct_write}},
+                    front=None)
+    clients = [system.client("user%d" % number) for number in range(50)]
+    for client in clients:
+        client.subscribe("test")
+    data = b'"%s"' % (b"x" * 1000)
+    publication = b"\x22" + bytes([len(data) & 127 | 128, len(data) >> 7]) + data  # data is field 4
+    command = b"*3\r\n$7\r\nPUBLISH\r\n$22\r\ncentrifugo.client.test\r\n$%d\r\n%s\r\n" % (len(publication), publication)
+    count, left = 3000, {client.sock: client for client in clients}
+    wanted = count * (len(data) + len('{"push":{"channel":"test","pub":{"data":}}}') + 4)
+    got = dict.fromkeys(left, 0)
+    with system.resp() as redis:
+        sender = threading.Thread(target=redis.sock.sendall, args=(command * count,))
+        sender.start()
+        while left:
+            readable = select.select(list(left), [], [], 20)[0]
+            check(readable, "%d clients wait for more" % len(left))
+            for sock in readable:
+                data = sock.recv(1 << 18)
+                check(data, "%s was closed after %d of %d bytes" % (left[sock], got[sock], wanted))
+                got[sock] += len(data)
+                if got[sock] >= wanted:
+                    equal(got[sock], wanted, "bytes of one client")
+                    del left[sock]
+        sender.join()
+    equal(counted(system, 'pushd_slow_clients_total{cause="queue_size"}'), 0, "slow clients by bytes")
+
+
+@limit(90)
+def test_a_burst_makes_no_reader_slow(test):
+    """Where pushd writes itself."""
+    burst(test, True)
+
+
+@limit(90)
+def test_a_burst_by_the_library(test):
+    """Where libwebsockets writes."""
+    burst(test, False)
 
 
 def test_a_reader_that_catches_up_is_kept(test):

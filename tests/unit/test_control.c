@@ -33,6 +33,32 @@ static void message_reaches_exactly_the_workers_that_subscribed(void **state)
     assert_string_equal(got.last, "{\"push\":{\"channel\":\"news\",\"pub\":{}}}");
 }
 
+static void settling_is_answered_behind_what_was_published(void **state)
+{
+    (void)state;
+    enum {
+        EACH = 300
+    };
+    assert_int_equal(subscribe("news", 0), 0);
+    struct ask early;
+    struct ask late;
+    for (unsigned i = 0; i < EACH; i++) {
+        publish_one("p.client.news");
+    }
+    post(BUS_SETTLE, "news", 0, &early);
+    ev_run(loop, EVRUN_NOWAIT); /* its mark is under way: the next one needs a mark of its own */
+    for (unsigned i = 0; i < EACH; i++) {
+        publish_one("p.client.news");
+    }
+    post(BUS_SETTLE, "news", 0, &late);
+    RUN_UNTIL(early.done, LONG_MS);
+    assert_int_equal(early.error, 0);
+    assert_true(got.messages[0] >= EACH);
+    RUN_UNTIL(late.done, LONG_MS);
+    assert_int_equal(late.error, 0);
+    assert_int_equal(got.messages[0], 2 * EACH);
+}
+
 static void channel_is_left_a_second_after_its_last_subscriber(void **state)
 {
     (void)state;
@@ -341,6 +367,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         CONTROL_TEST(message_reaches_exactly_the_workers_that_subscribed),
+        CONTROL_TEST(settling_is_answered_behind_what_was_published),
         CONTROL_TEST(channel_is_left_a_second_after_its_last_subscriber),
         CONTROL_TEST(unsubscribing_cancels_a_subscription_under_way),
         CONTROL_TEST(requests_reach_redis_and_come_back),

@@ -63,8 +63,12 @@ static void killed_redis_fails_fast_and_comes_back(void **state)
     (void)state;
     assert_int_equal(subscribe("news", 0), 0);
     for (int round = 0; round < 3; round++) {
+        struct ask settle;
+        post(BUS_SETTLE, "news", 0, &settle);
         ask_everything(asks, ASKS); /* under way when it dies */
         redis_server_kill(&server);
+        RUN_UNTIL(settle.done, ANSWER_MS);
+        assert_int_equal(settle.error, ERR_UNAVAILABLE);
         RUN_UNTIL(all_done(asks, ASKS), ANSWER_MS);
         RUN_UNTIL(control_redis_state(control) == CONTROL_REDIS_DOWN, ANSWER_MS);
         ask_everything(asks, ASKS);

@@ -171,6 +171,24 @@ static void deflated_frames_are_shared_and_expand_to_the_plain_one(void **state)
     deflate_free(z);
 }
 
+static void a_frame_that_does_not_get_shorter_is_tried_once(void **state)
+{
+    (void)state;
+    struct deflate *stores = deflate_new(0, 60);
+    struct deflate *packs = deflate_new(9, 60);
+    struct msg *m =
+        msg_of(SPAN("\x22\x40"
+                    "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""));
+    struct msg_form packed = {ENC_JSON, VARIANT_PLAIN, false, true};
+    const struct msg_frame *plain =
+        msg_frame_get(m, (struct msg_form){ENC_JSON, VARIANT_PLAIN, false, false}, NULL);
+    assert_ptr_equal(msg_frame_get(m, packed, stores), plain);
+    assert_ptr_equal(msg_frame_get(m, packed, packs), plain); /* it could, but nobody asks it to */
+    msg_unref(m);
+    deflate_free(stores);
+    deflate_free(packs);
+}
+
 static void delta_frame_is_delivered_in_full(void **state)
 {
     (void)state;
@@ -278,6 +296,7 @@ int main(void)
         cmocka_unit_test(frames_are_built_once_and_exactly),
         cmocka_unit_test(compact_frames_have_the_number),
         cmocka_unit_test(deflated_frames_are_shared_and_expand_to_the_plain_one),
+        cmocka_unit_test(a_frame_that_does_not_get_shorter_is_tried_once),
         cmocka_unit_test(delta_frame_is_delivered_in_full),
         cmocka_unit_test(scan_finds_time_position_and_epoch),
         cmocka_unit_test(malformed_body_gives_no_message),

@@ -78,11 +78,11 @@ static void websocket_headers_follow_rfc_6455(void **state)
         size_t len;
         struct span want;
     } rows[] = {
-        {1, 0, SPAN("\x81\x00")},
-        {1, 125, SPAN("\x81\x7d")},
-        {1, 126, SPAN("\x81\x7e\x00\x7e")},
-        {2, 65535, SPAN("\x82\x7e\xff\xff")},
-        {2, 65536, SPAN("\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00")},
+        {WS_OP_TEXT, 0, SPAN("\x81\x00")},
+        {WS_OP_TEXT, 125, SPAN("\x81\x7d")},
+        {WS_OP_TEXT, 126, SPAN("\x81\x7e\x00\x7e")},
+        {WS_OP_BINARY, 65535, SPAN("\x82\x7e\xff\xff")},
+        {WS_OP_BINARY, 65536, SPAN("\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00")},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char header[FRAME_HEADER_MAX];
