@@ -43,6 +43,8 @@ static const struct {
     {"jwks.kid", "Publish the key before signing with it, or sign with one that is listed."},
     {"jwks.key", "Repair the key in the document, or sign with another one."},
     {"jwks.unreachable", "Try the address with curl from the server's machine."},
+    {"jwks.certificate",
+     "Compare with openssl s_client -connect; pushd needs the same SSL_CERT_FILE."},
     {"jwks.timeout", "The server waits for one second, twice. Try the address with curl."},
     {"jwks.status", "Try the address with curl from the server's machine."},
     {"jwks.redirect", "Configure the address that it points to."},

@@ -36,6 +36,19 @@ static bool set_no_proxy(CURL *c)
     return is_set;
 }
 
+static bool set_from_environment(CURL *c, CURLoption option, const char *name)
+{
+    const char *value = getenv(name);
+    return value == NULL || value[0] == '\0' || curl_easy_setopt(c, option, value) == CURLE_OK;
+}
+
+/* The variables of OpenSSL and of Go, for which the curl program looks and the library does not. */
+static bool set_authorities(CURL *c)
+{
+    return set_from_environment(c, CURLOPT_CAINFO, "SSL_CERT_FILE") &&
+           set_from_environment(c, CURLOPT_CAPATH, "SSL_CERT_DIR");
+}
+
 /* Setting options fails for lack of memory, of the feature in libcurl, or for a malformed value. */
 static bool set_options(struct fetch *f, const struct fetch_spec *s)
 {
@@ -58,7 +71,7 @@ static bool set_options(struct fetch *f, const struct fetch_spec *s)
     /* A look-up of a host that hangs is left behind, not waited for. */
     is_set = is_set && curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
 #endif
-    return is_set && set_no_proxy(c);
+    return is_set && set_no_proxy(c) && set_authorities(c);
 }
 
 struct fetch *fetch_new(const struct fetch_spec *spec)
@@ -88,16 +101,28 @@ void *fetch_handle(const struct fetch *f)
     return f->curl;
 }
 
+static enum fetch_failure failure_of(int code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return FETCH_OK;
+    case CURLE_OPERATION_TIMEDOUT:
+        return FETCH_TIMEOUT;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        return FETCH_UNTRUSTED;
+    default:
+        return FETCH_UNREACHABLE;
+    }
+}
+
 void fetch_ended(struct fetch *f, int code)
 {
     long status = 0;
     curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status);
     f->answer.status = (int)status;
     f->answer.body = buf_span(&f->body);
-    f->answer.failure = code == CURLE_OK                   ? FETCH_OK
-                        : f->body.failed                   ? FETCH_TOO_LARGE
-                        : code == CURLE_OPERATION_TIMEDOUT ? FETCH_TIMEOUT
-                                                           : FETCH_UNREACHABLE;
+    f->answer.failure = f->body.failed ? FETCH_TOO_LARGE : failure_of(code);
     if (code != CURLE_OK && f->error[0] == '\0') {
         f->answer.error = curl_easy_strerror((CURLcode)code);
     }

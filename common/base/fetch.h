@@ -14,6 +14,7 @@ struct fetch_spec {
 enum fetch_failure {
     FETCH_OK,          /* an answer with any status */
     FETCH_UNREACHABLE, /* no such host, nobody listens, TLS failed, no HTTP */
+    FETCH_UNTRUSTED,   /* the certificate does not lead to a known CA, or is for another host */
     FETCH_TIMEOUT,
     FETCH_TOO_LARGE,
 };
@@ -29,8 +30,9 @@ struct fetch_answer {
 struct fetch;
 
 /* GET. Redirects are not followed: a server that we were told to ask does not choose whom else we
- * ask. Certificates are verified, nothing is decompressed, cookies and credentials of other
- * requests do not exist. NULL when libcurl refuses the URL. */
+ * ask. Nothing is decompressed, cookies and credentials of other requests do not exist.
+ * Certificates are verified with the CAs of the system; SSL_CERT_FILE and SSL_CERT_DIR in the
+ * environment name others. NULL when libcurl refuses the URL. */
 struct fetch *fetch_new(const struct fetch_spec *spec);
 void fetch_free(struct fetch *f);
 

@@ -27,6 +27,7 @@ static const struct {
     {"WRONGPASS ", "engine.redis.user and engine.redis.password are not those of this Redis"},
     {"NOPERM ", ACL_ADVICE},
     {"ERR The user executing the script", ACL_ADVICE},
+    {"ERR ACL failure in script", ACL_ADVICE}, /* Redis 8, Valkey 8 */
     {"MOVED ", "this is a Redis Cluster, which is not supported yet"},
     {"CROSSSLOT ", "this is a Redis Cluster, which is not supported yet"},
     {"CLUSTERDOWN ", "this is a Redis Cluster, which is not supported yet"},

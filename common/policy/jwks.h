@@ -49,6 +49,7 @@ struct perr_result jwks_explain(const struct jwks *d, struct span kid);
 enum jwks_outcome {
     JWKS_OK,
     JWKS_UNREACHABLE,
+    JWKS_CERTIFICATE, /* is not trusted */
     JWKS_TIMEOUT,
     JWKS_STATUS,   /* any but 200 and redirects */
     JWKS_REDIRECT, /* the operator has to name the address where the document is */

@@ -10,6 +10,8 @@ static const struct {
     [JWKS_OK] = {"ok", NULL, NULL},
     [JWKS_UNREACHABLE] = {"unreachable", "jwks.unreachable",
                           "jwks_public_endpoint cannot be reached"},
+    [JWKS_CERTIFICATE] = {"certificate", "jwks.certificate",
+                          "the certificate of jwks_public_endpoint is not trusted"},
     [JWKS_TIMEOUT] = {"timeout", "jwks.timeout",
                       "jwks_public_endpoint does not answer within a second"},
     [JWKS_STATUS] = {"status", "jwks.status",
@@ -42,6 +44,12 @@ enum jwks_outcome jwks_read_answer(const struct fetch_answer *a, struct jwks **o
     case FETCH_UNREACHABLE:
         err_set(e, ERR_UNAVAILABLE, "%s", a->error);
         return JWKS_UNREACHABLE;
+    case FETCH_UNTRUSTED:
+        err_set(e, ERR_DENIED,
+                "%s; a CA of your own has to be among those of the system "
+                "(update-ca-certificates) or in the file that the variable SSL_CERT_FILE names",
+                a->error);
+        return JWKS_CERTIFICATE;
     case FETCH_TIMEOUT:
         err_set(e, ERR_TIMEOUT, "%s", a->error);
         return JWKS_TIMEOUT;

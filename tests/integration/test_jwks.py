@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens that are checked with keys from a server of keys: fetched once, rotated, and never at the cost of others."""
 import json
+import os
 import re
 import signal
 import time
 
 from harness import System, check, equal, has, token, wait_for
-from harness.keys import Key, KeyServer
+from harness.keys import Authority, Key, KeyServer, openssl
 from test_pushctl import pushctl, write_config
 
 INVALID = 3500
 
 
-def start(test, server, **more):
+def start(test, server, env=None, node="", **more):
     settings = {"hmac_secret_key": "", "jwks_public_endpoint": server.url + "/jwks"}
-    return System(test, {"client": {"token": settings, **more}}, front=None)
+    return System(test, {"client": {"token": settings, **more}}, front=None, env=env, node=node)
 
 
 def refused(system, text, reason, words):
@@ -241,3 +242,48 @@ def test_checktoken_fetches_keys(test):
     for endpoint, words in (("https://{{host}}/", "(?P<host>"), ("ftp://x/", "URL")):
         path = write_config(test, {"client": {"token": {"jwks_public_endpoint": endpoint}}})
         has(pushctl(test, "checkconfig", "-c", path, status=1), words, endpoint)
+
+
+def test_https_of_an_own_ca(test):
+    """The environment names a file or a folder with the CA of the endpoint, to pushd and to pushctl."""
+    key, new = Key(test, "k"), Key(test, "new")
+    authority = Authority(test)
+    folder = os.path.join(test.dir, "cas")
+    os.mkdir(folder)
+    os.link(authority.path, os.path.join(folder, "ca.pem"))
+    openssl("rehash", folder)
+    for name, value in (("SSL_CERT_FILE", authority.path), ("SSL_CERT_DIR", "/nowhere:" + folder)):
+        server = KeyServer(test, key, tls=authority.context("IP:127.0.0.1"))
+        system = start(test, server, env={name: value}, node=name)
+        system.open().connect(token=key.token({"sub": "ada"}))
+        server.publish(key, new)
+        system.open().connect(token=new.token({"sub": "ada"}))
+        equal(server.paths, ["/jwks", "/jwks"], "requests with " + name)
+        equal(fetches(system, "ok"), 2, "the metric")
+        path = write_config(test, {"client": {"token": {"jwks_public_endpoint": server.url + "/jwks"}}})
+        has(pushctl(test, "checktoken", "-c", path, key.token({"sub": "ada"}), env={name: value}), "good:", "checktoken")
+
+
+def test_https_that_is_not_trusted(test):
+    """A certificate of an unknown CA, or for another host, is refused before anything is asked, with what to do."""
+    key, authority = Key(test, "k"), Authority(test)
+    text = key.token({"sub": "ada"})
+    rows = [("IP:127.0.0.1", {}, "SSL certificate problem"),
+            ("IP:127.0.0.1", {"SSL_CERT_FILE": Authority(test, "other").path}, "SSL certificate problem"),
+            ("IP:127.0.0.2", {"SSL_CERT_FILE": authority.path}, "127.0.0.1"),
+            ("IP:127.0.0.1", {"SSL_CERT_FILE": "/nowhere/ca.pem"}, "/nowhere/ca.pem")]
+    for number, (subject, env, words) in enumerate(rows):
+        server = KeyServer(test, key, tls=authority.context(subject))
+        system = start(test, server, env=env, node=str(number))
+        mark = system.pushd.mark()
+        refused(system, text, "jwks.certificate", "certificate of jwks_public_endpoint")
+        line = system.pushd.wait_log("WRN .* keys of tokens cannot be fetched.*", since=mark).group()
+        for part in (words, "SSL_CERT_FILE", server.url, "jwks.certificate"):
+            has(line, part, "the log")
+        equal(server.paths, [], "requests")
+        check(server.connections <= 1, "asking again is of no use")
+        equal(fetches(system, "certificate"), 1, "the metric")
+        path = write_config(test, {"client": {"token": {"jwks_public_endpoint": server.url + "/jwks"}}})
+        answer = pushctl(test, "checktoken", "-c", path, text, status=1, env=env)
+        for part in (words, "SSL_CERT_FILE", "jwks.certificate"):
+            has(answer, part, "checktoken")

@@ -350,6 +350,9 @@ static void errors_of_redis_come_with_advice(void **state)
     assert_non_null(strstr(engine_error_advice(SPAN("ERR The user executing the script can't "
                                                     "publish to the channel")),
                            "ACL"));
+    assert_non_null(strstr(engine_error_advice(SPAN("ERR ACL failure in script: No permissions to "
+                                                    "access a channel")),
+                           "ACL"));
     assert_null(engine_error_advice(SPAN("ERR unknown command")));
     assert_null(engine_error_advice(SPAN("OOMPH")));
     assert_null(engine_error_advice(SPAN("")));

@@ -344,6 +344,7 @@ static void answers_of_servers_have_names(void **state)
         {{FETCH_OK, 404, SPAN("{\"keys\":[]}"), ""}, "status", false},
         {{FETCH_OK, 503, SPAN(""), ""}, "status", true},
         {{FETCH_UNREACHABLE, 0, SPAN(""), "refused"}, "unreachable", true},
+        {{FETCH_UNTRUSTED, 0, SPAN(""), "self-signed"}, "certificate", false},
         {{FETCH_TIMEOUT, 200, SPAN("{\"keys\":[]}"), "slow"}, "timeout", true},
         {{FETCH_TOO_LARGE, 200, SPAN("{\"keys\":[]}"), ""}, "too_large", false},
     };

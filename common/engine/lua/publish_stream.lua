@@ -11,6 +11,12 @@ if ARGV[8] ~= "" then
     end
 end
 
+-- Asked in advance where that is possible (Redis 7.0 and later): what is published cannot be undone in Redis 8 and Valkey,
+-- whose streams do not go back behind an entry that they had.
+if ARGV[4] ~= "" and redis.acl_check_cmd and not redis.acl_check_cmd(ARGV[7], ARGV[4], "") then
+    return redis.error_reply("NOPERM No permissions to publish to the channel")
+end
+
 local epoch = redis.call("HGET", KEYS[2], "e")
 if not epoch then
     epoch = ARGV[6]

@@ -35,7 +35,7 @@ class Browser:
                 "--remote-debugging-port=0", "--user-data-dir=" + folder]
         if hosts:
             argv.append("--host-resolver-rules=" + ",".join("MAP %s %s" % pair for pair in hosts.items()))
-        env = {**os.environ, "HOME": folder, "XDG_CONFIG_HOME": folder, "XDG_CACHE_HOME": folder}
+        env = {**os.environ, **dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), folder)}
         self.process = test.add(Process("chromium", argv + ["about:blank"], test.dir, env=env, clean=STATUS_STOPPED))
         port = int(self.process.wait_log(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/", 30).group(1))
         base = "http://127.0.0.1:%d" % port

@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import ssl
 import subprocess
 import threading
 
@@ -43,17 +44,60 @@ class Key:
         return text + "." + b64url(openssl("pkeyutl", "-sign", "-inkey", self.path, "-rawin", "-in", message))
 
 
-class KeyServer:
-    """Answers every path with `body` and `status`; while `open` is not set, requests hang. Counts them by path."""
+class Authority:
+    """A CA that nobody knows; `path` has its certificate."""
 
-    def __init__(self, test, *keys):
-        self.status, self.headers, self.paths = 200, {}, []
+    def __init__(self, test, name="ca"):
+        self.dir, self.path = test.dir, os.path.join(test.dir, name + ".pem")
+        self.key = self._key(name)
+        openssl("req", "-x509", "-new", "-key", self.key, "-days", "2", "-subj", "/CN=pushd test " + name,
+                "-out", self.path)
+
+    def _key(self, name):
+        path = os.path.join(self.dir, name + ".key")
+        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", path)
+        return path
+
+    def context(self, subject):
+        """What a server needs that is `subject`, such as IP:127.0.0.1 or DNS:id.example."""
+        name = subject.replace(":", "-")
+        key, path = self._key(name), os.path.join(self.dir, name + ".pem")
+        request, extensions = path + ".request", path + ".extensions"
+        with open(extensions, "w", encoding="ascii") as target:
+            target.write("subjectAltName=%s\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n" % subject)
+        openssl("req", "-new", "-key", key, "-subj", "/CN=" + name, "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", self.path, "-CAkey", self.key, "-set_serial", "2", "-days", "2",
+                "-extfile", extensions, "-out", path)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path, key)
+        return context
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """Clients that end a handshake are part of the test."""
+
+
+class KeyServer:
+    """Answers every path with `body` and `status`; while `open` is not set, requests hang. Counts them by path, and
+    connections. `tls` is the context of a server of https."""
+
+    def __init__(self, test, *keys, tls=None):
+        self.status, self.headers, self.paths, self.connections = 200, {}, [], 0
         self.open = threading.Event()
         self.open.set()
         self.publish(*keys)
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            def setup(self):
+                outer.connections += 1
+                if tls is not None:  # here, so that it stops no other client
+                    self.request = tls.wrap_socket(self.request, server_side=True)
+                super().setup()
+
             def do_GET(self):
                 outer.paths.append(self.path)
                 outer.open.wait(30)
@@ -70,9 +114,8 @@ class KeyServer:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = "http://127.0.0.1:%d" % self.server.server_port
+        self.server = QuietServer(("127.0.0.1", 0), Handler)
+        self.url = "%s://127.0.0.1:%d" % ("https" if tls else "http", self.server.server_port)
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         test.on_end(self.close)
 
