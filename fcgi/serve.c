@@ -211,4 +211,5 @@ void serve_answer(void *job, struct FCGX_Request *r)
     shrink(&s->body);
     shrink(&s->response.body);
     shrink(&s->api.command);
+    api_begin(&s->api); /* what was decoded is not kept until the next request */
 }
