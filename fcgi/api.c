@@ -169,10 +169,20 @@ static int decode(struct api_ctx *c, const struct api_method *m, const struct re
     return rc;
 }
 
-static void fail_unencodable(struct response *out)
+static void fail(struct response *out, const char *reason)
 {
     response_text(out, 500, "Internal Server Error\n");
-    out->reason = "result.not_json";
+    out->reason = reason;
+}
+
+/* An answer that grew over its limit has lost what came behind. */
+static void check_length(const struct request *r, struct response *out)
+{
+    if (UNLIKELY(out->body.failed)) {
+        log_error(LOG_API, "an answer would be too long: ask for less at a time",
+                  LOG_TEXT("path", r->path), LOG_NUM("limit", out->body.max));
+        fail(out, "result.too_large");
+    }
 }
 
 /* Closes the envelope that begin_answer opened, or replaces it by the error. */
@@ -180,7 +190,7 @@ static void end_answer(struct api_ctx *c, const struct request *r, const struct 
                        struct response *out)
 {
     if (c->is_unencodable) {
-        fail_unencodable(out);
+        fail(out, "result.not_json");
         return;
     }
     if (LIKELY(result->code == PERR_OK)) {
@@ -251,6 +261,7 @@ void api_publish_end(struct api_ctx *c, const struct request *r, struct response
         api__publish_write(&c->publication, &out->body);
     }
     end_answer(c, r, &c->publication.error, out);
+    check_length(r, out);
 }
 
 typedef int (*many_fn)(struct api_ctx *c, struct span body, struct buf *out,
@@ -264,7 +275,7 @@ static void handle_many(struct api_ctx *c, many_fn run, const struct request *r,
     if (run(c, r->body, &out->body, &e) != 0) {
         api__malformed(c, r, &e, out);
     } else if (c->is_unencodable) {
-        fail_unencodable(out);
+        fail(out, "result.not_json");
     }
 }
 
@@ -366,4 +377,5 @@ void api_execute(struct api_ctx *c, const struct request *r, const struct route 
         response_text(out, 404, "404 page not found\n");
         break;
     }
+    check_length(r, out);
 }

@@ -172,7 +172,7 @@ static void answer(struct api_ctx *c, const struct legacy_command *cmd, struct b
     buf_add_char(out, '}');
 }
 
-int api__legacy(struct api_ctx *c, struct span body, struct buf *out, struct schema_error *e)
+static int run_all(struct api_ctx *c, struct span body, struct buf *out, struct schema_error *e)
 {
     struct jscan s = jscan_of(body);
     bool is_first = true;
@@ -189,6 +189,19 @@ int api__legacy(struct api_ctx *c, struct span body, struct buf *out, struct sch
         }
         is_first = false;
         answer(c, &cmd, out);
+        arena_reset(&c->arena);
     }
     return is_first && !c->is_unencodable ? fail(e, ERR_SYNTAX, "an empty body") : 0;
+}
+
+int api__legacy(struct api_ctx *c, struct span body, struct buf *out, struct schema_error *e)
+{
+    /* The commands get an arena of their own, emptied after each: many of them do not pile up
+     * memory. */
+    struct arena of_request = c->arena;
+    c->arena = (struct arena){0};
+    int rc = run_all(c, body, out, e);
+    arena_fini(&c->arena);
+    c->arena = of_request;
+    return rc;
 }

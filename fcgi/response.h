@@ -8,7 +8,7 @@
 struct response {
     int status;
     const char *content_type; /* NULL: none is sent */
-    struct buf body;
+    struct buf body;          /* its `max` limits the answer: beyond it the API answers 500 */
     const char *reason; /* header X-Pushd-Reason: the stable identifier of a refusal; NULL: none */
     const char *allow;  /* header Allow; NULL: none */
     bool no_store;      /* Cache-Control: no-store */

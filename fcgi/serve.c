@@ -21,6 +21,8 @@
 /* A body that nobody wants is read up to this size, so that the answer arrives and the connection
  * can be kept. */
 #define DISCARD_BYTES (64 * 1024 * 1024)
+/* An answer may be this long: a small request can ask for many histories. */
+#define ANSWER_BYTES (256 * 1024 * 1024)
 /* Buffers that grew beyond this are given back after the request. */
 #define KEEP_BYTES (128 * 1024)
 
@@ -54,6 +56,7 @@ void serve_thread_free(void *thread)
 void *serve_job_new(void *arg)
 {
     struct serve_job *s = mem_zalloc(sizeof(*s));
+    s->response.body.max = ANSWER_BYTES;
     api_ctx_init(&s->api, arg);
     return s;
 }
@@ -211,4 +214,5 @@ void serve_answer(void *job, struct FCGX_Request *r)
     shrink(&s->body);
     shrink(&s->response.body);
     shrink(&s->api.command);
+    api_begin(&s->api); /* what was decoded is not kept until the next request */
 }

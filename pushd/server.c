@@ -12,6 +12,7 @@
 
 #include "common/base/clk.h"
 #include "common/base/mem.h"
+#include "common/base/pidfile.h"
 #include "common/base/priv.h"
 #include "common/base/sd.h"
 #include "common/policy/jwks.h"
@@ -296,6 +297,9 @@ static int build(struct server *s, struct err *e)
         rc = sockets_open(&s->sockets, s->conf, s->worker_count, e);
     }
     if (rc == 0) {
+        rc = pidfile_write(s->conf->pid_file, e);
+    }
+    if (rc == 0) {
         rc = priv_drop(s->conf->pushd.user, s->conf->pushd.group, e);
     }
     if (rc != 0) {
@@ -348,6 +352,7 @@ static void take_down(struct server *s)
         metrics_teardown();
     }
     sockets_close(&s->sockets);
+    pidfile_remove(s->conf->pid_file);
     limits_free(s->shared.limits);
     token_verifier_free(s->connect_tokens);
     token_verifier_free(s->subscribe_tokens);

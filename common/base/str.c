@@ -135,16 +135,36 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
     return len;
 }
 
+/* The first byte at or after p that is not ASCII, or end. Most texts have none, so it looks at
+ * several at a time. */
+static const unsigned char *skip_ascii(const unsigned char *p, const unsigned char *end)
+{
+    uint64_t word;
+    while ((size_t)(end - p) >= sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        if ((word & UINT64_C(0x8080808080808080)) != 0) {
+            break;
+        }
+        p += sizeof(word);
+    }
+    while (p < end && *p < 0x80) {
+        p++;
+    }
+    return p;
+}
+
 bool span_is_utf8(struct span s)
 {
     const unsigned char *p = (const unsigned char *)s.p;
-    size_t i = 0;
-    while (i < s.n) {
-        size_t len = utf8_sequence(p + i, s.n - i);
-        if (len == 0) {
-            return false;
-        }
-        i += len;
+    const unsigned char *end = p + s.n;
+    while (p < end && (p = skip_ascii(p, end)) < end) {
+        do {
+            size_t len = utf8_sequence(p, (size_t)(end - p));
+            if (len == 0) {
+                return false;
+            }
+            p += len;
+        } while (p < end && *p >= 0x80);
     }
     return true;
 }

@@ -3,6 +3,18 @@
 #include "common/format/jwrite.h"
 #include "common/policy/conf_value.h"
 
+/* Where the address ends that may hold credentials. In one of Redis the last @ counts, wherever it
+ * stands, so that a password may have a slash. */
+static size_t authority_end(struct span url, size_t from)
+{
+    if (!span_starts(url, SPAN("http://")) && !span_starts(url, SPAN("https://"))) {
+        return url.n;
+    }
+    size_t path = span_find(url, '/', from);
+    size_t query = span_find(url, '?', from);
+    return path < query ? path : query;
+}
+
 void conf_url_redact(struct span url, struct buf *out)
 {
     size_t scheme = 0;
@@ -10,10 +22,10 @@ void conf_url_redact(struct span url, struct buf *out)
         scheme++;
     }
     size_t user = scheme + 2 < url.n ? scheme + 3 : 0;
-    size_t stop = user;
-    size_t at = url.n; /* the last @ before the path */
-    for (; stop < url.n && url.p[stop] != '/' && url.p[stop] != '?'; stop++) {
-        at = url.p[stop] == '@' ? stop : at;
+    size_t stop = authority_end(url, user);
+    size_t at = url.n; /* the last @ */
+    for (size_t i = user; i < stop; i++) {
+        at = url.p[i] == '@' ? i : at;
     }
     size_t colon = span_find(url, ':', user);
     if (at == url.n || colon > at) {

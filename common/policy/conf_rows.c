@@ -77,7 +77,9 @@ static const struct conf_row rows[] = {
      .help = "Belongs to the web server in front; pushd uses it in the default of node.name only."},
     {ROW(CONF_DURATION, "shutdown.timeout", shutdown.timeout_ms), .def = "30s",
      .help = "After this time a shutdown does not wait for clients any longer."},
-    {ROW(CONF_STRING, "pid_file", pid_file), .help = "File that gets the process id."},
+    {ROW(CONF_STRING, "pid_file", pid_file),
+     .help = "File that gets the process id of pushd, readable by its owner, and is removed at the "
+             "end."},
 
     {ROW(CONF_STRINGS, "client.allowed_origins", client.allowed_origins),
      .help = "Patterns of the origins whose pages may connect; * is all of them, empty is none."},

@@ -139,6 +139,20 @@ def test_environment(test):
         has(output, value, "the message")
 
 
+def test_pid_file(test):
+    """pid_file has the process id while pushd runs, for its owner only; a place where it cannot be is said."""
+    path = os.path.join(test.dir, "pushd.pid")
+    system = System(test, {"pid_file": path}, front=None)
+    with open(path, encoding="ascii") as source:
+        equal(int(source.read()), system.pushd.pid, "the process id")
+    equal(os.stat(path).st_mode & 0o777, 0o600, "mode")
+    system.stop_pushd()
+    check(not os.path.exists(path), "it is removed at the end")
+    _, text = run_until_end(test, PROGRAMS[0], json.dumps({"pid_file": "/nowhere/pushd.pid", "pushd": {
+        "websocket_listen": ["127.0.0.1:0"], "admin_listen": "127.0.0.1:0"}}))
+    has(text, "pid_file /nowhere/pushd.pid: No such file or directory", "the refusal")
+
+
 def test_runs_as_another_user(test):
     """Started by root with pushd.user, both programs give up their rights."""
     if os.geteuid() != 0:

@@ -4,13 +4,15 @@ if HAVE_CMOCKA
 FCGI_FIXTURE = tests/unit/fcgi_fixture.c tests/unit/fcgi_fixture.h tests/unit/redis_server.c tests/unit/redis_server.h tests/unit/unit.h
 FCGI_TEST_LIBS = fcgi/libpushapi.a $(UNIT_LIBS) $(FCGI_LIBS) -lm
 
-check_PROGRAMS += tests/unit/test_fcgi_request tests/unit/test_fcgi_api tests/unit/test_fcgi_keys tests/unit/test_fcgi_token \
+check_PROGRAMS += tests/unit/test_fcgi_request tests/unit/test_fcgi_api tests/unit/test_fcgi_batch tests/unit/test_fcgi_keys tests/unit/test_fcgi_token \
 	tests/unit/test_fcgi_redis tests/unit/test_fcgi_registry tests/unit/test_fcgi_shards tests/unit/test_fcgi_server tests/unit/test_sd
 tests_unit_test_fcgi_request_SOURCES = tests/unit/test_fcgi_request.c tests/unit/unit.h \
 	tests/unit/fcgi_client.c tests/unit/fcgi_client.h
 tests_unit_test_fcgi_request_LDADD = $(FCGI_TEST_LIBS)
 tests_unit_test_fcgi_api_SOURCES = tests/unit/test_fcgi_api.c $(FCGI_FIXTURE)
 tests_unit_test_fcgi_api_LDADD = $(FCGI_TEST_LIBS)
+tests_unit_test_fcgi_batch_SOURCES = tests/unit/test_fcgi_batch.c $(FCGI_FIXTURE)
+tests_unit_test_fcgi_batch_LDADD = $(FCGI_TEST_LIBS)
 tests_unit_test_fcgi_token_SOURCES = tests/unit/test_fcgi_token.c tests/unit/token_make.c tests/unit/token_make.h $(FCGI_FIXTURE)
 tests_unit_test_fcgi_token_LDADD = $(FCGI_TEST_LIBS)
 tests_unit_test_fcgi_keys_SOURCES = tests/unit/test_fcgi_keys.c $(FCGI_FIXTURE)

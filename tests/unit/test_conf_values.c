@@ -78,6 +78,13 @@ static void passwords_in_addresses_are_hidden(void **state)
         {"u:p@h:1", "u:***@h:1"},
         {"127.0.0.1:6379", "127.0.0.1:6379"},
         {"unix:///run/a@b:c", "unix:///run/a@b:c"},
+        {"redis://u:pa/ss@h:1", "redis://u:***@h:1"}, /* taken so: the last @ counts */
+        {"redis://:1/2@h:1", "redis://:***@h:1"},
+        {"redis://:pa?ss@h:1", "redis://:***@h:1"},
+        {"unix://:pa/ss@/run/redis.sock", "unix://:***@/run/redis.sock"},
+        {"https://u:p@h/keys", "https://u:***@h/keys"},
+        {"https://h:8443/~a@b:c", "https://h:8443/~a@b:c"},
+        {"https://h/a:b@c", "https://h/a:b@c"},
         {"", ""},
         {"://", "://"},
     };

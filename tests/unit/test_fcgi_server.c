@@ -386,6 +386,36 @@ static void many_peers_get_their_own_answers(void **state)
     }
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+/* Of all threads, in bytes, exact. */
+size_t __sanitizer_get_current_allocated_bytes(void);
+
+static void broadcast_to_nobody(int fd, const char *member)
+{
+    struct buf body = {0};
+    buf_addf(&body, "{\"channels\":[\"no:x\"],\"%s\":\"%060000d\"}", member, 0);
+    exchange(fd, "/api/broadcast", buf_cstr(&body), "\"code\":102");
+    buf_free(&body);
+}
+
+/* Each of many idle jobs would keep what its last request decoded. */
+static void an_idle_server_keeps_no_payload(void **state)
+{
+    (void)state;
+    int fd = dial();
+    broadcast_to_nobody(fd, "data"); /* buffers grow */
+    size_t before = __sanitizer_get_current_allocated_bytes();
+    broadcast_to_nobody(fd, "b64data");
+    size_t after = before + 60000;
+    for (int i = 0; i < 500 && after > before + 16384; i++) { /* the answer comes before the end */
+        poll(NULL, 0, 10);
+        after = __sanitizer_get_current_allocated_bytes();
+    }
+    assert_true(after <= before + 16384);
+    close(fd);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +430,9 @@ int main(void)
         cmocka_unit_test(slow_senders_hold_nobody_up_and_are_cut_off),
         cmocka_unit_test(a_head_in_pieces_is_put_together),
         cmocka_unit_test(many_peers_get_their_own_answers),
+#if defined(__SANITIZE_ADDRESS__)
+        cmocka_unit_test(an_idle_server_keeps_no_payload),
+#endif
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

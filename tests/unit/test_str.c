@@ -242,9 +242,39 @@ static void buffer_drops_an_addition_whole(void **state)
     buf_free(&b);
 }
 
+/* ASCII is looked at several bytes at a time. */
+static void utf8_is_checked_at_every_place(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 20; n++) {
+        for (size_t at = 0; at < n; at++) {
+            char *text = malloc(n); /* exact, for the sanitizer */
+            assert_non_null(text);
+            memset(text, 'a', n);
+            text[at] = '\xe9';
+            assert_false(span_is_utf8(span_of(text, n)));
+            if (at + 1 < n) {
+                text[at] = '\xc3';
+                text[at + 1] = '\xa9';
+                assert_true(span_is_utf8(span_of(text, n)));
+                text[at + 1] = 'a';
+                assert_false(span_is_utf8(span_of(text, n)));
+            }
+            text[at] = '\x7f';
+            if (at + 1 < n) {
+                text[at + 1] = '\0';
+            }
+            assert_true(span_is_utf8(span_of(text, n)));
+            free(text);
+        }
+    }
+    assert_true(span_is_utf8((struct span){0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(utf8_is_checked_at_every_place),
         cmocka_unit_test(ascii_letters_compare_without_case),
         cmocka_unit_test(order_is_bytewise_and_shorter_first),
         cmocka_unit_test(trim_takes_white_space_from_both_ends_only),
