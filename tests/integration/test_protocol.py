@@ -218,3 +218,16 @@ def test_text_with_delta_in_json(test):
     equal([pub["data"] for pub in again], [pub["data"] for pub in live], "recovered")
     system.result("publish", {"channel": "dt:1", "b64data": base64.b64encode(b"\xff\xfe").decode()})
     equal(client.expect_close()[0], 3506, "what is no text")
+
+
+def test_a_pong_that_nobody_waits_for(test):
+    """Without a pong timeout pongs are not asked for; one for each ping is taken all the same."""
+    system = System(test, {"client": {"ping_interval": "2s", "pong_timeout": "-1s"}}, front=None)
+    client = system.open()
+    reply = client.connect(token=token(SECRET, {"sub": "a"}))
+    equal((reply["ping"], reply.get("pong")), (2, None), "what the reply asks for")
+    equal(client.recv_payload(), b"{}", "the ping")
+    client.send({})
+    equal(client.call(subscribe={"channel": "x"})["subscribe"], {}, "the connection goes on")
+    client.send({})
+    equal(client.expect_close()[0], 3501, "a second pong")
