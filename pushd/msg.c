@@ -28,7 +28,8 @@ enum {
 static struct msg_frame useless;
 
 struct scan {
-    bool is_json;
+    bool is_json; /* all payloads */
+    bool is_text;
     uint64_t offset;
     struct span epoch;
     int64_t time_ms;
@@ -46,7 +47,9 @@ static int scan_info(struct span body, struct scan *s)
     int rc;
     while ((rc = pb_read_field(&r, &f)) == 1) {
         if ((f.number == INFO_CONN || f.number == INFO_CHAN) && f.wire == PB_BYTES) {
-            s->is_json = s->is_json && is_embeddable(f.bytes);
+            bool is_good = is_embeddable(f.bytes);
+            s->is_json = s->is_json && is_good;
+            s->is_text = s->is_text && is_good;
         }
     }
     return rc;
@@ -59,7 +62,10 @@ static int scan_publication(struct span body, struct scan *s)
     int rc;
     while ((rc = pb_read_field(&r, &f)) == 1) {
         if (f.number == PUB_DATA && f.wire == PB_BYTES) {
-            s->is_json = s->is_json && is_embeddable(f.bytes);
+            if (!is_embeddable(f.bytes)) {
+                s->is_json = false;
+                s->is_text = s->is_text && span_is_utf8(f.bytes);
+            }
         } else if (f.number == PUB_INFO && f.wire == PB_BYTES) {
             if (scan_info(f.bytes, s) != 0) {
                 return ERR_SYNTAX;
@@ -87,7 +93,7 @@ static char *put(char *at, struct span from, struct span *to)
 struct msg *msg_new_hashed(struct span channel, uint64_t channel_hash,
                            const struct engine_message *m)
 {
-    struct scan s = {.is_json = true, .epoch = m->position.epoch};
+    struct scan s = {.is_json = true, .is_text = true, .epoch = m->position.epoch};
     int rc =
         m->kind == MESSAGE_PUBLICATION ? scan_publication(m->body, &s) : scan_info(m->body, &s);
     if (rc != 0) {
@@ -100,6 +106,7 @@ struct msg *msg_new_hashed(struct span channel, uint64_t channel_hash,
         .refs = 1,
         .kind = m->kind,
         .is_json = s.is_json,
+        .is_text = s.is_text,
         .channel_hash = channel_hash,
         /* What the publication says itself counts before its frame. */
         .position.offset = s.offset != 0 ? s.offset : m->position.offset,
@@ -312,12 +319,17 @@ static const struct msg_frame *get_deflated(struct msg *m, struct msg_form form,
     return frame != &useless ? frame : plain;
 }
 
+/* With delta the data stand in a JSON string. */
+static bool fits(const struct msg *m, struct msg_form form)
+{
+    return form.enc != ENC_JSON || (form.variant == VARIANT_PLAIN ? m->is_json : m->is_text);
+}
+
 const struct msg_frame *msg_frame_get(struct msg *m, struct msg_form form, struct deflate *z)
 {
     struct msg_frame *frame =
         atomic_load_explicit(&m->frames[msg_form_index(form)], memory_order_acquire);
-    if ((LIKELY(frame != NULL) && LIKELY(frame != &useless)) ||
-        (form.enc == ENC_JSON && !m->is_json)) {
+    if ((LIKELY(frame != NULL) && LIKELY(frame != &useless)) || !fits(m, form)) {
         return frame;
     }
     if (form.is_deflated) {

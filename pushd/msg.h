@@ -46,7 +46,8 @@ struct msg {
     struct bus_item item; /* BUS_MESSAGE */
     _Atomic uint32_t refs;
     enum engine_message_kind kind;
-    bool is_json; /* the payload may be embedded in JSON */
+    bool is_json; /* the payloads may be embedded in JSON */
+    bool is_text; /* the data may stand in a JSON string, and the info be embedded */
     struct span channel;
     uint64_t channel_hash;           /* hash_span(channel) */
     uint32_t channel_id;             /* the node's number of the channel, 0: none */

@@ -22,9 +22,9 @@ static const char twice[] = "a claim stands twice in the token";
 static const struct claim_row rows[] = {
     {SPAN("sub"), CLAIM_STR, offsetof(struct claims, user),
      "claim sub has to be a string, put the user id between quotes"},
-    ROW(exp, CLAIM_TIME, "a number of seconds"),
-    ROW(iat, CLAIM_TIME_OR_NULL, "a number of seconds"),
-    ROW(nbf, CLAIM_TIME, "a number of seconds"),
+    ROW(exp, CLAIM_DATE, "a number of seconds"),
+    ROW(iat, CLAIM_DATE_OR_NULL, "a number of seconds"),
+    ROW(nbf, CLAIM_DATE, "a number of seconds"),
     ROW(expire_at, CLAIM_TIME_OR_NULL, "a number of seconds"),
     ROW(channel, CLAIM_STR, "a string"),
     ROW(info, CLAIM_ANY, "JSON"),
@@ -90,6 +90,14 @@ static bool is_list_of_strings(struct span value)
     return true;
 }
 
+static bool is_number(struct span text)
+{
+    struct jscan s = jscan_of(text);
+    struct span value;
+    enum jscan_kind kind;
+    return jscan_value(&s, &value, &kind) == 0 && kind == JSCAN_NUMBER && value.n == text.n;
+}
+
 static bool is_integer(struct span number)
 {
     size_t n = number.p[0] == '-';
@@ -106,7 +114,7 @@ static bool store(const struct claim_row *row, struct span value, enum jscan_kin
     /* null is like absent, as in the reference, but not where a limit would silently go away: exp,
      * nbf, aud. */
     bool may_be_null =
-        row->kind != CLAIM_TIME && row->kind != CLAIM_ANY && row->kind != CLAIM_STR_OR_LIST;
+        row->kind != CLAIM_DATE && row->kind != CLAIM_ANY && row->kind != CLAIM_STR_OR_LIST;
     if (kind == JSCAN_NULL && may_be_null) {
         return true;
     }
@@ -116,7 +124,13 @@ static bool store(const struct claim_row *row, struct span value, enum jscan_kin
             *(struct span *)at = jscan_string(jscan_unquote(value), a);
         }
         return kind == JSCAN_STRING;
-    case CLAIM_TIME:
+    case CLAIM_DATE:
+    case CLAIM_DATE_OR_NULL:
+        if (kind == JSCAN_STRING) {
+            value = jscan_string(jscan_unquote(value), a);
+            return is_number(value) && read_time(value, at);
+        }
+        return kind == JSCAN_NUMBER && read_time(value, at);
     case CLAIM_TIME_OR_NULL:
         return kind == JSCAN_NUMBER && read_time(value, at);
     case CLAIM_USER:
@@ -194,8 +208,8 @@ static const char *read_user(struct span payload, struct span name, struct arena
 const char *claims_decode_times(struct span payload, struct arena *a, struct claims *out)
 {
     static const struct claim_row times[] = {
-        ROW(exp, CLAIM_TIME, "a number of seconds"),
-        ROW(nbf, CLAIM_TIME, "a number of seconds"),
+        ROW(exp, CLAIM_DATE, "a number of seconds"),
+        ROW(nbf, CLAIM_DATE, "a number of seconds"),
     };
     static const struct claim_table table = {times, ARRAY_LEN(times)};
     *out = (struct claims){0};

@@ -7,9 +7,10 @@
 enum claim_kind {
     CLAIM_STR,          /* struct span, decoded */
     CLAIM_USER,         /* the same, or the text of an integer */
-    CLAIM_TIME,         /* struct claim_time */
-    CLAIM_TIME_OR_NULL, /* struct claim_time */
-    CLAIM_ANY,          /* struct span, the JSON value; so are the next three */
+    CLAIM_DATE,         /* struct claim_time; so are the next two */
+    CLAIM_DATE_OR_NULL, /* as in the reference, a date may be a number between quotes */
+    CLAIM_TIME_OR_NULL,
+    CLAIM_ANY, /* struct span, the JSON value; so are the next three */
     CLAIM_OBJECT,
     CLAIM_STR_LIST,
     CLAIM_STR_OR_LIST,

@@ -291,9 +291,9 @@ static void send_ping(struct conn *c, int64_t now_ms)
     c->ping_ms = now_ms + o->ping_interval_ms;
     if (c->has_ping_frames) {
         c->pong_ms = now_ms + (o->pong_timeout_ms > 0 ? o->pong_timeout_ms : PONG_FRAME_MS);
-    } else if (c->wants_pong) {
-        c->ping_outstanding = true;
-        c->pong_ms = now_ms + o->pong_timeout_ms;
+    } else {
+        c->ping_outstanding = true; /* a pong is welcome where none is waited for, too */
+        c->pong_ms = c->wants_pong ? now_ms + o->pong_timeout_ms : 0;
     }
     /* Last: a full queue closes, and that clears the times. */
     conn_push(c,

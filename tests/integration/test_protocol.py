@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules of the client protocol that meet in one command: rights and wishes, kinds of tokens, recovery modes."""
+import base64
 import time
 
 from harness import SECRET, Closed, System, check, equal, token
@@ -14,6 +15,7 @@ CONFIG = {"channel": {"namespaces": [
     {"name": "ask", **KEPT, "allow_recovery": True, "allow_positioning": True, "allow_history_for_client": True},
     {"name": "cache", **KEPT, "force_recovery": True, "force_recovery_mode": "cache", "auto_cache_recover": True,
      "allow_tags_filter": True},
+    {"name": "dt", **KEPT, "force_recovery": True, "allowed_delta_types": ["fossil"], "delta_publish": True},
     {"name": "user", **OPEN, "allow_user_limited_channels": True, "allow_subscribe_for_anonymous": True},
 ]}}
 
@@ -198,3 +200,34 @@ def test_the_limit_of_a_user_comes_before_an_expiration(test):
         equal(outcome(system.open(), connect=past), 110, "one connection")
     system.client("a")
     equal(outcome(system.open(), connect=past), 3504, "two connections")
+
+
+def test_text_with_delta_in_json(test):
+    """With delta the data are a JSON string, live as in a recovery, so text will do that is no JSON; bytes will not."""
+    system = System(test, CONFIG)
+    client, other = system.client("a"), system.client("b")
+    client.subscribe("dt:1", delta="fossil")
+    other.subscribe("dt:1")
+    texts = ["hello", "hello " * 30, "hello " * 30 + "!"]
+    for text in texts:
+        system.result("publish", {"channel": "dt:1", "b64data": base64.b64encode(text.encode()).decode()})
+    equal(other.expect_close()[0], 3506, "a client without delta")
+    live = [client.publication() for _ in texts]
+    equal(([pub["data"] for pub in live[:2]], live[2].get("delta")), (texts[:2], True), "live")
+    again = system.client("c").subscribe("dt:1", delta="fossil", recover=True)["publications"]
+    equal([pub["data"] for pub in again], [pub["data"] for pub in live], "recovered")
+    system.result("publish", {"channel": "dt:1", "b64data": base64.b64encode(b"\xff\xfe").decode()})
+    equal(client.expect_close()[0], 3506, "what is no text")
+
+
+def test_a_pong_that_nobody_waits_for(test):
+    """Without a pong timeout pongs are not asked for; one for each ping is taken all the same."""
+    system = System(test, {"client": {"ping_interval": "2s", "pong_timeout": "-1s"}}, front=None)
+    client = system.open()
+    reply = client.connect(token=token(SECRET, {"sub": "a"}))
+    equal((reply["ping"], reply.get("pong")), (2, None), "what the reply asks for")
+    equal(client.recv_payload(), b"{}", "the ping")
+    client.send({})
+    equal(client.call(subscribe={"channel": "x"})["subscribe"], {}, "the connection goes on")
+    client.send({})
+    equal(client.expect_close()[0], 3501, "a second pong")

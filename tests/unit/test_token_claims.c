@@ -102,8 +102,8 @@ static void claims_have_types(void **state)
         "{\"aud\":null}",
         "{\"aud\":[\"a\",1]}",
         "{\"aud\":{}}",
-        "{\"iat\":\"1\"}",
-        "{\"nbf\":\"1\"}",
+        "{\"iat\":\"+1\"}",
+        "{\"nbf\":\"1s\"}",
         "{\"nbf\":null}",
         "{\"expire_at\":\"1\"}",
         "{\"expire_at\":true}",
@@ -153,7 +153,7 @@ static void exp_is_a_number_or_the_token_is_invalid(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "{\"exp\":\"1999999999\"}",
+        "{\"exp\":\" 1999999999\"}",
         "{\"exp\":\"soon\"}",
         "{\"exp\":null}",
         "{\"exp\":true}",
@@ -176,6 +176,7 @@ static void exp_is_a_number_or_the_token_is_invalid(void **state)
         {"{\"exp\":1999999999}", 1999999999},
         {"{\"exp\":1999999999.75}", 1999999999},
         {"{\"exp\":2e9}", 2000000000},
+        {"{\"exp\":\"1999999999\",\"nbf\":\"1\",\"iat\":\"1.5\"}", 1999999999},
         {"{\"exp\":20E+8}", 2000000000},
         {"{\"exp\":1999999999.0}", 1999999999},
         {"{\"exp\":9007199254740992}", INT64_C(9007199254740992)},
