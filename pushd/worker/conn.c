@@ -100,6 +100,7 @@ void conn_gone(struct conn *c)
                           memory_order_relaxed);
     outq_clear(&c->out, &w->deliveries);
     ws_reader_fini(&c->reader);
+    conn_drop_unread(c);
     buf_free(&c->info);
     free(c->address);
     free(c->header_user);
@@ -134,6 +135,7 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
     conn_send_control(c, WS_OP_CLOSE, span_of(body, n));
     c->close_ms = c->w->now_ms + CONN_CLOSE_WAIT_MS;
     conn_schedule(c);
+    conn_take_unread(c); /* the peer's close frame may be there already */
 }
 
 void conn_close_perr(struct conn *c, const struct perr_result *r)

@@ -54,6 +54,8 @@ struct conn {
     struct ws_reader reader;
     struct buf backlog; /* commands that wait for the one that is under way */
     size_t backlog_at;  /* those before it are done with */
+    struct buf *unread; /* bytes that were there when reading paused, NULL: none. As they came: what
+                           is compressed in them has to stay small */
     struct buf info;    /* conn_info */
     char *address;      /* of the peer, for the log */
     struct connecting
@@ -95,6 +97,9 @@ void conn_gone(struct conn *c);
 /* A frame or message that is incomplete has to go on in time, while it is read; all of that time
  * with `restart`. */
 void conn_limit_frame(struct conn *c, bool restart);
+/* Reading goes on: takes what was there when it paused. May pause again. */
+void conn_take_unread(struct conn *c);
+void conn_drop_unread(struct conn *c);
 
 /* Queues a control frame of WebSocket; a close frame whatever the queue holds. */
 void conn_send_control(struct conn *c, unsigned opcode, struct span payload);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a connection's client sends: frames, messages, its close. */
+#include <stdlib.h>
+
+#include "common/base/mem.h"
 #include "pushd/worker/client_cmd.h"
 #include "pushd/worker/conn.h"
 #include "pushd/worker/ws.h"
@@ -128,6 +131,32 @@ void conn_limit_frame(struct conn *c, bool restart)
     }
 }
 
+static void keep_unread(struct conn *c, const char *bytes, size_t n)
+{
+    if (c->unread == NULL) {
+        c->unread = mem_zalloc(sizeof(*c->unread));
+    }
+    buf_add(c->unread, bytes, n);
+}
+
+static void take(struct conn *c, char *bytes, size_t n)
+{
+    size_t max = (size_t)c->w->conf->websocket.message_size_limit;
+    bool completed = false;
+    for (;;) {
+        if (c->is_paused && n != 0) {
+            keep_unread(c, bytes, n);
+            break;
+        }
+        struct ws_event e = ws_reader_next(&c->reader, &bytes, &n, max);
+        completed |= e.kind == WS_MESSAGE;
+        if (!on_ws_event(c, &e) || c->state == CONN_DEAD) {
+            break;
+        }
+    }
+    conn_limit_frame(c, completed);
+}
+
 void conn_received(struct conn *c, char *bytes, size_t n)
 {
     metrics_add(c->w->metrics, METRIC_TRANSPORT_RECEIVED_BYTES, 0, n);
@@ -137,14 +166,25 @@ void conn_received(struct conn *c, char *bytes, size_t n)
     if (c->has_ping_frames && conn_is_open(c)) {
         c->pong_ms = 0; /* whatever comes is a sign of life */
     }
-    size_t max = (size_t)c->w->conf->websocket.message_size_limit;
-    bool completed = false;
-    for (;;) {
-        struct ws_event e = ws_reader_next(&c->reader, &bytes, &n, max);
-        completed |= e.kind == WS_MESSAGE;
-        if (!on_ws_event(c, &e) || c->state == CONN_DEAD) {
-            break;
-        }
+    take(c, bytes, n);
+}
+
+void conn_take_unread(struct conn *c)
+{
+    struct buf *b = c->unread;
+    c->unread = NULL;
+    if (b != NULL) {
+        take(c, b->p, b->n);
+        buf_free(b);
+        free(b);
     }
-    conn_limit_frame(c, completed);
+}
+
+void conn_drop_unread(struct conn *c)
+{
+    if (c->unread != NULL) {
+        buf_free(c->unread);
+        free(c->unread);
+        c->unread = NULL;
+    }
 }
