@@ -30,7 +30,7 @@
  * service manager wants its signs of life. Of a small limit, a part. */
 #define RESERVED_FDS     32
 #define RESERVED_FD_PART 4
-#define ADDRESS_TEXT (INET6_ADDRSTRLEN + 10)
+#define ADDRESS_TEXT     (INET6_ADDRSTRLEN + 10)
 
 /* A socket that is no WebSocket yet. */
 struct peer {

@@ -33,7 +33,8 @@ static void on_peer_close(struct conn *c, uint16_t code)
     conn_close(c, code, SPAN(""));
 }
 
-/* The peer is gone without waiting for answers, which is no reason to lose a publish that arrived. */
+/* The peer is gone without waiting for answers, which is no reason to lose a publish that arrived.
+ */
 void conn_cut(struct conn *c)
 {
     if (!conn_is_open(c) || c->backlog.n == 0) {

@@ -292,7 +292,8 @@ def test_more_sockets_than_descriptors(test):
         except OSError:
             pass # one too many
     system.pushd.wait_log("cannot accept connections, out of descriptors")
-    time.sleep(1) # several looks
+    then = time.monotonic()
+    wait_for(lambda: time.monotonic() > then + 1, "some more looks, one each 200 ms")
     for peer in held:
         peer.close()
     wait_for(lambda: can_connect(system), "service")
