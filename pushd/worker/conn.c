@@ -122,7 +122,7 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
     c->state = CONN_CLOSING;
     c->close_code = (uint16_t)code;
     c->stale_ms = c->ping_ms = c->pong_ms = c->expire_ms = c->tick_ms = c->write_ms = 0;
-    if (code == PERR_CLOSE_CONNECTION || c->wsi == NULL) {
+    if (code == PERR_CLOSE_CONNECTION || c->is_mute) {
         ws_doom(c);
         return;
     }

@@ -30,7 +30,7 @@ enum conn_state {
 
 struct conn {
     struct worker *w;
-    struct lws *wsi; /* NULL once the transport is gone: nothing is sent any more */
+    struct lws *wsi; /* NULL once the transport is gone */
     int fd;
     enum conn_state state;
     enum proto_encoding enc;
@@ -73,6 +73,7 @@ struct conn {
     bool is_executing : 1;    /* commands of a message are being taken one by one */
     bool is_paused : 1;       /* not read from: too many commands wait */
     bool is_deaf : 1;         /* framing is broken: what still comes is thrown away */
+    bool is_mute : 1;         /* nobody gets what is sent: it is thrown away */
     bool has_deflate : 1;     /* permessage-deflate is negotiated */
     bool has_ping_frames : 1; /* pinged by frames of WebSocket, since the transport is open */
     char id[RND_UUID_LEN + 1];
@@ -87,6 +88,9 @@ void conn_received(struct conn *c, char *bytes, size_t n);
 void conn_writable(struct conn *c);
 /* The socket did not take all it was given: it has websocket.write_timeout for the rest. */
 void conn_blocked(struct conn *c);
+/* The peer takes nothing any more. What it sent before is still read, up to the end that follows.
+ */
+void conn_mute(struct conn *c);
 /* The transport is gone. Commands that came before its end are still executed. */
 void conn_cut(struct conn *c);
 /* Everything is undone, c is freed. */

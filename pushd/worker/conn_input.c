@@ -33,20 +33,31 @@ static void on_peer_close(struct conn *c, uint16_t code)
     conn_close(c, code, SPAN(""));
 }
 
-/* The peer is gone without waiting for answers, which is no reason to lose a publish that arrived.
- */
+/* A peer that is gone without waiting for answers is no reason to lose a publish that arrived. */
+void conn_mute(struct conn *c)
+{
+    if (!conn_is_open(c)) {
+        ws_doom(c);
+        return;
+    }
+    outq_clear(&c->out, &c->w->deliveries);
+    if (!c->is_mute && !c->close_received) {
+        c->close_ms = c->w->now_ms + CONN_CLOSE_WAIT_MS;
+        conn_schedule(c);
+    }
+    c->is_mute = true;
+}
+
 void conn_cut(struct conn *c)
 {
     if (!conn_is_open(c) || c->backlog.n == 0) {
         conn_gone(c);
         return;
     }
-    outq_clear(&c->out, &c->w->deliveries);
+    conn_mute(c);
     if (!c->close_received) {
         c->close_received = true;
         c->close_code = PERR_CLOSE_CONNECTION;
-        c->close_ms = c->w->now_ms + CONN_CLOSE_WAIT_MS;
-        conn_schedule(c);
     }
 }
 
@@ -121,7 +132,7 @@ static bool on_ws_event(struct conn *c, const struct ws_event *e)
 void conn_limit_frame(struct conn *c, bool restart)
 {
     /* Only while it is open: close_ms has another meaning afterwards. */
-    if (!conn_is_open(c) || c->close_received) {
+    if (!conn_is_open(c) || c->close_received || c->is_mute) {
         return;
     }
     if (!ws_reader_is_midway(&c->reader) || c->is_paused) {
