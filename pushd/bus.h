@@ -28,7 +28,7 @@ struct bus_item {
         BUS_PRESENCE_STATS,
         BUS_SETTLE, /* answered behind all messages of the channel that Redis has sent by now; what
                        was published and does not come before the answer never comes */
-        BUS_KEY, /* the key of a token: have its document fetched into the cache */
+        BUS_KEY,    /* the key of a token: have its document fetched into the cache */
         /* One-way messages of a worker; control frees them. */
         BUS_UNSUBSCRIBE, /* the worker's last subscriber of the channel is gone */
         BUS_JOIN,

@@ -27,8 +27,8 @@ struct broker_feed {
     struct list bulk;   /* channels to subscribe again after an outage */
     struct list idle;   /* channels without a worker, longest idle first */
     size_t in_flight;   /* names that Redis has not confirmed yet */
-    /* Requests that wait for a mark (BUS_SETTLE), linked by `also`: those it was sent for, and those
-     * that came later and get the next one. */
+    /* Requests that wait for a mark (BUS_SETTLE), linked by `also`: those it was sent for, and
+     * those that came later and get the next one. */
     struct bus_op *settling;
     struct bus_op *unsettled;
     uint64_t mark; /* that `settling` waits for */
@@ -62,8 +62,8 @@ void broker_subscribe(struct broker *b, struct bus_op *op);
 /* Redis hears of it at least one second after the last worker, if nobody came back. */
 void broker_unsubscribe(struct broker *b, struct span channel, uint16_t worker);
 
-/* Takes a BUS_SETTLE; answers it, or with ERR_UNAVAILABLE when PUB/SUB of the channel's shard is down
- * or goes down meanwhile. */
+/* Takes a BUS_SETTLE; answers it, or with ERR_UNAVAILABLE when PUB/SUB of the channel's shard is
+ * down or goes down meanwhile. */
 void broker_settle(struct broker *b, struct bus_op *op);
 
 /* Channels with local subscribers. */

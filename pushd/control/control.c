@@ -75,14 +75,22 @@ static void take_stopped(struct control *c, struct bus_item *item)
 }
 
 static void (*const takers[])(struct control *c, struct bus_item *item) = {
-    [BUS_SUBSCRIBE] = take_subscribe,     [BUS_PUBLISH] = take_command,
-    [BUS_HISTORY] = take_command,         [BUS_PRESENCE_ADD] = take_command,
-    [BUS_PRESENCE_REMOVE] = take_command, [BUS_PRESENCE_GET] = take_command,
-    [BUS_PRESENCE_STATS] = take_command,  [BUS_SETTLE] = take_settle,
-    [BUS_KEY] = take_key,                 [BUS_UNSUBSCRIBE] = take_unsubscribe,
-    [BUS_JOIN] = take_command,            [BUS_LEAVE] = take_command,
-    [BUS_USER_ON] = take_user_on,         [BUS_USER_OFF] = take_user_off,
-    [BUS_ONLY_CLIENT] = take_only_client, [BUS_CHANNELS] = take_channels,
+    [BUS_SUBSCRIBE] = take_subscribe,
+    [BUS_PUBLISH] = take_command,
+    [BUS_HISTORY] = take_command,
+    [BUS_PRESENCE_ADD] = take_command,
+    [BUS_PRESENCE_REMOVE] = take_command,
+    [BUS_PRESENCE_GET] = take_command,
+    [BUS_PRESENCE_STATS] = take_command,
+    [BUS_SETTLE] = take_settle,
+    [BUS_KEY] = take_key,
+    [BUS_UNSUBSCRIBE] = take_unsubscribe,
+    [BUS_JOIN] = take_command,
+    [BUS_LEAVE] = take_command,
+    [BUS_USER_ON] = take_user_on,
+    [BUS_USER_OFF] = take_user_off,
+    [BUS_ONLY_CLIENT] = take_only_client,
+    [BUS_CHANNELS] = take_channels,
     [BUS_STOPPED] = take_stopped,
 };
 
@@ -260,12 +268,13 @@ static void on_patience_end(struct ev_loop *loop, ev_timer *t, int events)
     (void)loop;
     (void)events;
     struct control *c = t->data;
-    log_warn(LOG_SERVER,
-             c->running != 0
-                 ? "clients are still there after shutdown.timeout, stopping without waiting for "
-                   "them"
-                 : "Redis has not answered within shutdown.timeout, stopping without waiting for it",
-             LOG_NUM("workers", c->running));
+    log_warn(
+        LOG_SERVER,
+        c->running != 0
+            ? "clients are still there after shutdown.timeout, stopping without waiting for "
+              "them"
+            : "Redis has not answered within shutdown.timeout, stopping without waiting for it",
+        LOG_NUM("workers", c->running));
     finish_stop(c);
 }
 

@@ -16,7 +16,8 @@ struct redis_sub_ops {
     void (*message)(void *owner, struct span name, struct span payload);
     void (*subscribed)(void *owner, struct span name);
     void (*unsubscribed)(void *owner, struct span name);
-    /* All that Redis sent before it took this mark, or an earlier one, has arrived. NULL: no marks. */
+    /* All that Redis sent before it took this mark, or an earlier one, has arrived. NULL: no marks.
+     */
     void (*marked)(void *owner, uint64_t mark);
 };
 
@@ -47,7 +48,8 @@ static inline bool redis_sub_is_ready(const struct redis_sub *s)
     return redis_link_is_ready(&s->link);
 }
 
-/* Sends a mark and returns its number, above those before it; 0 when the connection is not ready. */
+/* Sends a mark and returns its number, above those before it; 0 when the connection is not ready.
+ */
 uint64_t redis_sub_mark(struct redis_sub *s);
 
 /* The names of one command. Zero-initialised it is ready to use. */

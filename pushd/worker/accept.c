@@ -4,9 +4,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -24,7 +26,11 @@
 /* No descriptors left: accepting again makes no sense before some are freed. */
 #define EXHAUSTED_MS            200
 #define EXHAUSTED_LOG_PERIOD_MS 10000
-#define ADDRESS_TEXT (INET6_ADDRSTRLEN + 10)
+/* Descriptors that clients do not get: Redis has to be connected again when it was away, and the
+ * service manager wants its signs of life. Of a small limit, a part. */
+#define RESERVED_FDS     32
+#define RESERVED_FD_PART 4
+#define ADDRESS_TEXT     (INET6_ADDRSTRLEN + 10)
 
 /* A socket that is no WebSocket yet. */
 struct peer {
@@ -42,6 +48,7 @@ struct acceptor {
     struct list peers;
     struct timer pause;
     struct log_limit exhausted;
+    int fd_end; /* descriptors from here on are not for clients */
     size_t count;
     ev_io listeners[];
 };
@@ -314,13 +321,13 @@ static void resume(struct timer *t, int64_t now_ms)
     }
 }
 
-static void on_exhausted(struct acceptor *a)
+static void on_exhausted(struct acceptor *a, int error)
 {
     uint32_t suppressed;
     if (log_limit_pass(&a->exhausted, a->w->now_ms, &suppressed)) {
         log_error(LOG_SERVER,
                   "cannot accept connections, out of descriptors or memory; raise LimitNOFILE",
-                  LOG_STR("error", strerror(errno)), LOG_NUM("suppressed", suppressed));
+                  LOG_STR("error", strerror(error)), LOG_NUM("suppressed", suppressed));
     }
     for (size_t i = 0; i < a->count; i++) {
         ev_io_stop(a->w->loop, &a->listeners[i]);
@@ -337,10 +344,14 @@ static void on_accept(struct ev_loop *loop, ev_io *io, int events)
         struct sockaddr_storage sa = {.ss_family = AF_UNIX};
         socklen_t len = sizeof(sa);
         int fd = accept4(io->fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
+        if (fd >= a->fd_end) {
+            close(fd);
+            on_exhausted(a, EMFILE);
+            return;
+        } else if (fd >= 0) {
             add_peer(a, fd, &sa);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            on_exhausted(a);
+            on_exhausted(a, errno);
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
             return; /* EAGAIN: no more */
@@ -348,11 +359,23 @@ static void on_accept(struct ev_loop *loop, ev_io *io, int events)
     }
 }
 
+/* The kernel gives the lowest number that is free, so a high one means that few are left. */
+static int end_of_fds(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur > INT_MAX) {
+        return INT_MAX;
+    }
+    rlim_t part = r.rlim_cur / RESERVED_FD_PART;
+    return (int)(r.rlim_cur - (part < RESERVED_FDS ? part : RESERVED_FDS));
+}
+
 struct acceptor *acceptor_new(struct worker *w, const int *listen_fds, size_t n)
 {
     struct acceptor *a = mem_zalloc(sizeof(*a) + n * sizeof(ev_io));
     a->w = w;
     a->count = n;
+    a->fd_end = end_of_fds();
     a->exhausted = (struct log_limit){.period_ms = EXHAUSTED_LOG_PERIOD_MS, .burst = 1};
     list_init(&a->peers);
     timer_init(&a->pause, resume);

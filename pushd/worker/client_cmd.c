@@ -237,8 +237,12 @@ void client_cmd_message(struct conn *c, struct span message)
 
 static void read_again(struct conn *c)
 {
+    bool was_paused = c->is_paused;
     if (c->is_paused && c->backlog.n - c->backlog_at < BACKLOG_LOW) {
         c->is_paused = false;
+        conn_take_unread(c);
+    }
+    if (was_paused && !c->is_paused) {
         ws_read_on(c, true);
         conn_limit_frame(c, true);
     }
@@ -279,7 +283,10 @@ void client_cmd_drop(struct conn *c)
 {
     buf_free(&c->backlog);
     c->backlog_at = 0;
-    read_again(c); /* the peer's close frame */
+    if (c->is_paused) {
+        c->is_paused = false;
+        ws_read_on(c, true); /* the peer's close frame */
+    }
 }
 
 struct perr_result cmd_check_channel(const struct conn *c, struct span channel,

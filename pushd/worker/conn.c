@@ -100,6 +100,7 @@ void conn_gone(struct conn *c)
                           memory_order_relaxed);
     outq_clear(&c->out, &w->deliveries);
     ws_reader_fini(&c->reader);
+    conn_drop_unread(c);
     buf_free(&c->info);
     free(c->address);
     free(c->header_user);
@@ -121,7 +122,7 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
     c->state = CONN_CLOSING;
     c->close_code = (uint16_t)code;
     c->stale_ms = c->ping_ms = c->pong_ms = c->expire_ms = c->tick_ms = c->write_ms = 0;
-    if (code == PERR_CLOSE_CONNECTION || c->wsi == NULL) {
+    if (code == PERR_CLOSE_CONNECTION || c->is_mute) {
         ws_doom(c);
         return;
     }
@@ -134,6 +135,7 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
     conn_send_control(c, WS_OP_CLOSE, span_of(body, n));
     c->close_ms = c->w->now_ms + CONN_CLOSE_WAIT_MS;
     conn_schedule(c);
+    conn_take_unread(c); /* the peer's close frame may be there already */
 }
 
 void conn_close_perr(struct conn *c, const struct perr_result *r)

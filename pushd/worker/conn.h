@@ -30,7 +30,7 @@ enum conn_state {
 
 struct conn {
     struct worker *w;
-    struct lws *wsi; /* NULL once the transport is gone: nothing is sent any more */
+    struct lws *wsi; /* NULL once the transport is gone */
     int fd;
     enum conn_state state;
     enum proto_encoding enc;
@@ -54,6 +54,8 @@ struct conn {
     struct ws_reader reader;
     struct buf backlog; /* commands that wait for the one that is under way */
     size_t backlog_at;  /* those before it are done with */
+    struct buf *unread; /* bytes that were there when reading paused, NULL: none. As they came: what
+                           is compressed in them has to stay small */
     struct buf info;    /* conn_info */
     char *address;      /* of the peer, for the log */
     struct connecting
@@ -71,6 +73,7 @@ struct conn {
     bool is_executing : 1;    /* commands of a message are being taken one by one */
     bool is_paused : 1;       /* not read from: too many commands wait */
     bool is_deaf : 1;         /* framing is broken: what still comes is thrown away */
+    bool is_mute : 1;         /* nobody gets what is sent: it is thrown away */
     bool has_deflate : 1;     /* permessage-deflate is negotiated */
     bool has_ping_frames : 1; /* pinged by frames of WebSocket, since the transport is open */
     char id[RND_UUID_LEN + 1];
@@ -85,6 +88,9 @@ void conn_received(struct conn *c, char *bytes, size_t n);
 void conn_writable(struct conn *c);
 /* The socket did not take all it was given: it has websocket.write_timeout for the rest. */
 void conn_blocked(struct conn *c);
+/* The peer takes nothing any more. What it sent before is still read, up to the end that follows.
+ */
+void conn_mute(struct conn *c);
 /* The transport is gone. Commands that came before its end are still executed. */
 void conn_cut(struct conn *c);
 /* Everything is undone, c is freed. */
@@ -95,6 +101,9 @@ void conn_gone(struct conn *c);
 /* A frame or message that is incomplete has to go on in time, while it is read; all of that time
  * with `restart`. */
 void conn_limit_frame(struct conn *c, bool restart);
+/* Reading goes on: takes what was there when it paused. May pause again. */
+void conn_take_unread(struct conn *c);
+void conn_drop_unread(struct conn *c);
 
 /* Queues a control frame of WebSocket; a close frame whatever the queue holds. */
 void conn_send_control(struct conn *c, unsigned opcode, struct span payload);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a connection's client sends: frames, messages, its close. */
+#include <stdlib.h>
+
+#include "common/base/mem.h"
 #include "pushd/worker/client_cmd.h"
 #include "pushd/worker/conn.h"
 #include "pushd/worker/ws.h"
@@ -30,19 +33,31 @@ static void on_peer_close(struct conn *c, uint16_t code)
     conn_close(c, code, SPAN(""));
 }
 
-/* The peer is gone without waiting for answers, which is no reason to lose a publish that arrived. */
+/* A peer that is gone without waiting for answers is no reason to lose a publish that arrived. */
+void conn_mute(struct conn *c)
+{
+    if (!conn_is_open(c)) {
+        ws_doom(c);
+        return;
+    }
+    outq_clear(&c->out, &c->w->deliveries);
+    if (!c->is_mute && !c->close_received) {
+        c->close_ms = c->w->now_ms + CONN_CLOSE_WAIT_MS;
+        conn_schedule(c);
+    }
+    c->is_mute = true;
+}
+
 void conn_cut(struct conn *c)
 {
     if (!conn_is_open(c) || c->backlog.n == 0) {
         conn_gone(c);
         return;
     }
-    outq_clear(&c->out, &c->w->deliveries);
+    conn_mute(c);
     if (!c->close_received) {
         c->close_received = true;
         c->close_code = PERR_CLOSE_CONNECTION;
-        c->close_ms = c->w->now_ms + CONN_CLOSE_WAIT_MS;
-        conn_schedule(c);
     }
 }
 
@@ -117,7 +132,7 @@ static bool on_ws_event(struct conn *c, const struct ws_event *e)
 void conn_limit_frame(struct conn *c, bool restart)
 {
     /* Only while it is open: close_ms has another meaning afterwards. */
-    if (!conn_is_open(c) || c->close_received) {
+    if (!conn_is_open(c) || c->close_received || c->is_mute) {
         return;
     }
     if (!ws_reader_is_midway(&c->reader) || c->is_paused) {
@@ -126,6 +141,32 @@ void conn_limit_frame(struct conn *c, bool restart)
         c->close_ms = c->w->now_ms + HALF_FRAME_MS;
         conn_schedule(c);
     }
+}
+
+static void keep_unread(struct conn *c, const char *bytes, size_t n)
+{
+    if (c->unread == NULL) {
+        c->unread = mem_zalloc(sizeof(*c->unread));
+    }
+    buf_add(c->unread, bytes, n);
+}
+
+static void take(struct conn *c, char *bytes, size_t n)
+{
+    size_t max = (size_t)c->w->conf->websocket.message_size_limit;
+    bool completed = false;
+    for (;;) {
+        if (c->is_paused && n != 0) {
+            keep_unread(c, bytes, n);
+            break;
+        }
+        struct ws_event e = ws_reader_next(&c->reader, &bytes, &n, max);
+        completed |= e.kind == WS_MESSAGE;
+        if (!on_ws_event(c, &e) || c->state == CONN_DEAD) {
+            break;
+        }
+    }
+    conn_limit_frame(c, completed);
 }
 
 void conn_received(struct conn *c, char *bytes, size_t n)
@@ -137,14 +178,25 @@ void conn_received(struct conn *c, char *bytes, size_t n)
     if (c->has_ping_frames && conn_is_open(c)) {
         c->pong_ms = 0; /* whatever comes is a sign of life */
     }
-    size_t max = (size_t)c->w->conf->websocket.message_size_limit;
-    bool completed = false;
-    for (;;) {
-        struct ws_event e = ws_reader_next(&c->reader, &bytes, &n, max);
-        completed |= e.kind == WS_MESSAGE;
-        if (!on_ws_event(c, &e) || c->state == CONN_DEAD) {
-            break;
-        }
+    take(c, bytes, n);
+}
+
+void conn_take_unread(struct conn *c)
+{
+    struct buf *b = c->unread;
+    c->unread = NULL;
+    if (b != NULL) {
+        take(c, b->p, b->n);
+        buf_free(b);
+        free(b);
     }
-    conn_limit_frame(c, completed);
+}
+
+void conn_drop_unread(struct conn *c)
+{
+    if (c->unread != NULL) {
+        buf_free(c->unread);
+        free(c->unread);
+        c->unread = NULL;
+    }
 }

@@ -80,8 +80,7 @@ static void append(struct conn *c, struct delivery *d)
 
 void conn_push(struct conn *c, struct delivery *d)
 {
-    if (c->state <= CONN_REFUSED && LIKELY(c->wsi != NULL) &&
-        (c->out.count == 0 || has_room(c, d))) {
+    if (c->state <= CONN_REFUSED && !c->is_mute && (c->out.count == 0 || has_room(c, d))) {
         append(c, d);
     }
 }

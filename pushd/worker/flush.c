@@ -118,7 +118,7 @@ static void note_blocked(struct conn *c)
 static void finish(struct conn *c, const struct send_job *job)
 {
     if (job->result < 0 && job->result != -EAGAIN && job->result != -EINTR) {
-        ws_doom(c); /* reset by the peer: nobody is left to be told */
+        conn_mute(c); /* reset by the peer: nobody is left to be told */
         return;
     }
     size_t sent = job->result > 0 ? (size_t)job->result : 0;

@@ -26,8 +26,8 @@ void delivery_pool_fini(struct delivery_pool *pool);
 /* For a shared frame. Takes a reference to msg. The caller has one reference to the delivery. */
 struct delivery *delivery_of_msg(struct delivery_pool *pool, struct msg *msg,
                                  const struct msg_frame *frame, int64_t now_ms);
-/* For bytes of its own: a frame header for `opcode` (with FRAME_COMPRESSED when they are compressed)
- * and the payload are copied. */
+/* For bytes of its own: a frame header for `opcode` (with FRAME_COMPRESSED when they are
+ * compressed) and the payload are copied. */
 struct delivery *delivery_of_bytes(unsigned opcode, struct span payload, int64_t now_ms);
 void delivery_unref(struct delivery_pool *pool, struct delivery *d);
 

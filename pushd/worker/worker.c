@@ -15,8 +15,10 @@
 /* Items of the bus handled in one turn; more wait for the next, so that sockets are not starved. */
 #define INBOX_MAX 4096
 /* ... and bytes of messages that may be put into queues before all connections had their turn to
- * send, as a part of client.queue_max_size: a burst must make nobody slow who reads. */
+ * send, as a part of client.queue_max_size: a burst must make nobody slow who reads. Where the
+ * queues are small it does, as in the reference. */
 #define UNSENT_PART           4
+#define UNSENT_MIN            (64U << 10)
 #define FRAME_OVERHEAD        64 /* of a push beside its data and its channel, about */
 #define REFUSAL_LOG_BURST     50
 #define REFUSAL_LOG_PERIOD_MS 1000
@@ -95,8 +97,8 @@ static void on_item(struct worker *w, struct bus_item *item)
 
 static bool must_send_first(const struct worker *w)
 {
-    return w->unsent > (size_t)w->conf->client.queue_max_size / UNSENT_PART &&
-           !list_is_empty(&w->dirty);
+    size_t part = (size_t)w->conf->client.queue_max_size / UNSENT_PART;
+    return w->unsent > (part > UNSENT_MIN ? part : UNSENT_MIN) && !list_is_empty(&w->dirty);
 }
 
 static void on_wake(struct ev_loop *loop, ev_async *a, int events)

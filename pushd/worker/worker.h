@@ -52,7 +52,7 @@ struct worker {
     struct list doomed;                       /* connections to be dropped at the end of the turn */
     struct list conns;                        /* all */
     uint32_t conn_count;
-    size_t unsent; /* bytes of messages dispatched since `dirty` was empty */
+    size_t unsent;           /* bytes of messages dispatched since `dirty` was empty */
     struct arena arena;      /* for one command or message, reset after it */
     struct buf scratch;      /* for encoding one reply */
     struct buf gather;       /* coalesced frames of one batch */

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands of the cluster and of clients that cross each other while Redis takes its time."""
+import array
+import fcntl
 import os
+import re
+import termios
 import threading
 import time
 
 from harness import SECRET, Relay, System, check, equal, redis_kind, token, wait_for
-from harness.ws import CLOSE, TEXT, frame
+from harness.ws import CLOSE, TEXT, deflated, frame
 
 CHANNEL = "org:1:messages"
 
@@ -177,6 +181,33 @@ def wait_for_marks(relay, count):
     wait_for(lambda: relay.kept("subscriptions").count(b"$9\r\nsubscribe\r\n") >= count, "%d marks" % count)
 
 
+def test_what_waits_in_the_socket_counts(test):
+    """A client publishes more than waits in pushd, and is gone: the answers find nobody, and all that arrived is executed
+    all the same."""
+    cluster = Cluster(test, {"pushd": {"workers": 1}})
+    other = cluster.system.client("other")
+    other.subscribe(CHANNEL)
+    count, filler = 30, "x" * 10000 # of which 25 fill the room for commands that wait
+    client = cluster.system.client("a")
+    cluster.relay.hold("commands")
+    client.send_bytes(b"".join(frame(TEXT, '{"id":%d,"publish":{"channel":"%s","data":"%d %s"}}' % (number, CHANNEL, number, filler))
+                               for number in range(1, 1 + count)))
+    cluster.wait_for_an_answer()
+    wait_for(lambda: unsent(client.sock) == 0, "the kernel has it all")
+    client.close()
+    cluster.relay.release("commands")
+    equal([other.publication()["data"].split()[0] for _ in range(count)], [str(number) for number in range(1, 1 + count)],
+          "what arrives")
+    wait_for(lambda: "disconnect" in cluster.system.pushd.log(), "the client is gone")
+
+
+def unsent(sock):
+    """Bytes that the other side has not acknowledged."""
+    size = array.array("i", [0])
+    fcntl.ioctl(sock, termios.TIOCOUTQ, size)
+    return size[0]
+
+
 def test_a_publication_that_is_on_its_way_is_no_gap(test):
     """The check of a position sees a publication in the stream before PUB/SUB brings it: the subscription stays. One that
     never comes ends it."""
@@ -257,6 +288,38 @@ def test_a_burst_of_commands_waits(test):
     equal(client.expect_close(2), (3503, "force disconnect"), "the end of who is not read from")
     sender.join()
     cluster.relay.release("commands")
+
+
+def test_compressed_commands_that_wait_stay_small(test):
+    """Commands that wait for Redis are not expanded ahead: a few compressed bytes of each client do not become
+    gigabytes. All of them are executed in the end, and what the client sends behind them."""
+    cluster = Cluster(test, {"pushd": {"workers": 1}, "websocket": {"compression": True}})
+    offer = {"Sec-WebSocket-Extensions": "permessage-deflate"}
+    clients = [cluster.system.client("a", options={"headers": offer}) for _ in range(5)]
+
+    def resident():
+        with open("/proc/%d/statm" % cluster.system.pushd.pid, encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    def received():
+        text = cluster.system.admin("GET", "/metrics").text
+        return int(re.search(r"^centrifugo_transport_messages_received_size\S* (\d+)$", text, re.M).group(1))
+    before = resident()
+    cluster.relay.hold("commands")
+    bombs = b"".join(frame(TEXT, deflated(b'{"id":%d,"rpc":{"data":"%s"}}' % (number, b"x" * 650000)), rsv1=True)
+                     for number in range(101, 121))
+    for client in clients:
+        client.send_bytes(frame(TEXT, '{"id":100,"publish":{"channel":"test","data":1}}') + bombs)
+        client.send({"id": 121, "unsubscribe": {"channel": "test"}})
+        client.send_bytes(frame(CLOSE, b"\x03\xe8"))
+    cluster.wait_for_an_answer()
+    wait_for(lambda: received() >= len(clients) * len(bombs), "pushd has read the commands", 20)
+    grown = resident() - before
+    cluster.relay.release("commands")
+    for client in clients:
+        equal([client.recv()["id"] for _ in range(22)], list(range(100, 122)), "replies")
+        equal(client.expect_close()[0], 1000, "the answer to the close frame")
+    check(grown < 50 << 20, "memory grew by %d MB" % (grown >> 20))
 
 
 def test_ttl_of_a_slow_subscribe(test):

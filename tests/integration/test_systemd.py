@@ -2,6 +2,7 @@
 """Life under systemd and spawn-fcgi: readiness, inherited sockets, the watchdog, quiet units."""
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -106,6 +107,30 @@ def test_watchdog(test):
         notify.seen.clear()
         notify.wait_for("WATCHDOG=1", 1.0)
     check(system.pushd.running(), "pushd runs")
+
+
+def test_clients_do_not_get_the_last_descriptors(test):
+    """More clients than descriptors: pushd goes on to report to the manager, and finds its Redis again."""
+    notify = Notify(test)
+    system = System(test, front=None, start=False, env={**notify.env, "WATCHDOG_USEC": "1000000"})
+    system.start_redis()
+    system.start_pushd(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (120, 120)))
+    system.wait_ready()
+    held = [socket.create_connection(("127.0.0.1", system.ws_port), 5) for _ in range(200)]
+    for peer in held:
+        test.on_end(peer.close)
+        try:
+            peer.send(b"G") # else the kernel keeps it
+        except OSError:
+            pass # one too many
+    system.pushd.wait_log("cannot accept connections, out of descriptors")
+    for _ in range(3):
+        notify.seen.clear()
+        notify.wait_for("WATCHDOG=1", 1.0)
+    system.redis.kill()
+    system.pushd.wait_log("redis error")
+    system.start_redis()
+    system.wait_ready(5)
 
 
 def with_sockets(test, name, argv, sockets, names, system):
