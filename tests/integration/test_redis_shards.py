@@ -127,7 +127,7 @@ class Publisher(threading.Thread):
         super().__init__(daemon=True)
         self.publish = system.publisher()
         self.channel, self.done = channel, threading.Event()
-        self.published, self.refused, self.slowest, self.problem = [], 0, 0.0, None
+        self.published, self.refused, self.slowest, self.problem = [], [], 0.0, None
 
     def run(self):
         number = 0
@@ -141,7 +141,7 @@ class Publisher(threading.Thread):
                     self.published.append(number)
                 else:
                     equal(reply.get("error", {}).get("code"), 100, "the answer to publish %r; code" % reply)
-                    self.refused += 1
+                    self.refused.append(reply["error"]["message"])
         except Exception as problem:  # pylint: disable=broad-except
             self.problem = problem
 
@@ -161,13 +161,13 @@ def use_without_second(system, fails):
         publisher.start()
     wait_for(lambda: all(len(publisher.published) > 20 for publisher in publishers), "both channels are in use")
     fails()
-    wait_for(lambda: publishers[1].refused > 5, "publishing into the dead Redis is refused")
+    wait_for(lambda: len(publishers[1].refused) > 5, "publishing into the dead Redis is refused")
     count = len(publishers[0].published)
     wait_for(lambda: len(publishers[0].published) > count + 20, "publishing into the other goes on")
     wait_for(lambda: system.ready()[1].get("redis") == "partly down", "pushd notices")
     for publisher in publishers:
         publisher.finish()
-    equal(publishers[0].refused, 0, "refused on the Redis that lives")
+    equal(publishers[0].refused, [], "refused on the Redis that lives")
     equal([client.publication()["data"] for _ in publishers[0].published], publishers[0].published,
           "what arrives on the channel of the living Redis")
 

@@ -7,6 +7,7 @@
 #include "fcgi/redis_sync.h"
 #include "tests/unit/redis_server.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +149,33 @@ static void later_commands_share_the_deadline_of_the_waiting_one(void **state)
     close_all();
 }
 
+static void *run_aside(void *rc)
+{
+    *(int *)rc = run();
+    return NULL;
+}
+
+static void the_late_answer_itself_ends_the_suspicion(void **state)
+{
+    pthread_t thread;
+    int rc = -1;
+    (void)state;
+    open_at(server.socket);
+    target.timeout_ms = 60000; /* however long this takes, it is late and no failure */
+    assert_int_equal(run(), 0);
+    assert_true(rsync_target_is_well(&target));
+    redis_server_freeze(&server, true);
+    assert_int_equal(pthread_create(&thread, NULL, run_aside, &rc), 0);
+    while (rsync_target_is_well(&target)) {
+        poll(NULL, 0, 2);
+    }
+    redis_server_freeze(&server, false);
+    pthread_join(thread, NULL);
+    assert_int_equal(rc, 0);
+    assert_true(rsync_target_is_well(&target));
+    close_all();
+}
+
 static void wrong_credentials_are_told(void **state)
 {
     char password[] = "wrong";
@@ -258,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_frozen_redis_costs_one_deadline_and_then_nothing),
         cmocka_unit_test(an_open_breaker_lets_one_through_when_its_time_is_over),
         cmocka_unit_test(later_commands_share_the_deadline_of_the_waiting_one),
+        cmocka_unit_test(the_late_answer_itself_ends_the_suspicion),
         cmocka_unit_test(wrong_credentials_are_told),
         cmocka_unit_test(what_may_have_run_is_not_sent_again),
     };

@@ -199,6 +199,19 @@ static void connecting_to_a_silent_shard_leaves_time_for_the_others(void **state
     redis_server_freeze(&first, false);
 }
 
+/* The one that is well is sent its command first, and then nobody listens while the other one is
+ * connected to. */
+static void connecting_to_a_silent_shard_casts_no_suspicion_on_others(void **state)
+{
+    (void)state;
+    redis_server_freeze(&second, true);
+    const char *answer =
+        fcgi_post(&f, "/api/broadcast", "{\"channels\":[\"b\",\"test\"],\"data\":1}");
+    assert_int_equal(count(answer, "\"code\":100"), 1);
+    assert_true(rsync_target_is_well(&f.shards.targets[0]));
+    redis_server_freeze(&second, false);
+}
+
 static void nodes_are_known_while_one_subscriber_is_up(void **state)
 {
     struct registry *r = f.api.registry;
@@ -247,6 +260,7 @@ int main(void)
         SHARD_TEST(a_dead_shard_fails_its_channels_only),
         SHARD_TEST(a_silent_shard_costs_one_timeout),
         SHARD_TEST(connecting_to_a_silent_shard_leaves_time_for_the_others),
+        SHARD_TEST(connecting_to_a_silent_shard_casts_no_suspicion_on_others),
         SHARD_TEST(nodes_are_known_while_one_subscriber_is_up),
     };
     return cmocka_run_group_tests(tests, start, stop);
