@@ -79,10 +79,10 @@ def test_users_without_subscriptions_count(test):
 
     def users():
         return re.search(r"^centrifugo_node_num_users (\d+)$", system.admin("GET", "/metrics").text, re.M).group(1)
-    wait_for(lambda: users() == "2", "two users", 5)
+    wait_for(lambda: users() == "2", "two users")
     for client in clients:
         client.close()
-    wait_for(lambda: users() == "0", "no user", 5)
+    wait_for(lambda: users() == "0", "no user")
 
 
 def sign_in(system):

@@ -286,12 +286,13 @@ def test_more_sockets_than_descriptors(test):
     system.start_redis()
     system.start_pushd(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
     system.wait_ready()
-    held = [socket.create_connection(("127.0.0.1", system.ws_port), 5) for _ in range(120)]
+    held = [socket.create_connection(("127.0.0.1", system.ws_port), PATIENCE) for _ in range(120)]
     for peer in held:
         test.on_end(peer.close)
         peer.send(b"G") # else the kernel keeps it
     system.pushd.wait_log("cannot accept connections, out of descriptors")
-    time.sleep(1) # several looks
+    until = time.monotonic() + 1
+    wait_for(lambda: time.monotonic() >= until, "several looks")
     for peer in held:
         peer.close()
     wait_for(lambda: can_connect(system), "service")
@@ -300,7 +301,7 @@ def test_more_sockets_than_descriptors(test):
 
 def can_connect(system):
     try:
-        with WebSocket(("127.0.0.1", system.ws_port), timeout=1) as client:
+        with WebSocket(("127.0.0.1", system.ws_port), timeout=5) as client:
             return client.connect(token=token(SECRET, {"sub": "a"}))
     except (OSError, Closed, Failure):
         return None

@@ -254,6 +254,7 @@ def test_checktoken_fetches_keys(test):
         has(pushctl(test, "checkconfig", "-c", path, status=1), words, endpoint)
 
 
+@timed
 def test_https_of_an_own_ca(test):
     """The environment names a file or a folder with the CA of the endpoint, to pushd and to pushctl."""
     key, new = Key(test, "k"), Key(test, "new")
@@ -274,6 +275,7 @@ def test_https_of_an_own_ca(test):
         has(pushctl(test, "checktoken", "-c", path, key.token({"sub": "ada"}), env={name: value}), "good:", "checktoken")
 
 
+@timed
 def test_https_that_is_not_trusted(test):
     """A certificate of an unknown CA, or for another host, is refused before anything is asked, with what to do."""
     key, authority = Key(test, "k"), Authority(test)

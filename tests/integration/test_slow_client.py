@@ -174,7 +174,7 @@ def burst(test, direct_write):
         sender = threading.Thread(target=redis.sock.sendall, args=(command * count,))
         sender.start()
         while left:
-            readable = select.select(list(left), [], [], 20)[0]
+            readable = select.select(list(left), [], [], PATIENCE)[0]
             check(readable, "%d clients wait for more" % len(left))
             for sock in readable:
                 data = sock.recv(1 << 18)
@@ -187,12 +187,14 @@ def burst(test, direct_write):
     equal(counted(system, 'pushd_slow_clients_total{cause="queue_size"}'), 0, "slow clients by bytes")
 
 
+@timed
 @limit(90)
 def test_a_burst_makes_no_reader_slow(test):
     """Where pushd writes itself."""
     burst(test, True)
 
 
+@timed
 @limit(90)
 def test_a_burst_by_the_library(test):
     """Where libwebsockets writes."""
