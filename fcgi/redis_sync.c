@@ -421,9 +421,8 @@ int rsync_end(struct rsync *r, size_t count, rsync_reply_fn fn, void *arg, struc
     if (UNLIKELY(rc != 0)) {
         return failed(r, rc, &own, e);
     }
-    int64_t now = r->begun_at_ms;
-    r->used_at_ms = now;
-    if (UNLIKELY(rsync_target_is_down(t) || rsync_target_deadline(t, now) != now + t->timeout_ms)) {
+    r->used_at_ms = r->begun_at_ms;
+    if (UNLIKELY(!rsync_target_is_well(t))) {
         rsync_target_reset(t);
     }
     return 0;

@@ -71,6 +71,8 @@ void rsync_target_suspect(struct rsync_target *t, int64_t since_ms);
 /* Until when a command that starts now may wait. */
 int64_t rsync_target_deadline(const struct rsync_target *t, int64_t now_ms);
 bool rsync_target_is_down(const struct rsync_target *t);
+/* Whether there is nothing to reset: no outage is known, and nobody suspects one. */
+bool rsync_target_is_well(const struct rsync_target *t);
 /* ERR_UNAVAILABLE for a command that is not tried: what the last failure was. */
 int rsync_target_refuse(struct rsync_target *t, struct err *e);
 /* Whether a command may be tried now. When the pause of an open breaker is over, exactly one caller

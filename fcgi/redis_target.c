@@ -28,6 +28,12 @@ bool rsync_target_is_down(const struct rsync_target *t)
     return atomic_load_explicit(&t->is_down, memory_order_relaxed);
 }
 
+bool rsync_target_is_well(const struct rsync_target *t)
+{
+    return !rsync_target_is_down(t) &&
+           atomic_load_explicit(&t->suspect_since_ms, memory_order_relaxed) == 0;
+}
+
 /* What people search for stands in the message itself, so the message is not constant; control
  * characters would forge lines. */
 static void log_cleaned(const char *head, const char *text)

@@ -78,6 +78,7 @@ fi
 # ----------------------------------------------------------------------------------------- messages
 
 begun=$(date +%s)
+hang_seconds=3600 # ends what hangs; a busy machine does not need so long
 step() { printf '\n==> %s (at %d s)\n' "$*" "$(($(date +%s) - begun))"; }
 passed=0 failed=0 skipped=0 trouble=''
 count() { # PASSED FAILED SKIPPED
@@ -239,7 +240,7 @@ compile() {
 
 unit_tests() {
     cd "$build"
-    run "$logs/check.log" timeout -k 10 900 make -j"$jobs" -k check || :
+    run "$logs/check.log" timeout -k 10 "$hang_seconds" make -j"$jobs" -k check || :
     line=$(sed -n 's/^# \(TOTAL\|PASS\|SKIP\|XFAIL\|FAIL\|XPASS\|ERROR\): *\([0-9]*\)$/\1=\2/p' "$logs/check.log" | tail -n 7 | tr '\n' ' ')
     if [ -z "$line" ]; then
         count 0 1 0
@@ -257,6 +258,24 @@ unit_tests() {
     done
 }
 
+# Scenarios of the kit, whose report goes to a log; those that differ beyond tests/compat/differences are in $bad.
+scenarios() { # LOG OPTION...
+    report=$1
+    shift
+    run "$report" timeout -k 10 "$hang_seconds" env CONFORMANCE_START_TIMEOUT=120 CONFORMANCE_TIMEOUT=20 \
+        CONFORMANCE_SCENARIO_TIMEOUT=300 python3 -B "$kit" check --skip-tags proxy,uni,stream,map,sharedpoll \
+        --launcher "$root/tests/compat/launch" "$@" || :
+    tail -n 1 "$report" | sed 's/^/     /'
+    if ! grep -q '^[0-9]* passed, [0-9]* failed, [0-9]* skipped$' "$report"; then
+        count 0 1 0
+        echo "FAIL golden did not finish; its last lines:"
+        tail -n 20 "$report" | sed 's/^/     /'
+        return 1
+    fi
+    sed -n 's/^FAILED \([^:]*\):.*/\1/p' "$report" | sort >"$work/golden.differ"
+    bad=$(comm -23 "$work/golden.differ" "$work/golden.known" | tr '\n' ' ')
+}
+
 # Every recorded scenario of what is built, but for those that tests/compat/differences names with their reasons.
 golden() {
     kit=$root/../shared/golden/conformance.py
@@ -271,23 +290,23 @@ golden() {
         tail -n 20 "$logs/launch-build.log" | sed 's/^/     /'
         return
     }
-    run "$logs/golden.log" timeout -k 10 900 python3 -B "$kit" check --skip-tags proxy,uni,stream,map,sharedpoll \
-        --launcher "$root/tests/compat/launch" --jobs "$jobs" || :
-    tail -n 1 "$logs/golden.log" | sed 's/^/     /'
-    if ! grep -q '^[0-9]* passed, [0-9]* failed, [0-9]* skipped$' "$logs/golden.log"; then
-        count 0 1 0
-        echo "FAIL golden did not finish; its last lines:"
-        tail -n 20 "$logs/golden.log" | sed 's/^/     /'
-        return
-    fi
-    sed -n 's/^FAILED \([^:]*\):.*/\1/p' "$logs/golden.log" | sort >"$work/golden.differ"
     sed -n 's/^\([a-z][a-z0-9-]*\) .*/\1/p' "$root/tests/compat/differences" | sort >"$work/golden.known"
-    bad=$(comm -23 "$work/golden.differ" "$work/golden.known" | tr '\n' ' ')
-    count "$(sed -n 's/^\([0-9]*\) passed, .*/\1/p' "$logs/golden.log")" "$(printf '%s' "$bad" | wc -w)" 0
+    scenarios "$logs/golden.log" --jobs "$jobs" || return 0
+    good=$(sed -n 's/^\([0-9]*\) passed, .*/\1/p' "$logs/golden.log")
+    if [ -n "$bad" ]; then
+        # The kit takes a tenth of a second without a message for the end of the messages, which a busy machine may
+        # exceed; there is no bound to mend, because the kit is not ours. So what differs has to differ alone as well.
+        first=$bad
+        echo "     once more, one at a time: $first"
+        # shellcheck disable=SC2086 # a list of words
+        scenarios "$logs/golden-again.log" --jobs 1 --only "$(printf '%s,' $first)" || return 0
+        good=$((good + $(printf '%s' "$first" | wc -w) - $(printf '%s' "$bad" | wc -w)))
+    fi
+    count "$good" "$(printf '%s' "$bad" | wc -w)" 0
     if [ -n "$bad" ]; then
         echo "FAIL golden: $bad"
         echo "     with the last lines of the report:"
-        tail -n 60 "$logs/golden.log" | sed 's/^/     /'
+        tail -n 60 "$logs/golden-again.log" | sed 's/^/     /'
     fi
 }
 

@@ -11,6 +11,7 @@ const { Centrifuge } = need("centrifuge");
 const WebSocket = need("ws");
 
 const [url, tokenUrl, cookie, channel, countText, othersText] = process.argv.slice(2);
+const PATIENCE_MS = 60000; // ends what hangs; a busy machine does not need so long
 const count = Number(countText);
 const others = Number(othersText);
 const say = (what, more = {}) => process.stdout.write(JSON.stringify({ what, ...more }) + "\n");
@@ -41,7 +42,7 @@ function finished() {
 }
 
 function startSdk() {
-  const centrifuge = new Centrifuge(url, { websocket: WebSocket, getToken });
+  const centrifuge = new Centrifuge(url, { websocket: WebSocket, getToken, timeout: PATIENCE_MS });
   let next = 0;
   centrifuge.on("error", (context) => fail("SDK: " + JSON.stringify(context.error)));
   centrifuge.on("disconnected", (context) => fail("SDK disconnected: " + context.code + " " + context.reason));

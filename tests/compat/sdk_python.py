@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The official Python SDK as a client: sdk_python.py WS_URL json|protobuf TOKEN NEXT_TOKEN CHANNEL...
+"""The official Python SDK as a client: sdk_python.py WS_URL json|protobuf NEXT_TOKEN CHANNEL...
 
-Subscribes to every channel with recovery, Fossil deltas, join and leave, and prints one JSON line for each thing that
+Says that it has started and reads the first token from standard input, so that its life does not begin before. Then it
+subscribes to every channel with recovery, Fossil deltas, join and leave, and prints one JSON line for each thing that
 happens. A publication {"do": NAME} makes it ask the server: presence, stats, history, publish or rpc. It ends when it
 is disconnected for good. sdk_go/main.go does the same.
 """
@@ -11,8 +12,9 @@ import sys
 
 from centrifuge import (CentrifugeError, Client, ClientEventHandler, DeltaType, ReplyError, SubscriptionEventHandler)
 
-URL, ENCODING, TOKEN, NEXT_TOKEN, *CHANNELS = sys.argv[1:]
+URL, ENCODING, NEXT_TOKEN, *CHANNELS = sys.argv[1:]
 BINARY = ENCODING == "protobuf"
+PATIENCE = 60  # ends what hangs; a busy machine does not need so long
 
 
 def say(what, **more):
@@ -111,8 +113,9 @@ class Channel(SubscriptionEventHandler):
 
 async def main():
     connection = Connection()
-    client = Client(URL, events=connection, token=TOKEN, get_token=next_token, use_protobuf=BINARY,
-                    max_reconnect_delay=0.5, proxy=None)
+    say("started")
+    client = Client(URL, events=connection, token=sys.stdin.readline().strip(), get_token=next_token, use_protobuf=BINARY,
+                    timeout=PATIENCE, max_reconnect_delay=0.5, proxy=None)
     for channel in CHANNELS:
         subscription = client.new_subscription(channel, events=Channel(client, channel), recoverable=True, join_leave=True,
                                                delta=DeltaType.FOSSIL)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from harness import API_KEY, System, check, equal, find_program, limit, starts, wait_for
+from harness import API_KEY, PATIENCE, System, check, equal, find_program, limit, starts, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -224,7 +224,7 @@ def cent_js(test, system, folder, used):
         used.add(method)
         done = subprocess.run([find_program("node"), os.path.join(HERE, "cent_call.js"), folder, system.url + "/api", API_KEY,
                                method, json.dumps(params)], env=system.env, cwd=test.dir, stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=20, check=False)
+                              capture_output=True, timeout=PATIENCE, check=False)
         equal((done.returncode, done.stderr), (0, b""), "how node ends")
         answer = json.loads(done.stdout)
         if "error" in answer:

@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	%D%/harness/__init__.py \
 	%D%/harness/browser.py \
 	%D%/harness/check.py \
+	%D%/harness/clock.py \
 	%D%/harness/fronts.py \
 	%D%/harness/keys.py \
 	%D%/harness/process.py \
@@ -43,6 +44,7 @@ EXTRA_DIST += \
 	%D%/test_api.py \
 	%D%/test_bad_input.py \
 	%D%/test_bytes.py \
+	%D%/test_clock.py \
 	%D%/test_cluster_faults.py \
 	%D%/test_combinations.py \
 	%D%/test_compaction.py \

@@ -10,6 +10,7 @@ log lines of what failed, and "N passed, N failed, N skipped".
 """
 import argparse
 import concurrent.futures
+import contextlib
 import ctypes
 import fnmatch
 import importlib.util
@@ -28,10 +29,14 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 from harness.check import Failure, Skip  # noqa: E402
+from harness.clock import Clock  # noqa: E402
 from harness.process import last_lines  # noqa: E402
+from harness.wait import PATIENCE  # noqa: E402
 
 TIME_LIMIT = 60
-SKIPPED = 77
+HANG_FACTOR = 5  # a test that takes so many times its limit hangs; a busy machine may be several times slower
+ATTEMPTS = 3  # of a timed test on a machine that stands still now and then; all but the first have it for themselves
+SKIPPED, AGAIN = 77, 78
 PR_SET_CHILD_SUBREAPER = 36
 active = set()  # processes of running tests
 interrupted = threading.Event()
@@ -40,13 +45,15 @@ interrupted = threading.Event()
 class Test:
     """What a test function gets: a directory, and an end at which everything is stopped and examined."""
 
-    def __init__(self, name, directory):
-        self.name, self.dir = name, directory
+    def __init__(self, name, directory, clock=None):
+        self.name, self.dir, self.clock = name, directory, clock
         self.processes, self.endings = [], []
 
     def add(self, process):
         """Registers a process; the last one is stopped first."""
         self.processes.append(process)
+        if self.clock:
+            self.clock.watch(process.pid)
         return process
 
     def on_end(self, function):
@@ -86,13 +93,9 @@ def discover(folders):
                     yield "%s.%s" % (file[5:-3], name[5:]), path, function
 
 
-def run_one(name, path, directory):
-    """In a process of its own: runs the test, prints what is wrong, ends with 0, 1 or 77."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    function = next(f for n, _, f in discover([os.path.dirname(path)]) if n == name)
-    test = Test(name, directory)
-    problems, status = [], 0
+def told(test, path, function):
+    """Runs the test; returns (status, what it claims in vain, what is wrong whatever it claims, how the machine stalled)."""
+    status, claims, problems = 0, [], []
     try:
         function(test)
     except Skip as missing:
@@ -101,12 +104,78 @@ def run_one(name, path, directory):
     except BaseException as problem:  # pylint: disable=broad-except
         text = str(problem) if isinstance(problem, Failure) else "%s: %s" % (type(problem).__name__, problem)
         frames = [f for f in traceback.extract_tb(problem.__traceback__) if f.filename == path]
-        problems.append("%s%s" % (text, "".join("\n  at line %d: %s" % (f.lineno, f.line) for f in frames[-2:])))
-    problems += test.end()
-    if problems:
-        print("\n".join(problems))
+        # Not only claims end a test: we are told to end when the test hangs.
+        (claims if isinstance(problem, Exception) else problems).append("%s%s" % (text, "".join("\n  at line %d: %s" % (f.lineno, f.line) for f in frames[-2:])))
+    stalled = test.clock.stalled() if test.clock else None
+    return status, claims, problems + test.end(), stalled
+
+
+def run_one(name, path, directory):
+    """In a process of its own: runs the test, prints what is wrong, ends with 0, 1, SKIPPED or AGAIN."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    function = next(f for n, _, f in discover([os.path.dirname(path)]) if n == name)
+    clock = Clock() if getattr(function, "has_clock", False) else None
+    try:
+        status, claims, problems, stalled = told(Test(name, directory, clock), path, function)
+    finally:
+        if clock:
+            clock.stop()
+    if problems or claims and not (stalled and getattr(function, "is_repeated", False)):
+        print("\n".join(claims + problems))
         return 1
+    if claims:
+        print("%s: %s" % (stalled, claims[0]))
+        return AGAIN
     return status
+
+
+class Machine:
+    """Is shared by tests, or one has it for itself."""
+
+    def __init__(self):
+        self.news, self.users, self.wanted = threading.Condition(), 0, 0
+
+    @contextlib.contextmanager
+    def shared(self):
+        with self.news:
+            self.news.wait_for(lambda: not self.wanted)
+            self.users += 1
+        try:
+            yield
+        finally:
+            with self.news:
+                self.users -= 1
+                self.news.notify_all()
+
+    @contextlib.contextmanager
+    def alone(self):
+        with self.news:
+            self.wanted += 1
+            self.news.wait_for(lambda: not self.users)
+            self.users += 1
+        try:
+            yield
+        finally:
+            with self.news:
+                self.users -= 1
+                self.wanted -= 1
+                self.news.notify_all()
+
+
+machine = Machine()
+
+
+def supervise_attempts(name, path, time_limit, keep):
+    """What supervise returns, of the last attempt."""
+    for number in range(ATTEMPTS):
+        with machine.alone() if number else machine.shared():
+            name, status, seconds, report = supervise(name, path, time_limit, keep)
+        if status != AGAIN:
+            break
+    else:
+        status, report = SKIPPED, "the machine was too busy, %d times; %s" % (ATTEMPTS, report)
+    return name, status, seconds, report
 
 
 def leftovers(session, mark):
@@ -139,7 +208,7 @@ def supervise(name, path, time_limit, keep):
         process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--one", name, path, directory],
                                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                    start_new_session=True, env={**os.environ, "PUSHD_TEST": directory})
-    late = ""
+    late, time_limit = "", time_limit * HANG_FACTOR
     active.add(process)
     if interrupted.is_set():
         process.terminate()
@@ -149,7 +218,7 @@ def supervise(name, path, time_limit, keep):
         late, status = "the test took longer than %d s\n" % time_limit, 1
         process.terminate()  # it still stops and examines its servers
         try:
-            process.wait(20)
+            process.wait(2 * PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -167,7 +236,7 @@ def supervise(name, path, time_limit, keep):
     if left:
         report += "".join("left running: %d %s\n" % item for item in left)
         status = 1
-    if status not in (0, SKIPPED):
+    if status not in (0, SKIPPED, AGAIN):
         report += logs(directory)
     if keep or status not in (0, SKIPPED) and os.environ.get("PUSHD_TEST_KEEP"):
         report += "kept: %s\n" % directory
@@ -209,7 +278,7 @@ def run_all(tests, jobs, keep):
     # The long ones first, so that no core waits for the last of them.
     order = sorted(tests, key=lambda test: -getattr(test[2], "time_limit", TIME_LIMIT))
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(supervise, name, path, getattr(function, "time_limit", TIME_LIMIT), keep)
+        futures = [pool.submit(supervise_attempts, name, path, getattr(function, "time_limit", TIME_LIMIT), keep)
                    for name, path, function in order]
         for number, future in enumerate(concurrent.futures.as_completed(futures), 1):
             name, status, seconds, report = future.result()

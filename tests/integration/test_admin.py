@@ -5,7 +5,7 @@ import re
 import socket
 import subprocess
 
-from harness import System, check, equal, find_program, has, wait_for
+from harness import PATIENCE, System, check, equal, find_program, has, wait_for
 from harness.system import ADMIN_PASSWORD
 
 
@@ -67,9 +67,9 @@ def test_metrics(test):
     def gauge(name):
         match = re.search(r"^%s (\S+)$" % name, system.admin("GET", "/metrics").text, re.M)
         return float(match.group(1)) if match else None
-    wait_for(lambda: gauge("centrifugo_node_num_clients") == 1, "one client in /metrics", 12)
+    wait_for(lambda: gauge("centrifugo_node_num_clients") == 1, "one client in /metrics")
     client.close()
-    wait_for(lambda: gauge("centrifugo_node_num_clients") == 0, "no client in /metrics", 12)
+    wait_for(lambda: gauge("centrifugo_node_num_clients") == 0, "no client in /metrics")
 
 
 def test_users_without_subscriptions_count(test):
@@ -79,10 +79,10 @@ def test_users_without_subscriptions_count(test):
 
     def users():
         return re.search(r"^centrifugo_node_num_users (\d+)$", system.admin("GET", "/metrics").text, re.M).group(1)
-    wait_for(lambda: users() == "2", "two users", 5)
+    wait_for(lambda: users() == "2", "two users")
     for client in clients:
         client.close()
-    wait_for(lambda: users() == "0", "no user", 5)
+    wait_for(lambda: users() == "0", "no user")
 
 
 def sign_in(system):
@@ -98,7 +98,7 @@ def test_admin_for_curl(test):
     url = "http://127.0.0.1:%d/admin" % system.port
 
     def curl(*words):
-        return subprocess.run([find_program("curl"), "-sS", *words, url], capture_output=True, text=True, timeout=10,
+        return subprocess.run([find_program("curl"), "-sS", *words, url], capture_output=True, text=True, timeout=PATIENCE,
                               check=True).stdout
     has(curl(), "curl -u admin:PASSWORD", "without a password")
     equal(json.loads(curl("-u", "admin:" + ADMIN_PASSWORD))["result"]["redis"]["state"], "ready", "redis, of /admin")

@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-from harness import SECRET, Closed, System, check, equal, has, limit, token, wait_for
+from harness import PATIENCE, SECRET, Closed, System, check, equal, has, limit, timed, token, wait_for
 from harness.check import Failure
 from harness.tokens import b64url
 from harness.ws import BINARY, TEXT, WebSocket, frame
@@ -82,7 +82,7 @@ def test_binary_garbage(test):
         client.send_bytes(dice.randbytes(1 + number * 7))
         if number % 2:
             client.sock.shutdown(1)
-            client.expect_close(8)
+            client.expect_close()
         client.close()
     still_serves(system, bystander)
 
@@ -100,7 +100,7 @@ def test_protocol_violations(test):
                        ("a length of 2^63", b"\x81\xff" + b"\xff" * 8 + b"\0" * 4)):
         client = system.open()
         client.send_bytes(data)
-        code, reason = client.expect_close(8)
+        code, reason = client.expect_close()
         check(code in (1002, 1009, None), "%s: closed with %s %r" % (name, code, reason))
         client.close()
     still_serves(system, bystander)
@@ -126,7 +126,7 @@ def test_frames_of_16_megabytes(test):
             except OSError:
                 pass  # closed before all of it was sent
             try:
-                end = client.expect_close(8)
+                end = client.expect_close()
             except OSError:
                 end = (None, "")
             check(end in ((1009, ""), (None, "")), "how it ends: %r" % (end,))
@@ -140,6 +140,7 @@ def test_frames_of_16_megabytes(test):
     check(peak < 700 * 1024, "pushd took %d kB at its peak" % peak)
 
 
+@timed
 def test_half_frames_held_open(test):
     """Hundreds of connections that stop in the middle of a frame or of the handshake."""
     system = System(test, {"client": {"stale_close_delay": "2s"}}, front=None)
@@ -151,7 +152,7 @@ def test_half_frames_held_open(test):
         held.append(client)
     still_serves(system, bystander)
     for client in held:
-        code, _ = client.expect_close(10)
+        code, _ = client.expect_close()
         check(code in (3502, None), "a connection with half a frame ends with %s" % code)
     still_serves(system, bystander)
 
@@ -196,7 +197,7 @@ def test_forged_tokens(test):
         code, reason = client.expect_close()
         equal(code, 3500, "%s: close code (%s)" % (name, reason))
         check(reason.startswith("invalid token: ") and len(reason.encode()) <= 123, "%s: reason %r" % (name, reason))
-        system.pushd.wait_log("token", 3, since=mark)
+        system.pushd.wait_log("token", since=mark)
         client.close()
     system.open().connect(token=good)
     system.open().connect(token=big)
@@ -208,9 +209,9 @@ def test_token_of_16_megabytes(test):
     system = System(test, {"websocket": {"message_size_limit": 40 << 20}}, front=None)
     bystander = bystander_of(system)
     for text in ("x" * (16 << 20), token(SECRET, {"sub": "a" * (12 << 20)}), "." * (16 << 20)):
-        client = system.open(timeout=20)
+        client = system.open()
         client.send({"id": 1, "connect": {"token": text}})
-        code, reason = client.expect_close(20)
+        code, reason = client.expect_close()
         equal(code, 3500, "close code (%s)" % reason)
         client.close()
         still_serves(system, bystander)
@@ -265,6 +266,7 @@ def test_messages_from_redis_that_are_garbage(test):
     check(system.pushd.running(), "pushd runs")
 
 
+@timed
 def test_wrong_place(test):
     """HTTP requests that are no upgrade, other paths, and nothing at all."""
     system = System(test, {"client": {"stale_close_delay": "1s"}}, front=None)
@@ -284,7 +286,7 @@ def test_more_sockets_than_descriptors(test):
     system.start_redis()
     system.start_pushd(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
     system.wait_ready()
-    held = [socket.create_connection(("127.0.0.1", system.ws_port), 5) for _ in range(120)]
+    held = [socket.create_connection(("127.0.0.1", system.ws_port), PATIENCE) for _ in range(120)]
     for peer in held:
         test.on_end(peer.close)
         try:
@@ -292,8 +294,8 @@ def test_more_sockets_than_descriptors(test):
         except OSError:
             pass # one too many
     system.pushd.wait_log("cannot accept connections, out of descriptors")
-    then = time.monotonic()
-    wait_for(lambda: time.monotonic() > then + 1, "some more looks, one each 200 ms")
+    until = time.monotonic() + 1
+    wait_for(lambda: time.monotonic() >= until, "some more looks, one each 200 ms")
     for peer in held:
         peer.close()
     wait_for(lambda: can_connect(system), "service")
@@ -302,14 +304,14 @@ def test_more_sockets_than_descriptors(test):
 
 def can_connect(system):
     try:
-        with WebSocket(("127.0.0.1", system.ws_port), timeout=1) as client:
+        with WebSocket(("127.0.0.1", system.ws_port), timeout=5) as client:
             return client.connect(token=token(SECRET, {"sub": "a"}))
     except (OSError, Closed, Failure):
         return None
 
 
 def raw_exchange(port, data):
-    with socket.create_connection(("127.0.0.1", port), 10) as peer:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as peer:
         answer = b""
         try:
             peer.sendall(data)

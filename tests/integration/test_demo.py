@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 
-from harness import Process, Skip, check, equal, has, limit, wait_for
+from harness import PATIENCE, Process, Skip, check, equal, has, limit, wait_for
 from harness.browser import Browser
 from harness.fronts import reserve_port
 from harness.system import clean_environment
@@ -32,7 +32,7 @@ def quickstart(test, *options):
     env = clean_environment(test, {"PUSHD_BUILD": build, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
     process = test.add(Process("quickstart", ["sh", os.path.join(ROOT, "etc", "quickstart.sh"), "--port", str(port),
                                               "--no-install", *options], test.dir, env=env, clean=ENDED))
-    process.wait_log(r"Ready\.(.|\n)*Ctrl-C stops", 40)
+    process.wait_log(r"Ready\.(.|\n)*Ctrl-C stops")
     return process, port, process.log()
 
 
@@ -40,7 +40,7 @@ def stops_and_leaves_nothing(test, process, port):
     folder = re.search(r"\S*/pushd-quickstart\.\w+", process.log()).group()
     check(os.path.isdir(folder), "its folder is there while it runs")
     process.send_signal(signal.SIGINT if os.environ.get("PUSHD_SIGINT") else signal.SIGTERM)
-    check(process.wait_exit(20) in ENDED, "status %s" % process.process.returncode)
+    check(process.wait_exit() in ENDED, "status %s" % process.process.returncode)
     check(not os.path.exists(folder), "its folder is gone")
     equal([words for words in descendants(folder)], [], "what it leaves running")
     with socket.socket() as probe:
@@ -79,7 +79,7 @@ def shown_in_the_browser(test, port, output):
     browser.wait("document.body.innerText.includes('org:123:messages') && document.body.innerText.includes('org:123:tickets')")
     wait_for(lambda: any("Subscribed to org:123:messages" in line for line in browser.console) or
              browser.evaluate("1") is None, lambda: "the subscription in the console: %r" % browser.console)
-    done = subprocess.run(["sh", "-c", curl_of(output)], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(["sh", "-c", curl_of(output)], capture_output=True, text=True, timeout=PATIENCE, check=False)
     has(done.stdout, '"result"', "what curl prints (%s)" % done.stderr)
     browser.wait(listed + ".includes('hello from curl')")
     browser.wait("document.getAnimations().length === 0")
@@ -120,7 +120,7 @@ def test_a_taken_port_is_explained(test):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         done = subprocess.run(["sh", os.path.join(ROOT, "etc", "quickstart.sh"), "--port", str(taken.getsockname()[1]),
-                               "--no-install"], capture_output=True, text=True, timeout=30, check=False,
+                               "--no-install"], capture_output=True, text=True, timeout=PATIENCE, check=False,
                               env=clean_environment(test), stdin=subprocess.DEVNULL)
     check(done.returncode != 0, "status 0")
     has(done.stderr, "is taken by", "what it says")

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from harness import System, check, claims_of, equal, has, last_lines, limit, wait_for
+from harness import PATIENCE, System, check, claims_of, equal, has, last_lines, limit, wait_for
 from harness.browser import Browser
 
 HOST = "centrifugo.whatrack.com"
@@ -90,7 +90,7 @@ class Shell:
     def type(self, command):
         """Output and error output of a command that has to succeed."""
         done = subprocess.run(["bash", "-c", command], env=self.env, cwd=self.cwd, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
         output = done.stdout.decode("utf-8", "replace")
         equal(done.returncode, 0, "%s\n%s\nstatus" % (command, output))
         return output

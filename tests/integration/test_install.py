@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from harness import check, equal, has, limit
+from harness import PATIENCE, check, equal, has, limit
 from harness.system import clean_environment, make_install
 
 PROGRAMS = ("sbin/pushd", "sbin/push-api", "bin/pushctl")
@@ -37,7 +37,7 @@ def test_files(test):
     for program in PROGRAMS:
         path = there(files, program, 0o755)
         done = subprocess.run([os.path.join(staged, path), "--version"], env=clean_environment(test), capture_output=True,
-                              text=True, timeout=10, check=False)
+                              text=True, timeout=PATIENCE, check=False)
         equal(done.returncode, 0, "%s --version: %s" % (path, done.stderr))
         has(done.stdout, "0.", "the version")
     for page in PAGES:

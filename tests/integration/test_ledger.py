@@ -122,7 +122,7 @@ def waiting(story, seconds):
 
 
 def losing(story):
-    story.ledger.losing(story.tick())
+    story.ledger.losing(story.tick(), story.now)
     return story
 
 

@@ -5,11 +5,12 @@ PUSHD_SEED=N repeats the choices of a run (not its timing); PUSHD_MODEL_SECONDS=
 """
 import asyncio
 import json
+import math
 import os
 import random
 import time
 
-from harness import SECRET, System, limit
+from harness import PATIENCE, SECRET, System, clocked, limit
 from harness.check import Failure
 from model.ledger import Ledger, Rule, Violation
 from model.player import Player, Wish, within
@@ -18,7 +19,7 @@ from model.wire import Api, Json, Protobuf
 SEED = int(os.environ.get("PUSHD_SEED") or time.time_ns() % 1000000)
 SECONDS = float(os.environ.get("PUSHD_MODEL_SECONDS") or 22)
 ROUND_SECONDS = 5.0
-REST_SECONDS = 20.0
+TURN_SECONDS, STALL_SECONDS = 0.05, 0.2
 NOTICED_SECONDS = 6.0  # until the server has closed a client that does not answer its ping
 PLAYERS, PUBLISHERS = 14, 3
 # Half of the runs have the periodic check of positions, which finds everything in the end; in the other half nothing
@@ -54,6 +55,7 @@ CONFIG = {
     "client": {"ping_interval": "3s", "pong_timeout": "2s", "presence_update_interval": "1s",
                "channel_position_check_delay": "1s" if PERIODIC else "1h",
                "recovery_max_publication_limit": RECOVERED_MOST},
+    "websocket": {"write_timeout": None},
     "engine": {"redis": {"presence_ttl": "90s", "history_use_lists": LISTS}},
     "channel": {"namespaces": [{"name": name, **options} for name, options in NAMESPACES.items()]},
 }
@@ -80,8 +82,8 @@ def wish_for(channel, dice):
 class Play:
     """One run: players and publishers act, Redis suffers, and at the end of each round all has to agree."""
 
-    def __init__(self, system, seconds=SECONDS):
-        self.system, self.seconds = system, seconds
+    def __init__(self, system, clock, seconds=SECONDS):
+        self.system, self.clock, self.seconds = system, clock, seconds
         self.ledger = Ledger({channel: RULES[space(channel)] for channel in CHANNELS})
         self.dice = random.Random("%d faults" % SEED)
         self.acting, self.over = asyncio.Event(), asyncio.Event()
@@ -117,6 +119,7 @@ class Play:
                 group.create_task(self.act(number, self.player_steps(player, random.Random("%d %d" % (SEED, number)))))
             for number in range(PLAYERS, PLAYERS + PUBLISHERS):
                 group.create_task(self.act(number, self.publisher_steps(number, random.Random("%d %d" % (SEED, number)))))
+            group.create_task(self.watch_machine())
             until = time.monotonic() + self.seconds
             while time.monotonic() < until:
                 await self.round()
@@ -136,7 +139,7 @@ class Play:
         await self.pause(ROUND_SECONDS / 3)
         self.acting.clear()
         for event in self.resting:
-            if not await within(REST_SECONDS, event.wait()):
+            if not await within(PATIENCE, event.wait()):
                 self.ledger.fail(None, "somebody does not come to rest")
         await self.last_words()
         await self.rest()
@@ -156,14 +159,14 @@ class Play:
         a stream that forgot itself."""
         await self.publish(self.api, ("rest", self.ledger.counts["rest"]), "flux:1", self.dice)
         self.ledger.counts["rest"] += 1
-        until = time.monotonic() + REST_SECONDS
+        until = time.monotonic() + PATIENCE
         while True:
             open_points = await self.disagreements()
             if not open_points:
                 self.ledger.note(time.monotonic(), "all agree")
                 return
             if time.monotonic() > until:
-                self.ledger.fail(None, "at rest for %g s: %s" % (REST_SECONDS, "; ".join(open_points[:5])))
+                self.ledger.fail(None, "at rest for %g s: %s" % (PATIENCE, "; ".join(open_points[:5])))
             await self.pause(0.05)
 
     async def disagreements(self):
@@ -293,10 +296,19 @@ class Play:
         with self.system.resp() as redis:
             return redis.call(*words)
 
-    def disturb(self, how, seconds=2.5):
+    def disturb(self, how, seconds=2.5, begun=None):
         """Redis cannot be relied on until pushd has had its time to come back."""
         now = time.monotonic()
-        self.ledger.disturb(now - 0.1, now + seconds, how)
+        self.ledger.disturb((begun or now) - 0.1, now + seconds, how)
+
+    async def watch_machine(self):
+        """A machine that stands still keeps pushd from noticing who leaves and from coming back to Redis in its time."""
+        while not self.over.is_set():
+            begun = self.clock.mark()
+            await self.pause(TURN_SECONDS)
+            took, lost, waited = self.clock.took(begun)
+            if max(lost, waited, took - TURN_SECONDS) > STALL_SECONDS:
+                self.disturb("stall of the machine", begun=begun.at)
 
     async def kill_pubsub(self):
         self.disturb("kill of subscriptions")
@@ -314,16 +326,18 @@ class Play:
         self.disturb("Redis is back")
 
     async def restart_empty(self):
-        self.ledger.losing(time.monotonic())
+        self.ledger.losing(time.monotonic(), math.inf)
         self.disturb("restart of an empty Redis")
         await self.in_thread(self.system.redis.kill)
+        self.ledger.lost(time.monotonic())
         self.system.forget_redis()
         await self.in_thread(self.system.start_redis)
         self.disturb("an empty Redis is back")
 
     async def flush(self):
-        self.ledger.losing(time.monotonic())
+        self.ledger.losing(time.monotonic(), math.inf)
         await self.in_thread(self.redis_call, "FLUSHALL")
+        self.ledger.lost(time.monotonic())
 
     async def flush_scripts(self):
         await self.in_thread(self.redis_call, "SCRIPT", "FLUSH")
@@ -352,8 +366,8 @@ def explained(problem):
     return problem
 
 
-async def run(system, seconds):
-    play = Play(system, seconds)
+async def run(system, clock, seconds):
+    play = Play(system, clock, seconds)
     try:
         await play.play()
     except BaseException as problem:  # pylint: disable=broad-except
@@ -364,9 +378,10 @@ async def run(system, seconds):
     return play
 
 
+@clocked
 @limit(SECONDS * 3 + 90)
 def test_random_interleavings(test):
     """Whatever clients, publishers and Redis do: nothing is lost, doubled or reordered unseen."""
     system = System(test, CONFIG, redis_appends=True)
-    play = asyncio.run(run(system, SECONDS))
+    play = asyncio.run(run(system, test.clock, SECONDS))
     print("seed %d: %s" % (SEED, dict(sorted(play.ledger.counts.items()))))

@@ -3,7 +3,7 @@
 import base64
 import time
 
-from harness import SECRET, Closed, System, check, equal, token
+from harness import SECRET, Closed, System, check, equal, timed, token
 
 OPEN = {"allow_subscribe_for_client": True}
 KEPT = {**OPEN, "history_size": 10, "history_ttl": "300s"}
@@ -144,6 +144,7 @@ def test_cache_recovery_and_rights(test):
     equal((got["recovered"], [p["data"] for p in got["publications"]]), (True, [2]), "the newest that passes")
 
 
+@timed
 def test_a_pong_may_look_like_anything(test):
     """Whatever comes without an id answers an open ping, connect included."""
     system = System(test, {"client": {"ping_interval": "2s", "pong_timeout": "1900ms"}}, front=None)

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from harness import SECRET, Process, System, check, claims_of, equal, has, token, wait_for
+from harness import PATIENCE, SECRET, Process, System, check, claims_of, equal, has, token, wait_for
 from harness.system import build_path, clean_environment
 from harness.tokens import is_signed_by
 
@@ -12,7 +12,7 @@ from harness.tokens import is_signed_by
 def pushctl(test, *words, status=0, stdin="", env=None):
     """Standard output of a command that ends with the expected status; error output behind it when it fails."""
     done = subprocess.run([build_path("pushctl", "pushctl"), *words], env=clean_environment(test, env), cwd=test.dir,
-                          input=stdin, capture_output=True, text=True, timeout=20, check=False)
+                          input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False)
     equal(done.returncode, status, "pushctl %s\n%s%s\nstatus" % (" ".join(words)[:300], done.stdout, done.stderr))
     return done.stdout if status == 0 else done.stdout + done.stderr
 
@@ -28,12 +28,12 @@ def write_config(test, config):
 def test_tokens_open_the_door(test):
     """gentoken and gensubtoken make tokens that pushd accepts; the user and the channel are the ones asked for."""
     system = System(test, {"channel": {"namespaces": [{"name": "closed"}]}}, front=None)
-    text = pushctl(test, "gentoken", "-c", system.config_path, "-u", "ada", "-t", "60", "-q").strip()
+    text = pushctl(test, "gentoken", "-c", system.config_path, "-u", "ada", "-t", "600", "-q").strip()
     check(is_signed_by(text, SECRET), "signed with the secret of the configuration")
     equal(claims_of(text)["sub"], "ada", "user")
     client = system.open()
     reply = client.connect(token=text)
-    check(50 <= reply["ttl"] <= 60, "ttl %r" % reply)
+    check(500 < reply["ttl"] <= 600, "ttl %r" % reply)
     one = pushctl(test, "gensubtoken", "-c", system.config_path, "-u", "ada", "-s", "closed:1", "-q").strip()
     equal(claims_of(one)["channel"], "closed:1", "channel")
     client.subscribe("closed:1", token=one)
@@ -92,7 +92,7 @@ def test_publish_and_connect(test):
     system.wait_subscribers("test", 1)
     pushctl(test, "publish", "-c", system.config_path, "test", '{"n": 1e400}', env={"CENTRIFUGO_URL": system.url})
     pushctl(test, "publish", "-c", system.config_path, "-a", system.url, "test", "-", stdin='{"n": 2}')
-    equal(watcher.wait_exit(10), 0, "status of connect")
+    equal(watcher.wait_exit(), 0, "status of connect")
     for words in ('"connect"', '"subscribe"', '{"n": 1e400}', '{"n": 2}'):
         has(watcher.log(), words, "what connect prints")
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two Redis share the channels: each holds its own, and one that dies takes only those with it."""
+import itertools
 import os
 import signal
 import threading
 import time
 
-from harness import System, check, equal, has, limit, wait_for
+from harness import PATIENCE, PROMPT, System, check, equal, has, limit, timed, wait_for
 from harness.process import Process, find_program
 from harness.resp import Resp
 
@@ -83,10 +84,9 @@ def keys(redis, pattern):
 
 def timed_call(system, method, body):
     """An API call, which has to be answered in time whatever the answer is."""
-    begun = time.monotonic()
+    begun = system.test.clock.mark()
     reply = system.call_api(method, body)
-    took = time.monotonic() - begun
-    check(took < ANSWER_SECONDS, "/api/%s %r took %.2f s: %r" % (method, body, took, reply))
+    system.test.clock.at_most(begun, ANSWER_SECONDS, "/api/%s %r, answered with %r," % (method, body, reply))
     return reply.json()
 
 
@@ -125,31 +125,30 @@ class Publisher(threading.Thread):
 
     def __init__(self, system, channel):
         super().__init__(daemon=True)
-        self.publish = system.publisher()
+        self.publish, self.clock = system.publisher(), system.test.clock
         self.channel, self.done = channel, threading.Event()
-        self.published, self.refused, self.slowest, self.problem = [], 0, 0.0, None
+        self.published, self.refused, self.problem = [], [], None
 
     def run(self):
         number = 0
         try:
             while not self.done.is_set():
                 number += 1
-                begun = time.monotonic()
+                begun = self.clock.mark()
                 reply = self.publish(self.channel, b"%d" % number).json()
-                self.slowest = max(self.slowest, time.monotonic() - begun)
+                self.clock.at_most(begun, ANSWER_SECONDS, "a publish, answered with %r," % reply)
                 if "result" in reply:
                     self.published.append(number)
                 else:
                     equal(reply.get("error", {}).get("code"), 100, "the answer to publish %r; code" % reply)
-                    self.refused += 1
+                    self.refused.append(reply["error"]["message"])
         except Exception as problem:  # pylint: disable=broad-except
             self.problem = problem
 
     def finish(self):
         self.done.set()
-        self.join(10)
+        self.join(PATIENCE)
         check(self.problem is None and not self.is_alive(), "publishing into %s: %r" % (self.channel, self.problem))
-        check(self.slowest < ANSWER_SECONDS, "a publish into %s took %.2f s" % (self.channel, self.slowest))
 
 
 def use_without_second(system, fails):
@@ -161,13 +160,13 @@ def use_without_second(system, fails):
         publisher.start()
     wait_for(lambda: all(len(publisher.published) > 20 for publisher in publishers), "both channels are in use")
     fails()
-    wait_for(lambda: publishers[1].refused > 5, "publishing into the dead Redis is refused")
+    wait_for(lambda: len(publishers[1].refused) > 5, "publishing into the dead Redis is refused")
     count = len(publishers[0].published)
     wait_for(lambda: len(publishers[0].published) > count + 20, "publishing into the other goes on")
     wait_for(lambda: system.ready()[1].get("redis") == "partly down", "pushd notices")
     for publisher in publishers:
         publisher.finish()
-    equal(publishers[0].refused, 0, "refused on the Redis that lives")
+    equal(publishers[0].refused, [], "refused on the Redis that lives")
     equal([client.publication()["data"] for _ in publishers[0].published], publishers[0].published,
           "what arrives on the channel of the living Redis")
 
@@ -201,14 +200,13 @@ def calls_go_on(system):
 
 def recovers(system, client):
     """Within 2 s of the second Redis being back its channel works again over the connection of before."""
-    since = time.monotonic()
-    number = 0
-    while True:
-        number += 1
-        check(time.monotonic() < since + RESUME_SECONDS, "the second Redis is not used again within 2 s")
+    clock = system.test.clock
+    since = clock.mark()
+    for number in itertools.count(1):
+        clock.at_most(since, RESUME_SECONDS, "to use the second Redis again")
         if "result" not in system.call_api("publish", {"channel": SECOND, "data": {"back": number}}).json():
             continue
-        client.sock.settimeout(0.3)
+        client.sock.settimeout(max(0.3, 0.05 * number))  # a busy machine may need longer than any fixed pause
         try:
             while client.publication()["data"] != {"back": number}:
                 pass
@@ -217,16 +215,17 @@ def recovers(system, client):
             continue
         finally:
             client.sock.settimeout(client.timeout)
-    wait_for(system.is_whole, "/ready names nothing any more", RESUME_SECONDS)
+    clock.wait_for(clock.mark(), RESUME_SECONDS, system.is_whole, "/ready names nothing any more")
 
 
 def lines_about(text, address):
     return [line for line in text.splitlines() if address in line and " ERR " in line]
 
 
+@timed
 def test_one_killed_under_use(test):
     """One of two Redis is killed: its channels fail at once, the others lose nothing, and it comes back by itself."""
-    system = Shards(test)
+    system = Shards(test, config=PROMPT)
     client = system.client("ada")
     client.subscribe(SECOND)
     marks = [program.mark() for program in (system.pushd, system.api)]
@@ -247,10 +246,11 @@ def test_one_killed_under_use(test):
     equal(new.publication()["data"], "after", "what a new client gets")
 
 
+@timed
 @limit(90)
 def test_one_stopped_under_use(test):
     """One of two Redis stands still: no call takes more than 1.2 s, the other's channels lose nothing."""
-    system = Shards(test)
+    system = Shards(test, config=PROMPT)
     client = system.client("ada")
     client.subscribe(SECOND)
     use_without_second(system, lambda: system.second.send_signal(signal.SIGSTOP))
@@ -260,9 +260,10 @@ def test_one_stopped_under_use(test):
     recovers(system, client)
 
 
+@timed
 def test_one_absent_at_start(test):
     """A Redis that is missing when the programs start keeps nobody from using the other."""
-    system = Shards(test, second_up=False)
+    system = Shards(test, second_up=False, config=PROMPT)
     client = system.client("ada")
     client.subscribe(FIRST)
     system.publish(FIRST, 1)
@@ -270,20 +271,21 @@ def test_one_absent_at_start(test):
     everything_says_which(system)
     equal(timed_call(system, "publish", {"channel": SECOND, "data": 1})["error"]["code"], 100, "publish")
     system.start_second()
-    wait_for(system.is_whole, "/ready after it came", RESUME_SECONDS)
+    test.clock.wait_for(test.clock.mark(), RESUME_SECONDS, system.is_whole, "/ready after it came")
     client.subscribe(SECOND)
     recovers(system, client)
 
 
+@timed
 @limit(90)
 def test_nodes_know_each_other_over_what_is_left(test):
     """Pings and surveys of the cluster take the Redis that lives: no node is forgotten, channels adds up both."""
-    system = Shards(test)
+    system = Shards(test, config=PROMPT)
     other = System(test, front=None, node="other", redis_port=system.redis_port, start=False)
     other.config["engine"] = system.config["engine"]
     other.write_config()
     other.start_pushd()
-    wait_for(lambda: len(system.result("info")["nodes"]) == 2, "both nodes are known", 5)
+    wait_for(lambda: len(system.result("info")["nodes"]) == 2, "both nodes are known")
     clients = [node.client("u") for node in (system, other)]
     for client in clients:
         client.subscribe(FIRST)

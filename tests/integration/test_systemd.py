@@ -8,7 +8,8 @@ import socket
 import subprocess
 import time
 
-from harness import Failure, Process, System, WebSocket, check, equal, find_program, has, limit, token, wait_for
+from harness import (PATIENCE, PROMPT, Failure, Process, System, WebSocket, check, equal, find_program, has, limit, timed,
+                     token, wait_for)
 from harness.system import SECRET, accepts, build_path, make_install
 
 
@@ -23,7 +24,7 @@ class Notify:
         self.seen = []
         test.on_end(self.socket.close)
 
-    def wait_for(self, word, seconds=10):
+    def wait_for(self, word, seconds=PATIENCE):
         deadline = time.monotonic() + seconds
         while not any(word in message.split("\n") for message in self.seen):
             self.socket.settimeout(max(0.01, deadline - time.monotonic()))
@@ -91,7 +92,7 @@ def test_ready_without_redis(test):
 def test_ready_with_a_redis_that_hangs(test):
     """Redis accepts and says nothing: READY=1 comes all the same, after the log said so."""
     notify = Notify(test)
-    system = System(test, front=None, start=False)
+    system = System(test, PROMPT, front=None, start=False)
     ports = fixed_ports(system)
     system.start_redis()
     system.redis.send_signal(signal.SIGSTOP)
@@ -99,13 +100,16 @@ def test_ready_with_a_redis_that_hangs(test):
     has(pushd.log().lower(), "redis", "the log at READY=1")
 
 
+@timed
 def test_watchdog(test):
     """With WATCHDOG_USEC pushd reports in time, as long as it is alive."""
     notify = Notify(test)
     system = System(test, front=None, env={**notify.env, "WATCHDOG_USEC": "1000000"})
     for _ in range(3):
         notify.seen.clear()
-        notify.wait_for("WATCHDOG=1", 1.0)
+        begun = test.clock.mark()
+        notify.wait_for("WATCHDOG=1")
+        test.clock.at_most(begun, 1, "the report to the watchdog")
     check(system.pushd.running(), "pushd runs")
 
 
@@ -157,7 +161,7 @@ def test_inherited_sockets_of_pushd(test):
     system.start_redis()
     websocket, admin = listener(("127.0.0.1", 0)), listener(("127.0.0.1", 0))
     # Already waiting before the program is there: that is what socket activation is for.
-    waiting = socket.create_connection(admin.getsockname(), 10)
+    waiting = socket.create_connection(admin.getsockname(), PATIENCE)
     waiting.sendall(b"GET /api/ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     pushd = with_sockets(test, "pushd", [build_path("pushd", "pushd"), "-c", system.config_path], [websocket, admin],
                          ["websocket", "admin"], system)
@@ -226,7 +230,7 @@ def test_units_verify(test):
                 text = text.replace("=" + folder, "=" + staged + folder)
             target.write(text)
     done = subprocess.run([program, "verify", "--man=no", *[os.path.join(place, os.path.basename(unit)) for unit in units]],
-                          capture_output=True, text=True, timeout=60, check=False)
+                          capture_output=True, text=True, timeout=PATIENCE, check=False)
     noise = ("Failed to prepare filename", "/usr/lib/systemd/system/", "/lib/systemd/system/", "systemd-remount")
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip() and not line.startswith(noise)]
     equal(said, [], "what systemd-analyze verify says")

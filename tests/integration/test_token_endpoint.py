@@ -7,7 +7,7 @@ import re
 import threading
 import time
 
-from harness import SECRET, System, check, claims_of, equal, has, token
+from harness import PROMPT, SECRET, System, check, claims_of, equal, has, timed, token
 from harness.tokens import is_signed_by
 
 TOKEN = "/api/v1/centrifugo/token"
@@ -38,7 +38,7 @@ def opens_the_door(system, text, user, channels):
     client = system.open()
     reply = client.connect(token=text)
     equal(sorted(reply.get("subs", {})), channels, "server-side subscriptions")
-    check(3500 <= reply["ttl"] <= 3600, "ttl %d" % reply["ttl"])
+    check(3000 <= reply["ttl"] <= 3600, "ttl %d" % reply["ttl"])
     equal(claims_of(text)["sub"], user, "user")
     for channel in channels:
         system.publish(channel, {"to": channel})
@@ -139,13 +139,14 @@ def test_session_from_redis(test):
         ask(system, cookie="sid=" + cookie, status=401)
 
 
+@timed
 def test_sessions_in_redis_that_is_away(test):
     """Redis down: 503, not 401, in time, and the log says why."""
-    system = System(test, settings(source="redis_cookie"))
+    system = System(test, {"pushd": {**settings(source="redis_cookie")["pushd"], **PROMPT["pushd"]}})
     system.redis.kill()
-    begun = time.monotonic()
+    begun = test.clock.mark()
     ask(system, cookie="session=s1", status=503)
-    check(time.monotonic() - begun < 1.2, "it took %.2f s" % (time.monotonic() - begun))
+    test.clock.at_most(begun, 1.2, "the answer")
     system.api.wait_log("sessions not reachable")
 
 
@@ -194,8 +195,9 @@ def test_path_and_ttl_are_configurable(test):
     """token.endpoint and ttl move; the old path is gone."""
     config = {"pushd": {"token": {"endpoint": "/api/my/token", "ttl": "90s"}}}
     system = System(test, config, session={None: {"REMOTE_USER": "ada"}})
+    begun = time.time()
     claims = claims_of(ask(system, "/api/my/token"))
-    check(80 <= claims["exp"] - time.time() <= 91, "exp in %.0f s" % (claims["exp"] - time.time()))
+    check(begun + 88 <= claims["exp"] <= time.time() + 91, "exp in %.0f s" % (claims["exp"] - time.time()))
     equal(system.http("GET", TOKEN).status, 404, "the default path")
 
 

@@ -6,7 +6,7 @@ from harness import System, check, equal, wait_for
 def two(test):
     first = System(test)
     second = System(test, front=None, node="second", redis_port=first.redis_port)
-    wait_for(lambda: len(first.result("info")["nodes"]) == 2, "both nodes are known", 5)
+    wait_for(lambda: len(first.result("info")["nodes"]) == 2, "both nodes are known")
     return first, second
 
 
@@ -34,7 +34,7 @@ def test_figures_are_of_the_whole_cluster(test):
     users = {info["user"] for info in first.result("presence", {"channel": "org:1:messages"})["presence"].values()}
     equal(users, {"a", "b"}, "users present")
     wait_for(lambda: sorted(node["num_clients"] for node in first.result("info")["nodes"]) == [1, 1],
-             "info with a client on each node", 6)
+             "info with a client on each node")
     names = {node["uid"] for node in first.result("info")["nodes"]}
     equal(len(names), 2, "uids")
 
@@ -58,7 +58,7 @@ def test_a_node_that_vanishes_is_forgotten(test):
     client = first.client("a")
     client.subscribe("test")
     second.pushd.kill()
-    wait_for(lambda: len(first.result("info")["nodes"]) == 1, "the dead node is gone from info", 15)
+    wait_for(lambda: len(first.result("info")["nodes"]) == 1, "the dead node is gone from info")
     first.publish("test", 1)
     equal(client.publication()["data"], 1, "the other node still serves")
     check(first.pushd.running(), "the other node runs")
@@ -70,7 +70,7 @@ def test_one_connection_per_user(test):
               "channel": {"without_namespace": {"presence": True, "allow_user_limited_channels": True}}}
     first = System(test, config)
     second = System(test, config, front=None, node="second", redis_port=first.redis_port)
-    wait_for(lambda: len(first.result("info")["nodes"]) == 2, "both nodes are known", 5)
+    wait_for(lambda: len(first.result("info")["nodes"]) == 2, "both nodes are known")
     other = second.client("b")
     clients = [first.client("a")]
     for system in (second, first, first, second):

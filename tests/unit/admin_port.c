@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PATIENCE_S 10.0
+#define PATIENCE_S 60.0 /* ends what hangs; no claim about speed */
 
 static struct bus_port ports[ADMIN_PORT_WORKERS];
 

@@ -158,7 +158,7 @@ void note_stopped(void *arg)
     stopped = true;
 }
 
-static void open_control(void)
+static void open_control(int64_t redis_timeout_ms)
 {
     static char *addresses[2];
     static char prefix[] = "p";
@@ -174,10 +174,10 @@ static void open_control(void)
                          .user = none,
                          .password = none,
                          .client_name = none,
-                         .connect_timeout_ms = 1000,
+                         .connect_timeout_ms = redis_timeout_ms,
                          .presence_ttl_ms = 60000},
         .node.name = name,
-        .pushd.redis_timeout_ms = 1000,
+        .pushd.redis_timeout_ms = redis_timeout_ms,
     };
     memset(&got, 0, sizeof(got));
     reported = false;
@@ -206,24 +206,35 @@ static void empty(struct redis_server *s)
     redisFree(c);
 }
 
-int control_setup(void **state)
+static int open_with_redis(int64_t redis_timeout_ms)
 {
-    (void)state;
     empty(&server);
     if (second_server.pid != 0) {
         empty(&second_server);
     }
-    open_control();
+    open_control(redis_timeout_ms);
     RUN_UNTIL(control_redis_state(control) == CONTROL_REDIS_READY, LONG_MS);
     assert_true(reported);
     return 0;
+}
+
+int control_setup(void **state)
+{
+    (void)state;
+    return open_with_redis(PATIENT_MS);
+}
+
+int control_setup_usual(void **state)
+{
+    (void)state;
+    return open_with_redis(USUAL_MS);
 }
 
 int control_setup_without_redis(void **state)
 {
     (void)state;
     redis_server_kill(&server);
-    open_control();
+    open_control(USUAL_MS);
     return 0;
 }
 
@@ -300,6 +311,7 @@ bool control_test_begin(void)
     loop = ev_loop_new(EVFLAG_AUTO);
     ev_timer_init(&tick, on_tick, 0.005, 0.005);
     ev_timer_start(loop, &tick);
+    bystander_start();
     metrics_setup();
     metrics = metrics_new();
     return true;
@@ -314,6 +326,7 @@ void control_test_end(void)
 {
     metrics_teardown();
     ev_loop_destroy(loop);
+    bystander_end();
     redis_server_stop(&server);
     if (second_server.pid != 0) {
         redis_server_stop(&second_server);

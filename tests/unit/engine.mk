@@ -3,7 +3,8 @@
 if HAVE_CMOCKA
 REDIS_SERVER = tests/unit/redis_server.c tests/unit/redis_server.h
 ENGINE_FIXTURE = tests/unit/engine_fixture.c tests/unit/engine_fixture.h $(REDIS_SERVER)
-CONTROL_FIXTURE = tests/unit/control_fixture.c tests/unit/control_fixture.h $(REDIS_SERVER)
+CONTROL_FIXTURE = tests/unit/control_fixture.c tests/unit/control_fixture.h \
+	tests/unit/bystander.c tests/unit/bystander.h $(REDIS_SERVER)
 CONTROL_TEST_LIBS = pushd/libpushd.a $(COMMON_LIBS) $(EV_LIBS) $(CURL_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_rcmd tests/unit/test_redis_url tests/unit/test_engine tests/unit/test_engine_redis \

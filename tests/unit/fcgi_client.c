@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define ANSWER_MS 15000
+#define ANSWER_MS 60000
 
 enum {
     BEGIN = 1,

@@ -14,7 +14,7 @@
 
 #include "common/base/clk.h"
 
-#define START_TIMEOUT_MS 20000
+#define START_TIMEOUT_MS 60000
 
 static void run(const struct redis_server *s)
 {

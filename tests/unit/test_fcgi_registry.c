@@ -242,7 +242,7 @@ static void channels_asks_the_nodes_over_redis(void **state)
     int64_t start = clk_mono_ms();
     assert_non_null(
         strstr(fcgi_post(&g, "/api/channels", "{}"), "\"code\":100")); /* the node is silent */
-    assert_true(clk_mono_ms() - start < 3000);
+    assert_true(clk_mono_ms() - start < 20000);
     fcgi_fixture_close(&g);
     redis_server_stop(&server);
 }

@@ -128,7 +128,7 @@ static bool ends(int fd)
     char rest[256];
     for (;;) {
         struct pollfd w = {.fd = fd, .events = POLLIN};
-        if (poll(&w, 1, 15000) != 1) {
+        if (poll(&w, 1, 60000) != 1) {
             return false;
         }
         if (recv(fd, rest, sizeof(rest), 0) <= 0) {
@@ -151,7 +151,7 @@ static size_t open_files(void)
 /* Waits until the server has closed what its peers have closed. */
 static void assert_closes_to(size_t files)
 {
-    int64_t deadline = clk_mono_ms() + 15000;
+    int64_t deadline = clk_mono_ms() + 60000;
     while (open_files() > files) {
         assert_true(clk_mono_ms() < deadline);
         poll(NULL, 0, 2);
@@ -305,14 +305,14 @@ static void garbage_ends_the_connection(void **state)
     assert_closes_to(files);
 }
 
-static void slow_senders_hold_nobody_up_and_are_cut_off(void **state)
+/* Whether others were served before the slow ones were cut off. */
+static bool serves_beside_slow_senders(void)
 {
     size_t files = open_files();
     struct buf body = {0};
     struct buf b = {0};
     int slow[8];
     int proven = dial();
-    (void)state;
     exchange(proven, "/api/ping", "", "{\"result\":{}}");
     fcgi_add_request(&b, "/api/ping", &body, 0, true);
     for (size_t i = 0; i < ARRAY_LEN(slow); i++) {
@@ -323,7 +323,7 @@ static void slow_senders_hold_nobody_up_and_are_cut_off(void **state)
                     20); /* one that has been good before: it gets a thread, and stops there */
     int64_t start = clk_mono_ms();
     assert_serves();
-    assert_true(clk_mono_ms() - start < SERVER_READ_MS);
+    bool is_in_time = clk_mono_ms() - start < SERVER_READ_MS;
     for (size_t i = 0; i < ARRAY_LEN(slow); i++) {
         assert_true(ends(slow[i]));
         close(slow[i]);
@@ -333,6 +333,16 @@ static void slow_senders_hold_nobody_up_and_are_cut_off(void **state)
     close(proven);
     buf_free(&b);
     assert_closes_to(files);
+    return is_in_time;
+}
+
+static void slow_senders_hold_nobody_up_and_are_cut_off(void **state)
+{
+    int attempts = 5; /* a machine may be busy for so long that serving takes as long as waiting */
+    (void)state;
+    while (!serves_beside_slow_senders()) {
+        assert_true(--attempts > 0);
+    }
 }
 
 static void a_head_in_pieces_is_put_together(void **state)

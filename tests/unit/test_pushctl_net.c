@@ -17,7 +17,7 @@
 
 #include "tests/unit/unit.h"
 
-#define TIMEOUT_MS 10000
+#define TIMEOUT_MS 60000
 
 /* One connection: reads a request with `body_bytes` behind its headers, answers, then closes. */
 struct server {

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The official Go SDK as a client: sdk WS_URL json|protobuf TOKEN NEXT_TOKEN CHANNEL...
+// The official Go SDK as a client: sdk WS_URL json|protobuf NEXT_TOKEN CHANNEL...
 // It does and prints the same as sdk_python.py, whose head has the words.
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/centrifugal/centrifuge-go"
 )
+
+// patience ends what hangs; a busy machine does not need so long.
+const patience = time.Minute
 
 type line map[string]any
 
@@ -46,7 +51,7 @@ func raw(data []byte) json.RawMessage {
 }
 
 func ask(client *centrifuge.Client, sub *centrifuge.Subscription, name string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	err := answer(ctx, client, sub, name)
 	var refused *centrifuge.Error
@@ -127,18 +132,24 @@ func watch(client *centrifuge.Client, channel string) error {
 }
 
 func main() {
-	url, encoding, token, next, channels := os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5:]
+	url, encoding, next, channels := os.Args[1], os.Args[2], os.Args[3], os.Args[4:]
+	say("started", line{})
+	token, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	fail(err)
 	open := centrifuge.NewJsonClient
 	if encoding == "protobuf" {
 		open = centrifuge.NewProtobufClient
 	}
 	client := open(url, centrifuge.Config{
-		Token: token,
+		Token: strings.TrimSpace(token),
 		GetToken: func(centrifuge.ConnectionTokenEvent) (string, error) {
 			say("token", line{})
 			return next, nil
 		},
 		MaxReconnectDelay: 500 * time.Millisecond,
+		HandshakeTimeout:  patience,
+		ReadTimeout:       patience,
+		WriteTimeout:      patience,
 	})
 	end := make(chan struct{})
 	client.OnConnecting(func(e centrifuge.ConnectingEvent) { say("connecting", line{"code": e.Code}) })

@@ -37,11 +37,11 @@ class Browser:
             argv.append("--host-resolver-rules=" + ",".join("MAP %s %s" % pair for pair in hosts.items()))
         env = {**os.environ, **dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), folder)}
         self.process = test.add(Process("chromium", argv + ["about:blank"], test.dir, env=env, clean=STATUS_STOPPED))
-        port = int(self.process.wait_log(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/", 30).group(1))
+        port = int(self.process.wait_log(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/").group(1))
         base = "http://127.0.0.1:%d" % port
         pages = wait_for(lambda: [page for page in http_request("GET", base, "/json/list").json()
-                                  if page["type"] == "page"], "a page in the browser", 20)
-        self.socket = WebSocket(("127.0.0.1", port), urlsplit(pages[0]["webSocketDebuggerUrl"]).path, timeout=30)
+                                  if page["type"] == "page"], "a page in the browser")
+        self.socket = WebSocket(("127.0.0.1", port), urlsplit(pages[0]["webSocketDebuggerUrl"]).path)
         test.on_end(self.socket.close)
         self.number, self.console, self.errors = 0, [], []
         for domain in ("Page", "Runtime", "Log"):
@@ -72,7 +72,7 @@ class Browser:
         result = self.command("Page.navigate", url=url)
         if result.get("errorText"):
             raise Failure("%s: %s" % (url, result["errorText"]))
-        wait_for(lambda: self.evaluate("document.readyState") == "complete", "the page is loaded", 15)
+        wait_for(lambda: self.evaluate("document.readyState") == "complete", "the page is loaded")
 
     def evaluate(self, expression):
         """Value of a JavaScript expression; a promise is waited for."""
@@ -81,11 +81,11 @@ class Browser:
             raise Failure("%s: %s" % (expression[:100], json.dumps(result["exceptionDetails"])[:600]))
         return result["result"].get("value")
 
-    def wait(self, expression, seconds=15):
+    def wait(self, expression):
         """Waits until a JavaScript expression is true, and returns its value."""
         return wait_for(lambda: self.evaluate(expression),
                         lambda: "%s in the page; console: %r; errors: %r" % (expression, self.console[-12:],
-                                                                             self.errors[-6:]), seconds)
+                                                                             self.errors[-6:]))
 
     def screenshot(self, path):
         data = base64.b64decode(self.command("Page.captureScreenshot", format="png")["data"])

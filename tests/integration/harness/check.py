@@ -37,8 +37,21 @@ def shown(value, most=1500):
 
 
 def limit(seconds):
-    """Marks a test that may take longer than the usual minute."""
+    """Marks a test that may take longer than the usual minute, on a machine that keeps up."""
     def mark(function):
         function.time_limit = seconds
         return function
     return mark
+
+
+def clocked(function):
+    """Marks a test that gets test.clock."""
+    function.has_clock = True
+    return function
+
+
+def timed(function):
+    """Marks a test that gets test.clock and has claims that do not hold when timers of the product run out because the
+    machine stands still: if it fails and the machine did stand still, it is repeated."""
+    function.is_repeated = True
+    return clocked(function)

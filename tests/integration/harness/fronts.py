@@ -18,6 +18,9 @@ server.port = {port}
 server.upload-dirs = ("{dir}")
 server.max-request-size = 65536
 server.max-fds = 4096
+server.max-keep-alive-idle = 600
+server.max-read-idle = 600
+server.max-write-idle = 600
 index-file.names = ("index.html")
 mimetype.assign = (".html" => "text/html", ".js" => "text/javascript", ".css" => "text/css")
 accesslog.filename = "{dir}/front-access.log"
@@ -59,6 +62,7 @@ http {{
     uwsgi_temp_path {dir}/nginx-uwsgi;
     scgi_temp_path {dir}/nginx-scgi;
     client_max_body_size 64m;
+    keepalive_timeout 600s;
     types {{ text/html html; text/css css; text/javascript js; }}
     map $http_upgrade $ws_upgrade {{ default ""; websocket websocket; }}
     map $ws_upgrade $ws_connection {{ default upgrade; "" ""; }}
@@ -105,7 +109,8 @@ LogLevel warn
 LogFormat "%{{Host}}i %h \\"%r\\" %>s %b" plain
 CustomLog "{dir}/front-access.log" plain
 DocumentRoot "{www}"
-ProxyTimeout 60
+ProxyTimeout 600
+KeepAliveTimeout 600
 <Location "/api">
 {session}
     SetHandler "proxy:unix:{api}|fcgi://push-api/"

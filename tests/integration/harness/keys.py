@@ -100,7 +100,7 @@ class KeyServer:
 
             def do_GET(self):
                 outer.paths.append(self.path)
-                outer.open.wait(30)
+                outer.open.wait()
                 self.send_response(outer.status)
                 for pair in outer.headers.items():
                     self.send_header(*pair)

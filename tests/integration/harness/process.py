@@ -8,12 +8,11 @@ import subprocess
 import time
 
 from harness.check import Failure, Skip
-from harness.wait import wait_for
+from harness.wait import PATIENCE, wait_for
 
 SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 SANITIZER = re.compile(r"(ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error:|SUMMARY: \w+Sanitizer"
                        r"|stack smashing|double free|malloc\(\)|free\(\): )")
-STOP_SECONDS = 10
 
 
 def find_program(name):
@@ -62,7 +61,7 @@ class Process:
         """A position in the log for log_since and wait_log."""
         return os.path.getsize(self.log_path)
 
-    def wait_log(self, pattern, seconds=10, since=None):
+    def wait_log(self, pattern, since=None, seconds=PATIENCE):
         """Waits for a line of the log and returns its match."""
         expression = re.compile(pattern)
         begin = self.started_at if since is None else since
@@ -78,10 +77,16 @@ class Process:
             raise Failure("%s ended with status %d; its last lines:\n  %s"
                           % (self.name, self.process.returncode, "\n  ".join(last_lines(self.log_path, 12))))
 
+    def cpu_seconds(self):
+        """The processor time that it has used by now, which the load of the machine does not change."""
+        with open("/proc/%d/stat" % self.pid, encoding="latin-1") as source:
+            fields = source.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def send_signal(self, number):
         self.process.send_signal(number)
 
-    def wait_exit(self, seconds=STOP_SECONDS):
+    def wait_exit(self, seconds=PATIENCE):
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -94,7 +99,7 @@ class Process:
         self.process.wait()
         self.stopped = True
 
-    def stop(self, seconds=STOP_SECONDS):
+    def stop(self, seconds=PATIENCE):
         """SIGTERM; returns what is wrong with the way it ended, or None. Stopping twice is harmless."""
         if self.stopped:
             return None

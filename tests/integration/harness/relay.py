@@ -3,6 +3,8 @@
 import socket
 import threading
 
+from harness.wait import PATIENCE
+
 CHUNK = 1 << 16
 UP, DOWN = "up", "down" # to the server, to the client
 
@@ -74,7 +76,7 @@ class Relay:
             except OSError:
                 return
             try:
-                far = socket.create_connection(self.target, timeout=5)
+                far = socket.create_connection(self.target, timeout=PATIENCE)
             except OSError:
                 near.close()
                 continue

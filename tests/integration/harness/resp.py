@@ -2,13 +2,15 @@
 """A Redis client of forty lines: RESP2 over a blocking socket."""
 import socket
 
+from harness.wait import PATIENCE
+
 
 class RespError(Exception):
     """An error reply."""
 
 
 class Resp:
-    def __init__(self, address, password=None, timeout=5.0):
+    def __init__(self, address, password=None, timeout=PATIENCE):
         self.sock = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
         self.sock.connect(address)

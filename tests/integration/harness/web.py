@@ -6,6 +6,8 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
+from harness.wait import PATIENCE
+
 
 class Response:
     def __init__(self, status, headers, body):
@@ -35,7 +37,7 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-def connection(base, timeout=10):
+def connection(base, timeout=PATIENCE):
     """A kept connection to a base URL: http://, https:// (not verified) or unix:PATH."""
     if base.startswith("unix:"):
         return UnixConnection(base[5:], timeout)
@@ -59,7 +61,7 @@ def exchange(kept, method, path, body=None, headers=None):
     return Response(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
 
 
-def http_request(method, base, path, body=None, headers=None, timeout=10):
+def http_request(method, base, path, body=None, headers=None, timeout=PATIENCE):
     kept = connection(base, timeout)
     try:
         return exchange(kept, method, path, body, headers)

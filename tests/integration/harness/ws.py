@@ -10,6 +10,7 @@ import time
 import zlib
 
 from harness.check import Failure
+from harness.wait import PATIENCE
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
@@ -50,7 +51,7 @@ def frame(opcode, payload, fin=True, mask=b"\x11\x22\x33\x44", rsv1=False):
 class WebSocket:
     """Opens at once. `address` is (host, port) or the path of a Unix socket."""
 
-    def __init__(self, address, path="/connection/websocket", headers=None, timeout=5.0, host=None, tls=None,
+    def __init__(self, address, path="/connection/websocket", headers=None, timeout=PATIENCE, host=None, tls=None,
                  receive_buffer=None):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_STREAM)

@@ -21,7 +21,6 @@ import math
 from harness.check import Failure
 
 TTL_SLACK = 0.7  # seconds around an expiry in which nothing is claimed
-LOSS_SECONDS = 1.0  # from the word that Redis is about to lose its data to the loss
 TRACE_KEPT, TRACE_SHOWN = 5000, 60
 
 
@@ -72,7 +71,7 @@ class Ledger:
         self.places = collections.defaultdict(dict)  # (channel, epoch) -> offset -> Published
         self.epochs = collections.defaultdict(list)  # channel -> epochs in the order of their appearance
         self.removals = collections.defaultdict(list)  # channel -> when each ended, inf while it is under way
-        self.losses = []  # when Redis was about to lose its data
+        self.losses = []  # when each loss of the data of Redis was over, inf while it is under way
         self.disturbances = []  # [(begun, until)] in which Redis could not be relied on
         self.sessions = set()
         self.of_channel = collections.defaultdict(list)  # channel -> Published in the order of sending
@@ -133,7 +132,7 @@ class Ledger:
 
     def _forgot(self, one):
         """Whether Redis may have lost the idempotency key of a publication before it was sent again."""
-        return any(begun > one.begun - LOSS_SECONDS for begun in self.losses)
+        return any(one.begun < ended for ended in self.losses)
 
     def saw_epoch(self, channel, epoch, at):
         epochs = self.epochs[channel]
@@ -154,13 +153,19 @@ class Ledger:
         self.removals[channel][self.removals[channel].index(math.inf)] = at
         self.note(at, "history removed", channel)
 
-    def losing(self, begun):
-        """Redis is about to lose its data; the ledger does not need to know when exactly."""
-        self.losses.append(begun)
+    def losing(self, begun, until):
+        """Redis loses its data between two moments; inf until it is known to be over."""
+        self.losses.append(until)
         self.note(begun, "Redis loses its data")
+
+    def lost(self, at):
+        """The loss is over."""
+        self.losses[self.losses.index(math.inf)] = at
 
     def disturb(self, begun, until, how):
         """Redis cannot be relied on for a while: what has no position may be lost, and who leaves may stay present."""
+        if self.disturbances and self.disturbances[-1][0] <= begun <= self.disturbances[-1][1]:
+            begun, until = self.disturbances[-1][0], max(until, self.disturbances.pop()[1])
         self.disturbances.append((begun, until))
         self.counts[how] += 1
         self.note(begun, how)

@@ -6,10 +6,10 @@ import time
 
 from harness import tokens
 from harness.check import Failure
+from harness.wait import PATIENCE
 from model import fossil
 from model.wire import Gone, Json, Socket
 
-ANSWER_SECONDS = 8
 RETRY_SECONDS = 0.02  # between two attempts to connect
 
 
@@ -128,7 +128,7 @@ class Player:
         """The reply, or None."""
         if self.socket is None:
             return None
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             return await self._send(command)
 
     def _subscribe(self, wish):

@@ -8,6 +8,7 @@ import struct
 import time
 
 from harness.check import Failure
+from harness.wait import PATIENCE
 from model import protobuf
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -61,7 +62,7 @@ class Socket:
         self.reader, self.writer, self.codec = reader, writer, codec
 
     @classmethod
-    async def open(cls, port, codec, seconds=5):
+    async def open(cls, port, codec, seconds=PATIENCE):
         async def upgrade():
             reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
             writer.write(("GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -159,7 +160,7 @@ class Api:
             self.close()
         return answer
 
-    async def call(self, method, body, seconds=10):
+    async def call(self, method, body, seconds=PATIENCE):
         """The answer, or None when there was none."""
         async with self.turn:
             begun = time.monotonic()
