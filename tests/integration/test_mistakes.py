@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mistakes that people make, and the lines from which they learn what was wrong: with which value, and what to do."""
+import socket
+
+from harness import System, equal, has, wait_for
+from harness.system import API_KEY
+from harness.web import http_request
+from harness.ws import Closed
+
+
+def line_of(process, mark, *words):
+    """The log line since the mark that has all the words; they may stand in any order."""
+    found = []
+
+    def search():
+        found[:] = [line for line in process.log_since(mark).splitlines() if all(word in line for word in words)]
+        return found
+    wait_for(search, "a line of %s with %r" % (process.name, words), alive=[process])
+    return found[-1]
+
+
+def test_errors_of_the_api_are_logged(test):
+    """Most applications look at the status only, which is 200: the log has the error, its channel and the key."""
+    system = System(test)
+    for method, body, words in (
+            ("publish", {"channel": "nope:a", "data": 1}, ("channel=nope:a", "code=102", "channel.namespaces")),
+            ("publish", {"channel": "test"}, ("channel=test", "code=107", "data is required")),
+            ("broadcast", {"channels": ["test", "nope:b"], "data": 1}, ("method=broadcast", "channel=nope:b", "code=102")),
+            ("history", {"channel": "test"}, ("method=history", "channel=test", "code=108", "history_size")),
+            ("batch", {"commands": [{"publish": {"channel": "nope:c", "data": 1}}]}, ("channel=nope:c", "code=102")),
+            ("batch", {"commands": [{"presence": {"channel": "test"}}]}, ("method=presence", "channel=test", "code=108"))):
+        mark = system.api.mark()
+        equal(system.call_api(method, body).status, 200, method + ": status")
+        line_of(system.api, mark, "command refused", "key=http_api.key", *words)
+
+
+def test_requests_for_nobody_are_logged(test):
+    """A wrong path, a wrong method and a body that is no JSON stand in the log of push-api."""
+    system = System(test)
+    key = {"X-API-Key": API_KEY}
+    form = {**key, "Content-Type": "application/x-www-form-urlencoded"}
+    for method, path, body, headers, status, words in (
+            ("POST", "/api/publsh", {}, key, 404, ("reason=path.unknown", "path=/api/publsh")),
+            ("GET", "/api/publish", None, key, 405, ("reason=http.method", "send POST")),
+            ("POST", "/api/publish", "", key, 400, ("reason=body.malformed", "the body is empty")),
+            ("POST", "/api/publish", "channel=a&data=1", form, 400, ("reason=body.malformed", "form")),
+            ("POST", "/api/publish", {}, {"Authorization": "Bearer " + API_KEY}, 401, ("auth.wrong_scheme", "apikey KEY"))):
+        mark = system.api.mark()
+        reply = system.http(method, path, body, headers)
+        equal(reply.status, status, "%s %s: status" % (method, path))
+        line = line_of(system.api, mark, "request refused", *words)
+        equal(API_KEY in line, False, "the key stands in the log: " + line)
+        has(reply.headers.get("x-pushd-reason", ""), ".", "%s %s: X-Pushd-Reason" % (method, path))
+
+
+def test_a_refused_command_names_its_channel(test):
+    """In the log of pushd, whether it is answered with an error or ends the connection."""
+    system = System(test, front=None)
+    client = system.client()
+    for request, words in (({"subscribe": {"channel": "nope:a"}}, ("channel=nope:a", "code=102")),
+                           ({"subscribe": {"channel": "closed:a"}}, ("channel=closed:a", "code=103")),
+                           ({"history": {"channel": "test"}}, ("channel=test", "method=history", "code=108"))):
+        mark = system.pushd.mark()
+        has(client.call(**request), "error", "the answer")
+        line_of(system.pushd, mark, "command refused", "user=ada", *words)
+    mark = system.pushd.mark()
+    try:
+        client.call(publish={"channel": "", "data": 1})
+    except Closed as end:
+        equal(end.code, 3501, "no channel: close code")
+    line_of(system.pushd, mark, "connection refused or closed", "reason=channel.empty")
+
+
+def test_why_nothing_was_recovered(test):
+    """The client learns that, the log says why."""
+    history = {"allow_subscribe_for_client": True, "history_size": 2, "history_ttl": "300s", "force_recovery": True}
+    system = System(test, {"channel": {"namespaces": [{"name": "two", **history},
+                                                      {"name": "off", "allow_subscribe_for_client": True}]}})
+    for number in range(5):
+        system.publish("two:a", number)
+    epoch = system.result("history", {"channel": "two:a"})["epoch"]
+    client = system.client()
+    for channel, offset, of, reason in (("two:a", 1, epoch, "recovery.trimmed"), ("two:a", 5, "lost", "recovery.epoch"),
+                                        ("two:a", 9, epoch, "recovery.ahead"), ("off:a", 1, epoch, "recovery.off")):
+        mark = system.pushd.mark()
+        result = client.subscribe(channel, recover=True, offset=offset, epoch=of)
+        equal((result.get("was_recovering"), result.get("recovered")), (True, None), reason)
+        line_of(system.pushd, mark, "not recovered", "channel=" + channel, "reason=" + reason, "offset=%d" % offset)
+        client.call(unsubscribe={"channel": channel})
+    mark = system.pushd.mark()
+    client.subscribe("two:a", recover=True, offset=3, epoch=epoch)
+    equal("not recovered" in system.pushd.log_since(mark), False, "a line about a recovery that worked")
+
+
+def test_an_end_by_the_server_is_logged(test):
+    """unsubscribe of the API: who lost which channel, and with which code."""
+    system = System(test)
+    client = system.client()
+    client.subscribe("test")
+    mark = system.pushd.mark()
+    system.result("unsubscribe", {"channel": "test", "user": "ada"})
+    line_of(system.pushd, mark, "unsubscribed by the server", "channel=test", "code=2000", "user=ada")
+
+
+def test_the_wrong_port_or_protocol(test):
+    """What came to the port of clients, and where it belongs; TLS bytes are answered at once."""
+    system = System(test, front=None)
+    base = "http://127.0.0.1:%d" % system.ws_port
+    for path, word in (("/connection/websockets", "websocket.handler_prefix"), ("/api/publish", "push-api"),
+                       ("/metrics", "pushd.admin_listen")):
+        mark = system.pushd.mark()
+        reply = http_request("GET", base, path)
+        equal((reply.status, reply.body), (404, b"404 page not found\n"), path)
+        has(reply.headers["x-pushd-reason"], word, path)
+        line_of(system.pushd, mark, "handshake refused", "path=" + path, word)
+    with socket.create_connection(("127.0.0.1", system.ws_port), timeout=5) as raw:
+        mark = system.pushd.mark()
+        raw.sendall(b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + bytes(100))
+        has(raw.recv(4096).decode(), "TLS", "the answer to TLS")
+    line_of(system.pushd, mark, "handshake refused", "TLS", "http://")
