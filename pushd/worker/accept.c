@@ -104,7 +104,7 @@ static void refuse(struct peer *p, const struct upgrade *u)
     uint32_t dropped;
     if (log_is_on(LOG_LEVEL_INFO) && log_limit_pass(&w->refusals, w->now_ms, &dropped)) {
         log_info(LOG_CLIENT, "handshake refused", LOG_NUM("status", u->status),
-                 LOG_STR("reason", u->detail != NULL ? u->detail : "unknown path"),
+                 LOG_STR("reason", u->detail != NULL ? u->detail : ""), LOG_TEXT("path", u->path),
                  LOG_TEXT("origin", u->origin), LOG_STR("address", p->address),
                  LOG_NUM("suppressed", dropped));
     }
