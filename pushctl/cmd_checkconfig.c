@@ -8,6 +8,7 @@
 
 #include "common/engine/redis_url.h"
 #include "common/policy/api_key.h"
+#include "common/policy/token.h"
 #include "pushctl/pushctl.h"
 
 extern char **environ;
@@ -134,6 +135,29 @@ static void tell(const struct conf *c)
     }
 }
 
+/* Keys that pushd does not start with. */
+static int check_keys(const struct check *k, const struct conf *c)
+{
+    const struct {
+        const char *what;
+        const struct conf_token *token;
+    } all[] = {{"client.token", &c->client.token},
+               {"client.subscription_token", &c->client.subscription_token}};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        struct err e = {0};
+        if (i != 0 && !c->client.subscription_token.enabled) {
+            break; /* not looked at */
+        }
+        struct token_verifier *v = token_verifier_new(all[i].token, false, &e);
+        if (v == NULL) {
+            fprintf(stderr, "error: %s: %s: %s\n", k->path, all[i].what, e.text);
+            return EXIT_FAILED;
+        }
+        token_verifier_free(v);
+    }
+    return EXIT_OK;
+}
+
 int cmd_checkconfig(int argc, char **argv)
 {
     struct pushctl_common o = {.config = pushctl_default_config, .allows_strict = true};
@@ -156,7 +180,10 @@ int cmd_checkconfig(int argc, char **argv)
         fprintf(stderr, "error: %s\n", e.text);
         return EXIT_FAILED;
     }
-    status = check_redis(&k, c, false);
+    status = check_keys(&k, c);
+    if (status == EXIT_OK) {
+        status = check_redis(&k, c, false);
+    }
     if (status == EXIT_OK && !k.is_quiet) {
         printf("%s: configuration ok%s\n", o.config, k.warnings > 0 ? ", with warnings" : "");
         tell(c);

@@ -77,7 +77,7 @@ static const struct conf_row rows[] = {
      .help = "Belongs to the web server in front; pushd uses it in the default of node.name only."},
     {ROW(CONF_DURATION, "shutdown.timeout", shutdown.timeout_ms), .def = "30s",
      .help = "After this time a shutdown does not wait for clients any longer."},
-    {ROW(CONF_STRING, "pid_file", pid_file), .help = "File that gets the process id."},
+    {ROW(CONF_STRING, "pid_file", pid_file), .help = "File that gets the process id of pushd."},
 
     {ROW(CONF_STRINGS, "client.allowed_origins", client.allowed_origins),
      .help = "Patterns of the origins whose pages may connect; * is all of them, empty is none."},
@@ -120,7 +120,8 @@ static const struct conf_row rows[] = {
          client.channel_position_max_time_lag_ms),
      .help = "Largest delay of publications for positioned subscribers; 0 is any."},
     {ROW(CONF_INT, "client.connection_limit", client.connection_limit),
-     .help = "Connections of this node; 0 is no limit."},
+     .help = "Connections of this node; 0 is no limit. More than 32768 raise the limit of open "
+             "files."},
     {ROW(CONF_INT, "client.user_connection_limit", client.user_connection_limit),
      .help = "Connections of one user to this node; 0 is no limit."},
     {ROW(CONF_INT, "client.connection_rate_limit", client.connection_rate_limit),

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@
 /* No descriptors left: accepting again makes no sense before some are freed. */
 #define EXHAUSTED_MS            200
 #define EXHAUSTED_LOG_PERIOD_MS 10000
-#define ADDRESS_TEXT (INET6_ADDRSTRLEN + 10)
+#define ADDRESS_TEXT            (INET6_ADDRSTRLEN + 10)
 
 /* A socket that is no WebSocket yet. */
 struct peer {
@@ -316,11 +317,16 @@ static void resume(struct timer *t, int64_t now_ms)
 
 static void on_exhausted(struct acceptor *a)
 {
+    const char *error = strerror(errno);
+    struct rlimit r = {0};
     uint32_t suppressed;
     if (log_limit_pass(&a->exhausted, a->w->now_ms, &suppressed)) {
+        getrlimit(RLIMIT_NOFILE, &r);
         log_error(LOG_SERVER,
-                  "cannot accept connections, out of descriptors or memory; raise LimitNOFILE",
-                  LOG_STR("error", strerror(errno)), LOG_NUM("suppressed", suppressed));
+                  "cannot accept connections, out of descriptors or memory; raise "
+                  "client.connection_limit, and LimitNOFILE of the unit where that is lower",
+                  LOG_STR("error", error), LOG_NUM("soft", r.rlim_cur), LOG_NUM("hard", r.rlim_max),
+                  LOG_NUM("suppressed", suppressed));
     }
     for (size_t i = 0; i < a->count; i++) {
         ev_io_stop(a->w->loop, &a->listeners[i]);

@@ -264,6 +264,31 @@ static void the_present_variable_beats_the_older_one(void **state)
     struct conf *c = load_env("{\"http_api\": {\"key\": \"file\"}}", environ);
     assert_string_equal(c->http_api.key, "new");
     assert_false(c->admin.enabled);
+    assert_true(warned("CENTRIFUGO_API_KEY and CENTRIFUGO_HTTP_API_KEY have different values; the "
+                       "second counts"));
+    conf_free(c);
+}
+
+static void what_kubernetes_sets_for_a_service_is_no_mistake(void **state)
+{
+    (void)state;
+    static const char *const environ[] = {
+        "CENTRIFUGO_PORT=tcp://10.0.0.1:8000", "CENTRIFUGO_PORT_8000_TCP=tcp://10.0.0.1:8000",
+        "CENTRIFUGO_PORT_8000_TCP_PROTO=tcp",  "CENTRIFUGO_SERVICE_HOST=10.0.0.1",
+        "CENTRIFUGO_SERVICE_PORT_HTTP=8000",   NULL,
+    };
+    struct conf *c = load_env("{}", environ);
+    assert_false(warned("CENTRIFUGO_"));
+    conf_free(c);
+}
+
+static void a_variable_of_an_unknown_namespace_says_how_it_is_made(void **state)
+{
+    (void)state;
+    static const char *const environ[] = {"CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_PRESENCE=true", NULL};
+    struct conf *c = load_env("{}", environ);
+    assert_true(warned("CHAT_PRESENCE: no option has this variable; behind CHANNEL_NAMESPACES_ "
+                       "stand a name"));
     conf_free(c);
 }
 
@@ -474,6 +499,8 @@ int main(void)
         cmocka_unit_test(sessions_in_one_of_several_redis_are_pointed_out),
         cmocka_unit_test(older_variables_still_work),
         cmocka_unit_test(the_present_variable_beats_the_older_one),
+        cmocka_unit_test(what_kubernetes_sets_for_a_service_is_no_mistake),
+        cmocka_unit_test(a_variable_of_an_unknown_namespace_says_how_it_is_made),
         cmocka_unit_test(an_old_variable_that_opens_a_door_does_nothing),
         cmocka_unit_test(namespaces_come_from_the_environment),
         cmocka_unit_test(errors_of_the_environment_name_the_variable),
