@@ -96,15 +96,36 @@ static void take_pong(struct conn *c)
     c->pong_ms = 0;
 }
 
+static bool contains(struct span text, struct span part)
+{
+    for (size_t i = 0; i + part.n <= text.n; i++) {
+        if (memcmp(text.p + i, part.p, part.n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A first command that is no connect; `text` is how it came. */
+static void refuse_first(struct conn *c, const struct command *m, struct span text)
+{
+    if (c->enc == ENC_JSON && contains(text, SPAN("\"params\":"))) {
+        bad_request(c, "command.v1",
+                    "protocol v1 of old client libraries; centrifuge-js has to be 3 or later");
+        return;
+    }
+    bad_request(c, "command.first",
+                m->id == 0
+                    ? "no \"id\", and the first command must be connect, such as " FIRST_FRAME
+                    : "the first command must be connect, such as " FIRST_FRAME);
+}
+
 /* The rules of client protocol 2.5 that need no handler. NULL: done with. */
-static const struct client_cmd *admit(struct conn *c, const struct command *m)
+static const struct client_cmd *admit(struct conn *c, const struct command *m, struct span text)
 {
     const struct client_cmd *cmd = find_request(m);
     if (c->state == CONN_NEW && m->connect == NULL) {
-        bad_request(c, "command.first",
-                    m->id == 0
-                        ? "no \"id\", and the first command must be connect, such as " FIRST_FRAME
-                        : "the first command must be connect, such as " FIRST_FRAME);
+        refuse_first(c, m, text);
         return NULL;
     }
     if (m->id == 0 && m->send == NULL) {
@@ -167,7 +188,7 @@ static void execute(struct conn *c, struct span text, const struct perr_result *
     if (decode(c, text, &m) != 0) {
         return;
     }
-    const struct client_cmd *cmd = admit(c, &m);
+    const struct client_cmd *cmd = admit(c, &m, text);
     if (cmd == NULL) {
         return;
     }

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mistakes that people make, and the lines from which they learn what was wrong: with which value, and what to do."""
+import re
 import socket
+import time
 
-from harness import System, equal, has, wait_for
-from harness.system import API_KEY
+from harness import System, check, equal, has, tokens, wait_for
+from harness.system import API_KEY, SECRET
 from harness.web import http_request
 from harness.ws import Closed
 
@@ -118,3 +120,50 @@ def test_the_wrong_port_or_protocol(test):
         raw.sendall(b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + bytes(100))
         has(raw.recv(4096).decode(), "TLS", "the answer to TLS")
     line_of(system.pushd, mark, "handshake refused", "TLS", "http://")
+
+
+def test_tokens_that_are_dressed_or_late(test):
+    """What was put around a token, and by how much its times are off, in the close frame and the reply."""
+    system = System(test, front=None)
+    good = tokens.token(SECRET, {"sub": "ada"})
+    for text, word in (("Bearer " + good, "Bearer"), (good + "\n", "line break"), ('"%s"' % good, "quote")):
+        client = system.open()
+        client.send({"id": 1, "connect": {"token": text}})
+        code, reason = client.expect_close()
+        equal(code, 3500, "%s: close code" % word)
+        has(reason, word, "the reason")
+    now = int(time.time())
+    for claims, words in (({"exp": now - 10800}, r"passed 1080\d s ago"), ({"nbf": now + 600}, r"(600|59\d) s in the future")):
+        error = system.open().call(connect={"token": tokens.token(SECRET, {"sub": "ada", **claims})})["error"]
+        equal(error["code"], 109, "%r: code" % claims)
+        check(re.search(words, error["message"]), "%r says by how much: %s" % (claims, error["message"]))
+
+
+def test_old_clients(test):
+    """Libraries of protocol v1 are told that they are too old."""
+    system = System(test, front=None)
+    client = system.open()
+    client.send_text('{"id":1,"params":{"token":"x"}}')
+    code, reason = client.expect_close()
+    equal(code, 3501, "close code")
+    has(reason, "protocol v1", "the reason")
+    check(len(reason.encode()) <= 123, "the reason is too long")
+
+
+def test_redis_that_does_not_let_us_in(test):
+    """Both programs, /ready and the answer to a publication say which option is wrong."""
+    for node, password, url, option in (("password", "right", "redis://:wrong@127.0.0.1:%d", "engine.redis.password"),
+                                        ("none", None, "redis://:x@127.0.0.1:%d", "remove engine.redis.password"),
+                                        ("db", None, "redis://127.0.0.1:%d/99", "engine.redis.db")):
+        system = System(test, start=False, redis_password=password, node=node)
+        system.config["engine"]["redis"]["address"] = url % system.redis_port
+        system.write_config()
+        system.start_redis()
+        system.start_pushd()
+        system.start_api()
+        system.start_front()
+        system.pushd.wait_log(r"redis error: Redis does not let us in: .*" + re.escape(option))
+        has(system.admin("GET", "/ready").text, option, "/ready")
+        has(system.call_api("publish", {"channel": "test", "data": 1}).json()["error"]["message"], option, "publish")
+        for process in (system.front, system.api, system.pushd, system.redis):
+            process.stop()
