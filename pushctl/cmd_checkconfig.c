@@ -122,9 +122,8 @@ static void tell(const struct conf *c)
     for (size_t i = 0; i < c->pushd.api_key_count; i++) {
         tell_key(&c->pushd.api_keys[i]);
     }
-    fact("admin", "%s: admin %s, health %s, metrics %s", c->pushd.admin_listen,
-         c->admin.enabled ? "on" : "off", c->health.enabled ? "on" : "off",
-         c->prometheus.enabled ? "on" : "off");
+    fact("admin", "%s: admin %s, metrics %s", c->pushd.admin_listen,
+         c->admin.enabled ? "on" : "off", c->prometheus.enabled ? "on" : "off");
     if (c->admin.enabled && !c->admin.insecure &&
         (c->admin.password[0] == '\0' || c->admin.secret[0] == '\0')) {
         fact("", "nobody can log in: admin.password and admin.secret both have to be set");

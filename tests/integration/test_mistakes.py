@@ -115,6 +115,10 @@ def test_the_wrong_port_or_protocol(test):
         equal((reply.status, reply.body), (404, b"404 page not found\n"), path)
         has(reply.headers["x-pushd-reason"], word, path)
         line_of(system.pushd, mark, "handshake refused", "path=" + path, word)
+    for path, word in (("/api/publish", "push-api"), ("/connection/websocket", "pushd.websocket_listen")):
+        reply = system.admin("GET", path)
+        equal(reply.status, 404, path + " at the port of operators")
+        has(reply.text, word, path + " at the port of operators")
     with socket.create_connection(("127.0.0.1", system.ws_port), timeout=5) as raw:
         mark = system.pushd.mark()
         raw.sendall(b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + bytes(100))
