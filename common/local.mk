@@ -17,7 +17,6 @@ common_libcommon_a_SOURCES += \
 	common/base/listen.c common/base/listen.h \
 	common/base/log.c common/base/log.h \
 	common/base/mem.c common/base/mem.h \
-	common/base/pidfile.c common/base/pidfile.h \
 	common/base/priv.c common/base/priv.h \
 	common/base/rnd.c common/base/rnd.h \
 	common/base/sd.c common/base/sd.h \

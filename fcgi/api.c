@@ -94,14 +94,37 @@ struct perr_result api__error(uint32_t code, const char *reason, const char *det
     return (struct perr_result){.code = code, .reason = reason, .detail = detail};
 }
 
+static void explain(const struct perr_result *e, struct buf *out)
+{
+    if (e->code == PERR_METHOD_NOT_FOUND) { /* the API's word differs from the client protocol's */
+        buf_add_str(out, "not found");
+    } else {
+        perr_explain(e, 512, out);
+    }
+}
+
+void api__log_error(struct api_ctx *c, const char *method, struct span channel,
+                    const struct perr_result *e)
+{
+    uint32_t suppressed = 0;
+    /* What a key may not do has its line already. */
+    if (e->code == PERR_PERMISSION_DENIED || !log_is_on(LOG_LEVEL_INFO) ||
+        !log_limit_pass(&c->refusal_limit, clk_mono_ms(), &suppressed)) {
+        return;
+    }
+    struct buf text = {0};
+    explain(e, &text);
+    log_info(LOG_API, "command refused", LOG_STR("method", method), LOG_TEXT("channel", channel),
+             LOG_NUM("code", e->code), LOG_STR("reason", e->reason),
+             LOG_TEXT("text", buf_span(&text)), LOG_STR("key", auth_key_name(c->key)),
+             LOG_TEXT("address", c->address), LOG_NUM("suppressed", suppressed));
+    buf_free(&text);
+}
+
 void api__write_error(const struct perr_result *e, struct buf *out)
 {
     struct buf text = {0};
-    if (e->code == PERR_METHOD_NOT_FOUND) { /* the API's word differs from the client protocol's */
-        buf_add_str(&text, "not found");
-    } else {
-        perr_explain(e, 512, &text);
-    }
+    explain(e, &text);
     buf_add_str(out, "{\"code\":");
     buf_add_u64(out, e->code);
     buf_add_str(out, ",\"message\":");
@@ -140,13 +163,28 @@ static void log_refusal(struct api_ctx *c, const struct request *r, const char *
     }
 }
 
+/* What else is to be said about a body that is no JSON. */
+static const char *body_hint(const struct request *r)
+{
+    struct span type = request_variable(r, "CONTENT_TYPE");
+    if (span_eq_str(r->method, "GET")) {
+        return "";
+    }
+    if (r->body.n == 0) {
+        return "; the body is empty";
+    }
+    bool is_form = span_starts(type, SPAN("application/x-www-form-urlencoded")) ||
+                   span_starts(type, SPAN("multipart/form-data"));
+    return is_form && r->body.p[0] != '{' ? "; the body is a form, send a JSON object" : "";
+}
+
 void api__malformed(struct api_ctx *c, const struct request *r, const struct schema_error *e,
                     struct response *out)
 {
     char detail[160];
     int n =
-        snprintf(detail, sizeof(detail), "%s%s%.*s", e->what != NULL ? e->what : "malformed JSON",
-                 e->field.n != 0 ? ": " : "", SPAN_FMT(e->field));
+        snprintf(detail, sizeof(detail), "%s%s%.*s%s", e->what != NULL ? e->what : "malformed JSON",
+                 e->field.n != 0 ? ": " : "", SPAN_FMT(e->field), body_hint(r));
     log_refusal(c, r, "body.malformed", span_of(detail, n > 0 ? strlen(detail) : 0));
     response_text(out, 400, "Bad Request\n");
     out->reason = "body.malformed";
@@ -185,8 +223,16 @@ static void check_length(const struct request *r, struct response *out)
     }
 }
 
+struct span api__channel_of(const struct api_method *m, const void *request)
+{
+    return m->reach == API_REACH_CHANNEL
+               ? *(const struct span *)(const void *)((const char *)request + m->channel)
+               : (struct span){0};
+}
+
 /* Closes the envelope that begin_answer opened, or replaces it by the error. */
-static void end_answer(struct api_ctx *c, const struct request *r, const struct perr_result *result,
+static void end_answer(struct api_ctx *c, const struct api_method *m, const void *asked,
+                       const struct request *r, const struct perr_result *result,
                        struct response *out)
 {
     if (c->is_unencodable) {
@@ -197,6 +243,7 @@ static void end_answer(struct api_ctx *c, const struct request *r, const struct 
         buf_add_char(&out->body, '}');
         return;
     }
+    api__log_error(c, m->name, api__channel_of(m, asked), result);
     buf_clear(&out->body);
     out->reason = result->reason;
     if (c->api->conf->http_api.is_error_mode_transport || span_eq_str(r->error_mode, "transport")) {
@@ -229,7 +276,7 @@ static void handle_method(struct api_ctx *c, const struct api_method *m, const s
     }
     begin_answer(out);
     struct perr_result result = api__run(c, m, request, &out->body);
-    end_answer(c, r, &result, out);
+    end_answer(c, m, request, r, &result, out);
 }
 
 enum api_step api_publish_begin(struct api_ctx *c, const struct request *r,
@@ -249,7 +296,7 @@ enum api_step api_publish_begin(struct api_ctx *c, const struct request *r,
         result = api__publish_prepare(c, &c->publish, false, &c->publication);
     }
     if (result.code != 0) {
-        end_answer(c, r, &result, out);
+        end_answer(c, route->method, &c->publish, r, &result, out);
         return API_ANSWERED;
     }
     return API_PREPARED;
@@ -260,7 +307,7 @@ void api_publish_end(struct api_ctx *c, const struct request *r, struct response
     if (c->publication.error.code == 0) {
         api__publish_write(&c->publication, &out->body);
     }
-    end_answer(c, r, &c->publication.error, out);
+    end_answer(c, &api_methods[0], &c->publish, r, &c->publication.error, out);
     check_length(r, out);
 }
 
@@ -289,7 +336,8 @@ static void handle_ping(const struct request *r, struct response *out)
 }
 
 /* Whether the method of the request fits the route; else it is answered. */
-static bool check_method(const struct route *route, const struct request *r, struct response *out)
+static bool check_method(struct api_ctx *c, const struct route *route, const struct request *r,
+                         struct response *out)
 {
     bool is_token = route->kind == ROUTE_TOKEN || route->kind == ROUTE_SUBSCRIPTION_TOKEN;
     bool allows_get =
@@ -300,7 +348,19 @@ static bool check_method(const struct route *route, const struct request *r, str
     }
     response_empty(out, 405);
     out->allow = allows_get ? "GET, POST" : "POST";
+    out->reason = "http.method";
+    log_refusal(c, r, out->reason, span_str(allows_get ? "send GET or POST" : "send POST"));
     return false;
+}
+
+static void refuse_path(struct api_ctx *c, const struct request *r, struct response *out)
+{
+    bool is_below = span_starts(r->path, span_str(c->api->conf->http_api.handler_prefix));
+    response_text(out, 404, "404 page not found\n");
+    out->reason = "path.unknown";
+    log_refusal(c, r, out->reason,
+                is_below ? SPAN("no method of the server API has this name")
+                         : SPAN("neither below http_api.handler_prefix nor a token endpoint"));
 }
 
 static void log_missing(struct api_ctx *c)
@@ -327,10 +387,10 @@ bool api_admit(struct api_ctx *c, const struct request *r, struct route *route,
     }
     *route = route_find(c->api->conf, r->path);
     if (route->kind == ROUTE_NONE) {
-        response_text(out, 404, "404 page not found\n");
+        refuse_path(c, r, out);
         return false;
     }
-    if (!check_method(route, r, out)) {
+    if (!check_method(c, route, r, out)) {
         return false;
     }
     if (route->kind == ROUTE_PING || route->kind == ROUTE_TOKEN ||
@@ -342,10 +402,7 @@ bool api_admit(struct api_ctx *c, const struct request *r, struct route *route,
     if (LIKELY(auth == AUTH_OK)) {
         return true;
     }
-    log_refusal(c, r, auth_reason(auth),
-                auth == AUTH_NO_CREDENTIAL
-                    ? SPAN("no key reached push-api; Apache needs \"CGIPassAuth On\"")
-                    : SPAN("see http_api.key and pushd.api_keys"));
+    log_refusal(c, r, auth_reason(auth), span_str(auth_advice(auth)));
     response_empty(out, 401);
     out->reason = auth_reason(auth);
     return false;

@@ -146,6 +146,13 @@ struct perr_result api__run(struct api_ctx *c, const struct api_method *m, const
 struct perr_result api__channel(const struct api_ctx *c, struct span channel,
                                 const struct chan_opts **opts);
 
+/* The channel of a decoded request; absent when it has none, or several. */
+struct span api__channel_of(const struct api_method *m, const void *request);
+/* One line for an error that goes out, because many callers look at the status only, which is 200.
+ * `channel` may be absent; not too often. */
+void api__log_error(struct api_ctx *c, const char *method, struct span channel,
+                    const struct perr_result *e);
+
 /* {"code":..,"message":".."} */
 void api__write_error(const struct perr_result *e, struct buf *out);
 

@@ -135,8 +135,10 @@ static void begin_reply(struct batch *b)
     }
 }
 
-static void write_failure(struct batch *b, const struct perr_result *error)
+static void write_failure(struct batch *b, const char *method, struct span channel,
+                          const struct perr_result *error)
 {
+    api__log_error(b->c, method, channel, error);
     buf_add_str(b->out, "{\"error\":");
     api__write_error(error, b->out);
     buf_add_char(b->out, '}');
@@ -155,7 +157,7 @@ static void flush_group(struct batch *b)
     for (size_t i = 0; i < b->group_n; i++) {
         begin_reply(b);
         if (b->group[i].error.code != 0) {
-            write_failure(b, &b->group[i].error);
+            write_failure(b, "publish", b->group[i].request.channel, &b->group[i].error);
         } else {
             begin_success(b, "publish");
             api__publish_write(&b->group[i], b->out);
@@ -186,7 +188,7 @@ static void run_command(struct batch *b, const struct api_method *m, const void 
     struct perr_result rc = api__run(b->c, m, request, b->out);
     if (rc.code != 0) {
         b->out->n = mark;
-        write_failure(b, &rc);
+        write_failure(b, m->name, api__channel_of(m, request), &rc);
     } else {
         buf_add_char(b->out, '}');
     }
@@ -227,7 +229,7 @@ static void run_all(struct batch *b, struct span list)
             kind == JSCAN_NULL ? api__error(PERR_BAD_REQUEST, "batch.null", "a command is null")
                                : api__error(PERR_METHOD_NOT_FOUND, "batch.unknown", NULL);
         begin_reply(b);
-        write_failure(b, &rc);
+        write_failure(b, "", SPAN(""), &rc);
     }
     if (b->group_n != 0) {
         flush_group(b);

@@ -165,6 +165,7 @@ static void answer(struct api_ctx *c, const struct legacy_command *cmd, struct b
     buf_add_str(out, "\"result\":");
     struct perr_result rc = run_command(c, cmd, out);
     if (rc.code != 0) {
+        api__log_error(c, cmd->method != NULL ? cmd->method->name : "", SPAN(""), &rc);
         out->n = mark;
         buf_add_str(out, "\"error\":");
         api__write_error(&rc, out);

@@ -30,7 +30,8 @@ struct perr_result api__publish_prepare(struct api_ctx *c, const struct api_publ
 {
     const struct chan_opts *o = NULL;
     struct span data = p->data;
-    *item = (struct api_publication_item){.key = c->key, .arena = &c->arena};
+    *item = (struct api_publication_item){
+        .key = c->key, .arena = &c->arena, .request = {.channel = p->channel}};
     struct perr_result rc = api__channel(c, p->channel, &o);
     if (rc.code != 0) {
         return rc;
@@ -239,7 +240,8 @@ void api_publish_group(struct api_ctx *const *contexts, size_t n)
     }
 }
 
-static void write_responses(const struct api_publication_item *items, size_t n, struct buf *out)
+static void write_responses(struct api_ctx *c, const struct api_publication_item *items, size_t n,
+                            struct buf *out)
 {
     buf_add_str(out, "{\"responses\":[");
     for (size_t i = 0; i < n; i++) {
@@ -250,6 +252,7 @@ static void write_responses(const struct api_publication_item *items, size_t n, 
             buf_add_str(out, "{\"result\":");
             api__publish_write(&items[i], out);
         } else {
+            api__log_error(c, "broadcast", items[i].request.channel, &items[i].error);
             buf_add_str(out, "{\"error\":");
             api__write_error(&items[i].error, out);
         }
@@ -292,6 +295,6 @@ struct perr_result api__broadcast(struct api_ctx *c, const void *request, struct
         items[i].is_done = rc.code != 0;
     }
     api__publish_run(c, items, b->channels.n);
-    write_responses(items, b->channels.n, out);
+    write_responses(c, items, b->channels.n, out);
     return api__ok();
 }

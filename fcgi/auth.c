@@ -4,16 +4,27 @@
 
 #include "fcgi/query.h"
 
-static const char *const reasons[] = {
-    [AUTH_OK] = "auth.ok",
-    [AUTH_NO_CREDENTIAL] = "auth.no_credential",
-    [AUTH_WRONG_KEY] = "auth.wrong_key",
-    [AUTH_NOT_CONFIGURED] = "auth.not_configured",
+static const struct {
+    const char *reason;
+    const char *advice;
+} rows[] = {
+    [AUTH_OK] = {"auth.ok", ""},
+    [AUTH_NO_CREDENTIAL] = {"auth.no_credential",
+                            "no key reached push-api; Apache needs \"CGIPassAuth On\""},
+    [AUTH_WRONG_SCHEME] = {"auth.wrong_scheme",
+                           "the header is not \"Authorization: apikey KEY\"; X-API-Key works, too"},
+    [AUTH_WRONG_KEY] = {"auth.wrong_key", "the key is neither http_api.key nor in pushd.api_keys"},
+    [AUTH_NOT_CONFIGURED] = {"auth.not_configured", "http_api.key is not set"},
 };
 
 const char *auth_reason(enum auth_result result)
 {
-    return reasons[result];
+    return rows[result].reason;
+}
+
+const char *auth_advice(enum auth_result result)
+{
+    return rows[result].advice;
 }
 
 /* The key of "apikey KEY", the scheme in any case, with any number of spaces between. */
@@ -53,5 +64,8 @@ enum auth_result auth_check(const struct conf *c, const struct request *r, struc
     if (parameter.n != 0) {
         return api_key_find(c, parameter, key) ? AUTH_OK : AUTH_WRONG_KEY;
     }
-    return given.n != 0 || r->authorization.n != 0 ? AUTH_WRONG_KEY : AUTH_NO_CREDENTIAL;
+    if (given.n != 0) {
+        return AUTH_WRONG_KEY;
+    }
+    return r->authorization.n != 0 ? AUTH_WRONG_SCHEME : AUTH_NO_CREDENTIAL;
 }

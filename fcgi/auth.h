@@ -8,6 +8,7 @@
 enum auth_result {
     AUTH_OK,
     AUTH_NO_CREDENTIAL, /* neither header nor parameter reached us */
+    AUTH_WRONG_SCHEME,  /* a header Authorization that is no "apikey KEY" */
     AUTH_WRONG_KEY,
     AUTH_NOT_CONFIGURED, /* there is no key */
 };
@@ -20,6 +21,7 @@ enum auth_result auth_check(const struct conf *c, const struct request *r, struc
 /* What stands in the log for it; the names of pushd.api_keys, or "http_api.key". */
 const char *auth_key_name(const struct conf_api_key *key);
 
-/* The stable identifier of a refusal: "auth.no_credential", "auth.wrong_key",
- * "auth.not_configured". */
+/* The stable identifier of a refusal: "auth.no_credential", "auth.wrong_key" and so on; and what to
+ * do about it. */
 const char *auth_reason(enum auth_result result);
+const char *auth_advice(enum auth_result result);

@@ -244,7 +244,7 @@ static int serve(struct program *p, const sigset_t *set)
         return fail(EXIT_FAILURE, &e);
     }
     if (priv_drop(p->conf->pushd.user, p->conf->pushd.group, &e) != 0) {
-        return fail(EXIT_FAILURE, &e);
+        return fail(EXIT_CONFIG, &e);
     }
     if (start(p, &e) != 0) {
         return fail(EXIT_FAILURE, &e);

@@ -143,6 +143,10 @@ static int connect_one(const struct sockaddr *addr, socklen_t len, int64_t deadl
 static int dial_error(const struct rsync_target *t, int number, struct err *e)
 {
     const char *network = t->url->path != NULL ? "unix" : "tcp";
+    if (number == 0) { /* its name has no address, which is found out elsewhere */
+        return err_set(e, ERR_UNAVAILABLE, "dial tcp %s: lookup %s: no such host", t->url->display,
+                       t->url->host);
+    }
     if (number == ETIMEDOUT) {
         return err_set(e, ERR_UNAVAILABLE, "dial %s %s: i/o timeout", network, t->url->display);
     }
@@ -156,7 +160,7 @@ static int dial_error(const struct rsync_target *t, int number, struct err *e)
 static int dial(struct rsync *r, int64_t deadline_ms, struct err *e)
 {
     struct rsync_target *t = r->target;
-    int number = EHOSTUNREACH;
+    int number = 0;
     for (size_t i = 0; i < RSYNC_MAX_ADDRESSES; i++) {
         struct sockaddr_storage addr;
         pthread_mutex_lock(&t->lock);

@@ -8,6 +8,7 @@
 
 #include "common/engine/redis_url.h"
 #include "common/policy/api_key.h"
+#include "common/policy/token.h"
 #include "pushctl/pushctl.h"
 
 extern char **environ;
@@ -121,9 +122,8 @@ static void tell(const struct conf *c)
     for (size_t i = 0; i < c->pushd.api_key_count; i++) {
         tell_key(&c->pushd.api_keys[i]);
     }
-    fact("admin", "%s: admin %s, health %s, metrics %s", c->pushd.admin_listen,
-         c->admin.enabled ? "on" : "off", c->health.enabled ? "on" : "off",
-         c->prometheus.enabled ? "on" : "off");
+    fact("admin", "%s: admin %s, metrics %s", c->pushd.admin_listen,
+         c->admin.enabled ? "on" : "off", c->prometheus.enabled ? "on" : "off");
     if (c->admin.enabled && !c->admin.insecure &&
         (c->admin.password[0] == '\0' || c->admin.secret[0] == '\0')) {
         fact("", "nobody can log in: admin.password and admin.secret both have to be set");
@@ -132,6 +132,29 @@ static void tell(const struct conf *c)
     if (c->http_server.is_set) {
         fact("note", "http_server belongs to the web server in front; pushd does not listen there");
     }
+}
+
+/* Keys that pushd does not start with. */
+static int check_keys(const struct check *k, const struct conf *c)
+{
+    const struct {
+        const char *what;
+        const struct conf_token *token;
+    } all[] = {{"client.token", &c->client.token},
+               {"client.subscription_token", &c->client.subscription_token}};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        struct err e = {0};
+        if (i != 0 && !c->client.subscription_token.enabled) {
+            break; /* not looked at */
+        }
+        struct token_verifier *v = token_verifier_new(all[i].token, false, &e);
+        if (v == NULL) {
+            fprintf(stderr, "error: %s: %s: %s\n", k->path, all[i].what, e.text);
+            return EXIT_FAILED;
+        }
+        token_verifier_free(v);
+    }
+    return EXIT_OK;
 }
 
 int cmd_checkconfig(int argc, char **argv)
@@ -156,7 +179,10 @@ int cmd_checkconfig(int argc, char **argv)
         fprintf(stderr, "error: %s\n", e.text);
         return EXIT_FAILED;
     }
-    status = check_redis(&k, c, false);
+    status = check_keys(&k, c);
+    if (status == EXIT_OK) {
+        status = check_redis(&k, c, false);
+    }
     if (status == EXIT_OK && !k.is_quiet) {
         printf("%s: configuration ok%s\n", o.config, k.warnings > 0 ? ", with warnings" : "");
         tell(c);

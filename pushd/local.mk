@@ -3,6 +3,7 @@
 noinst_LIBRARIES += pushd/libpushd.a
 pushd_libpushd_a_SOURCES = \
 	pushd/server.c pushd/server.h \
+	pushd/pidfile.c pushd/pidfile.h \
 	pushd/sockets.c pushd/sockets.h \
 	pushd/fetch/fetcher.c pushd/fetch/fetcher.h \
 	pushd/worker/accept.c pushd/worker/accept.h \

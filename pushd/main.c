@@ -36,7 +36,7 @@ static void usage(FILE *to)
 static void warn(const char *text, void *arg)
 {
     (void)arg;
-    log_warn(LOG_CONFIG, "configuration", LOG_STR("text", text));
+    log_warn(LOG_CONFIG, "configuration", LOG_STR("warning", text));
 }
 
 static const char *libev_version(void)

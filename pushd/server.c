@@ -12,13 +12,13 @@
 
 #include "common/base/clk.h"
 #include "common/base/mem.h"
-#include "common/base/pidfile.h"
 #include "common/base/priv.h"
 #include "common/base/sd.h"
 #include "common/policy/jwks.h"
 #include "common/policy/token.h"
 #include "pushd/admin/admin.h"
 #include "pushd/control/control.h"
+#include "pushd/pidfile.h"
 #include "pushd/sockets.h"
 #include "pushd/worker/limits.h"
 #include "pushd/worker/worker.h"
@@ -29,6 +29,10 @@
 #define FD_LIMIT         65536
 #define HEARTBEAT_MAX_MS 5000
 #define MAX_WORKERS      256
+
+/* As in sysexits(3): systemd does not restart after the second. */
+#define STATUS_FAILURE 1
+#define STATUS_CONFIG  78
 
 struct server {
     const struct conf *conf;
@@ -46,6 +50,7 @@ struct server {
     struct control *control;
     struct admin *admin;
     bool is_draining;
+    bool is_misconfigured; /* when it did not start */
     bool ready_sent;
     ev_signal signals[3];
     ev_timer watchdog;
@@ -64,7 +69,9 @@ static void raise_fd_limit(const struct conf *c)
     r.rlim_cur = want < r.rlim_max ? want : r.rlim_max;
     setrlimit(RLIMIT_NOFILE, &r);
     log_info(LOG_SERVER, "limit of open files", LOG_NUM("soft", r.rlim_cur),
-             LOG_NUM("hard", r.rlim_max));
+             LOG_NUM("hard", r.rlim_max),
+             LOG_STR("for_more", want < r.rlim_max ? "set client.connection_limit"
+                                                   : "set LimitNOFILE of the unit, or ulimit -n"));
 }
 
 static uint16_t choose_workers(const struct conf *c)
@@ -293,6 +300,7 @@ static int build(struct server *s, struct err *e)
     raise_fd_limit(s->conf);
     s->worker_count = choose_workers(s->conf);
     int rc = make_verifiers(s, e);
+    s->is_misconfigured = rc != 0;
     if (rc == 0) {
         rc = sockets_open(&s->sockets, s->conf, s->worker_count, e);
     }
@@ -301,6 +309,7 @@ static int build(struct server *s, struct err *e)
     }
     if (rc == 0) {
         rc = priv_drop(s->conf->pushd.user, s->conf->pushd.group, e);
+        s->is_misconfigured = rc != 0;
     }
     if (rc != 0) {
         return rc;
@@ -371,12 +380,14 @@ int server_run(const struct conf *c)
     int rc = build(&s, &e);
     if (rc != 0) {
         log_fatal(LOG_SERVER, "cannot start", LOG_STR("error", e.text));
-        fprintf(stderr, "pushd: %s\n", e.text);
+        if (c->log.file[0] != '\0') { /* else it stands there already */
+            fprintf(stderr, "pushd: %s\n", e.text);
+        }
     } else {
         start_watchdog(&s);
         ev_run(s.loop, 0);
         log_info(LOG_SERVER, "stopped");
     }
     take_down(&s);
-    return rc == 0 ? 0 : 1;
+    return rc == 0 ? 0 : s.is_misconfigured ? STATUS_CONFIG : STATUS_FAILURE;
 }

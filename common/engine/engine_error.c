@@ -8,6 +8,8 @@
     "the ACL of this Redis user has to permit its commands, keys and channels that begin with " \
     "engine.redis.prefix"
 
+#define CLUSTER_ADVICE "this is a Redis Cluster, which is not supported yet"
+
 static const struct {
     const char *beginning;
     const char *advice;
@@ -25,12 +27,21 @@ static const struct {
                    "engine.redis.prefix here or there"},
     {"NOAUTH ", "Redis wants a password: set engine.redis.password"},
     {"WRONGPASS ", "engine.redis.user and engine.redis.password are not those of this Redis"},
+    {"ERR AUTH <password> called without any password",
+     "this Redis has no password: remove engine.redis.password, and the one in the address"},
+    {"ERR DB index is out of range",
+     "engine.redis.db, or the number behind the address, is more than this Redis has databases"},
+    {"ERR invalid DB index", "engine.redis.db, or the number behind the address, is no number"},
+    {"ERR max number of clients reached",
+     "raise maxclients of Redis, or close what else is connected to it"},
+    {"ERR SELECT is not allowed in cluster mode", CLUSTER_ADVICE},
+    {"DENIED ", "this Redis is in protected mode: give it a password, or let it bind to loopback"},
     {"NOPERM ", ACL_ADVICE},
     {"ERR The user executing the script", ACL_ADVICE},
     {"ERR ACL failure in script", ACL_ADVICE}, /* Redis 8, Valkey 8 */
-    {"MOVED ", "this is a Redis Cluster, which is not supported yet"},
-    {"CROSSSLOT ", "this is a Redis Cluster, which is not supported yet"},
-    {"CLUSTERDOWN ", "this is a Redis Cluster, which is not supported yet"},
+    {"MOVED ", CLUSTER_ADVICE},
+    {"CROSSSLOT ", CLUSTER_ADVICE},
+    {"CLUSTERDOWN ", CLUSTER_ADVICE},
 };
 
 const char *engine_error_advice(struct span text)

@@ -295,6 +295,32 @@ static void warn_open_doors(struct conf_loader *ld)
     }
 }
 
+static bool is_wrapped(struct span s)
+{
+    static const char blanks[] = " \t\r\n";
+    char first = s.p[0];
+    char last = s.p[s.n - 1];
+    return strchr(blanks, first) != NULL || strchr(blanks, last) != NULL ||
+           (s.n >= 2 && first == last && (first == '"' || first == '\''));
+}
+
+/* Some ways of setting a variable keep the quotes around it, and a file of one line ends with a
+ * line break; then nothing signed elsewhere fits, and the two secrets look the same. */
+static void warn_wrapped_secrets(struct conf_loader *ld, const struct conf_scope *s)
+{
+    for (size_t i = 0; i < s->table->n; i++) {
+        const struct conf_row *row = &s->table->rows[i];
+        if ((row->flags & CONF_SECRET) == 0 || conf_value_is_zero(row, s->base)) {
+            continue;
+        }
+        const char *value = *(char *const *)(const void *)((const char *)s->base + row->offset);
+        if (is_wrapped(span_str(value))) {
+            conf_warn_row(ld, s, row->path,
+                          "a space, line break or quote at its beginning or end is part of it");
+        }
+    }
+}
+
 int conf_check(struct conf_loader *ld)
 {
     if (strcmp(ld->conf->engine.type, "memory") == 0) {
@@ -316,6 +342,10 @@ int conf_check(struct conf_loader *ld)
     }
     if (rc == 0) {
         warn_open_doors(ld);
+        warn_wrapped_secrets(ld, &ld->main);
+    }
+    for (size_t i = 0; rc == 0 && i < ld->conf->pushd.api_key_count; i++) {
+        warn_wrapped_secrets(ld, &ld->lists[CONF_API_KEYS][i]);
     }
     return rc;
 }

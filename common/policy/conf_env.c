@@ -177,8 +177,8 @@ static bool contains(struct span s, const char *part)
 static bool is_no_option(struct span name)
 {
     return span_eq(name, SPAN("URL")) || span_starts(name, SPAN("VAR_")) ||
-           contains(name, "SERVICE_") || contains(name, "_PORT_") ||
-           (name.n >= 4 && memcmp(name.p + name.n - 4, "PORT", 4) == 0);
+           span_starts(name, SPAN("PORT_")) || contains(name, "SERVICE_") ||
+           contains(name, "_PORT_") || (name.n >= 4 && memcmp(name.p + name.n - 4, "PORT", 4) == 0);
 }
 
 static bool is_true(struct span value)
@@ -223,6 +223,10 @@ static int unknown(struct conf_loader *ld, const struct variable *v)
                  "; the one for channels without a namespace is "
                  "CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_%.*s",
                  SPAN_FMT(v->name));
+    } else if (span_starts(v->name, SPAN("CHANNEL_NAMESPACES_"))) {
+        buf_add_str(
+            &b,
+            "; behind CHANNEL_NAMESPACES_ stand a name of channel.namespaces and an option of it");
     } else if (near != NULL) {
         buf_addf(&b, "; did you mean CENTRIFUGO_%s?", near);
     }
@@ -244,7 +248,8 @@ static int read_foreign(struct conf_loader *ld, const struct variable *v)
         return is_no_option(v->name) ? 0 : unknown(ld, v);
     }
     if (f->kind == FOREIGN_OLD) {
-        if (!f->in_env) {
+        /* Kubernetes sets CENTRIFUGO_PORT to tcp://ADDRESS:PORT for a service of this name. */
+        if (!f->in_env && !span_starts(v->value, SPAN("tcp://"))) {
             conf_warn(
                 ld, 0, "",
                 "%s: this is its name in older versions and has no effect; now the option is %s",
@@ -255,6 +260,17 @@ static int read_foreign(struct conf_loader *ld, const struct variable *v)
     bool is_switch = contains(v->name, "_ENABLED");
     conf_foreign_report(ld, f, 0, name, is_true(v->value) && (is_switch || !f->has_switch));
     return 0;
+}
+
+/* Of both generations of a name, one is forgotten when the value changes. */
+static void warn_contradiction(struct conf_loader *ld, const struct conf_row *row,
+                               const struct variable *old)
+{
+    struct variable now;
+    if (find(ld, row->path, &now) && !span_eq(now.value, old->value)) {
+        conf_warn(ld, 0, "", "%s and %s have different values; the second counts",
+                  variable_name(ld, old->name), variable_name(ld, now.name));
+    }
 }
 
 /* Old names first, so that the present ones win. */
@@ -271,6 +287,7 @@ static int read_old(struct conf_loader *ld)
                                          ? conf_row_find(&conf_rows, span_str(f->now))
                                          : NULL;
         if (row != NULL) {
+            warn_contradiction(ld, row, &v);
             rc = set_row(ld, &ld->main, row, &v);
         }
     }

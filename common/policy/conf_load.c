@@ -70,15 +70,24 @@ static int unknown(struct conf_loader *ld, const struct conf_scope *scope, const
     return rc;
 }
 
-static int old_name(struct conf_loader *ld, const struct member *m, const char *now)
+static int old_name(struct conf_loader *ld, const char *path, uint32_t line, const char *now)
 {
     static const char text[] = "this is its name in older versions and has no effect; now it is %s";
-    const char *path = arena_strdup(&ld->arena, m->path);
     if (ld->opts->strict) {
-        return conf_fail(ld, ERR_UNKNOWN, m->line, path, text, now);
+        return conf_fail(ld, ERR_UNKNOWN, line, path, text, now);
     }
-    conf_warn(ld, m->line, path, text, now);
+    conf_warn(ld, line, path, text, now);
     return 0;
+}
+
+/* Its kind, not its value: that may be a secret in a wrong place. */
+static const char *kind_name(enum jscan_kind kind)
+{
+    static const char *const names[] = {
+        [JSCAN_NULL] = "null",       [JSCAN_BOOL] = "true or false", [JSCAN_NUMBER] = "a number",
+        [JSCAN_STRING] = "a string", [JSCAN_ARRAY] = "a list",       [JSCAN_OBJECT] = "an object",
+    };
+    return names[kind];
 }
 
 bool conf_foreign_is_active(const struct conf_foreign *f, const struct conf_value *v)
@@ -119,7 +128,8 @@ void conf_foreign_report(struct conf_loader *ld, const struct conf_foreign *f, u
     switch (f->kind) {
     case FOREIGN_NOT_YET:
         if (is_active) {
-            conf_warn(ld, where, path, "not supported yet, ignored");
+            conf_warn(ld, where, path, "not supported yet, ignored%s%s", f->so != NULL ? "; " : "",
+                      f->so != NULL ? f->so : "");
         }
         break;
     case FOREIGN_PRO:
@@ -147,6 +157,8 @@ static int read_element(struct conf_loader *ld, struct conf_scope *scope, struct
             scope->table == &conf_ns_rows ? conf_foreign_ns_find(m.path) : NULL;
         if (row != NULL && !(scope == &ld->without_ns && row == scope->table->rows)) {
             rc = conf_set(ld, scope, row, &m.value, m.line);
+        } else if (f != NULL && f->kind == FOREIGN_OLD) {
+            rc = old_name(ld, conf_path(ld, scope, m.path), m.line, f->now);
         } else if (f != NULL) {
             conf_foreign_report(ld, f, m.line, conf_path(ld, scope, m.path),
                                 conf_foreign_is_active(f, &m.value));
@@ -224,11 +236,12 @@ static int read_member(struct conf_loader *ld, const struct member *m)
                          : read_object(ld, m->value.raw, m->path);
         }
         if (f != NULL && f->kind == FOREIGN_OLD) { /* "engine": "redis", "admin": true */
-            return old_name(ld, m, f->now);
+            return old_name(ld, path, m->line, f->now);
         }
         return m->value.kind == JSCAN_NULL
                    ? 0
-                   : conf_fail(ld, ERR_TYPE, m->line, path, "expected an object { ... }");
+                   : conf_fail(ld, ERR_TYPE, m->line, path, "expected an object { ... }, found %s",
+                               kind_name(m->value.kind));
     }
     const struct conf_list *list = conf_list_find(m->path);
     if (list != NULL) {
@@ -238,10 +251,11 @@ static int read_member(struct conf_loader *ld, const struct member *m)
         return m->value.kind == JSCAN_NULL
                    ? 0
                    : conf_fail(ld, ERR_TYPE, m->line, path,
-                               "expected a list of objects such as [%s]", list->example);
+                               "expected a list of objects such as [%s], found %s", list->example,
+                               kind_name(m->value.kind));
     }
     if (f != NULL && f->kind == FOREIGN_OLD) {
-        return old_name(ld, m, f->now);
+        return old_name(ld, path, m->line, f->now);
     }
     if (f != NULL) {
         conf_foreign_report(ld, f, m->line, path, conf_foreign_is_active(f, &m->value));
@@ -249,7 +263,7 @@ static int read_member(struct conf_loader *ld, const struct member *m)
     }
     row = conf_row_find(&conf_ns_rows, m->path);
     if (row != NULL && row != conf_ns_rows.rows) {
-        return old_name(ld, m, conf_path(ld, &ld->without_ns, span_str(row->path)));
+        return old_name(ld, path, m->line, conf_path(ld, &ld->without_ns, span_str(row->path)));
     }
     return unknown(ld, &ld->main, m);
 }
@@ -283,7 +297,8 @@ int conf_load_json(struct conf_loader *ld)
         return conf_fail(ld, ERR_SYNTAX, 0, "", "%s:%u:%u: %s", ld->file, f.line, f.column, f.what);
     }
     if (kind != JSCAN_OBJECT) {
-        return conf_fail(ld, ERR_TYPE, 1, "", "expected an object { ... }");
+        return conf_fail(ld, ERR_TYPE, 1, "", "expected an object { ... }, found %s",
+                         kind_name(kind));
     }
     return read_object(ld, value, SPAN(""));
 }

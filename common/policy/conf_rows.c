@@ -122,7 +122,8 @@ static const struct conf_row rows[] = {
          client.channel_position_max_time_lag_ms),
      .help = "Largest delay of publications for positioned subscribers; 0 is any."},
     {ROW(CONF_INT, "client.connection_limit", client.connection_limit),
-     .help = "Connections of this node; 0 is no limit."},
+     .help = "Connections of this node; 0 is no limit. More than 32768 raise the limit of open "
+             "files."},
     {ROW(CONF_INT, "client.user_connection_limit", client.user_connection_limit),
      .help = "Connections of one user to this node; 0 is no limit."},
     {ROW(CONF_INT, "client.connection_rate_limit", client.connection_rate_limit),
@@ -236,7 +237,7 @@ static const struct conf_row rows[] = {
      .help =
          "Serve the admin page; CENTRIFUGO_ADMIN_PASSWORD in the environment switches it on, too."},
     {ROW(CONF_STRING, "admin.handler_prefix", admin.handler_prefix), .flags = CONF_PREFIX,
-     .help = "Path of the admin page."},
+     .help = "What stands before /admin in the path of the admin page."},
     {ROW(CONF_STRING, "admin.password", admin.password), .flags = CONF_SECRET,
      .help = "Password of the admin page."},
     {ROW(CONF_STRING, "admin.secret", admin.secret), .flags = CONF_SECRET,
@@ -248,7 +249,8 @@ static const struct conf_row rows[] = {
      .help = "Serve metrics for Prometheus."},
     {ROW(CONF_STRING, "prometheus.handler_prefix", prometheus.handler_prefix), .def = "/metrics",
      .flags = CONF_PATH, .help = "Path of the metrics."},
-    {ROW(CONF_BOOL, "health.enabled", health.enabled), .help = "Serve a health endpoint."},
+    {ROW(CONF_BOOL, "health.enabled", health.enabled),
+     .help = "Accepted: the health endpoint is served always."},
     {ROW(CONF_STRING, "health.handler_prefix", health.handler_prefix), .def = "/health",
      .flags = CONF_PATH, .help = "Path of the health endpoint."},
 

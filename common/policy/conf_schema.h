@@ -105,6 +105,7 @@ struct conf_foreign {
     bool has_switch; /* an object that does nothing unless its member `enabled` is true */
     bool in_env;     /* FOREIGN_OLD: the old variable still sets the present option */
     const char *now; /* FOREIGN_OLD: the present path, else NULL */
+    const char *so;  /* FOREIGN_NOT_YET: what happens instead, or NULL */
 };
 
 /* Options of other origin: of the whole file, and of a namespace. NULL when the path is none. */

@@ -270,16 +270,30 @@ bool token_wanted_key(const struct token_verifier *v, struct span token, struct 
            find_wanted(v, &parts, is_fixed ? NULL : &c, a, out).code == PERR_OK;
 }
 
-static struct perr_result check_times(const struct claims *c, int64_t now_s)
+/* "exp of the token has passed 37 s ago": how far off tells an old token from a clock or a time
+ * zone that is wrong. */
+static const char *by_seconds(struct arena *a, const char *before, int64_t seconds,
+                              const char *after)
+{
+    struct buf b = {0};
+    buf_addf(&b, "%s %lld s %s", before, (long long)seconds, after);
+    const char *text = arena_strdup(a, buf_span(&b));
+    buf_free(&b);
+    return text;
+}
+
+static struct perr_result check_times(const struct claims *c, int64_t now_s, struct arena *a)
 {
     if (c->exp.is_set && c->exp.s <= now_s) {
-        return (struct perr_result){PERR_TOKEN_EXPIRED, "token.expired",
-                                    "exp of the token has passed"};
+        return (struct perr_result){
+            PERR_TOKEN_EXPIRED, "token.expired",
+            by_seconds(a, "exp of the token has passed", now_s - c->exp.s, "ago")};
     }
     int64_t not_before = c->nbf.s + (c->nbf.has_fraction ? 1 : 0);
     if (c->nbf.is_set && not_before > now_s) {
         return (struct perr_result){PERR_TOKEN_EXPIRED, "token.not_yet_valid",
-                                    "nbf of the token is in the future, compare the clocks"};
+                                    by_seconds(a, "nbf of the token is", not_before - now_s,
+                                               "in the future, compare the clocks")};
     }
     return good;
 }
@@ -316,7 +330,7 @@ struct perr_result token_read_connect(const struct token_verifier *v, struct spa
     if (wrong != NULL) {
         return invalid("token.claims", wrong);
     }
-    r = check_times(&c, now_s);
+    r = check_times(&c, now_s, a);
     if (r.code != PERR_OK) {
         return r;
     }
@@ -347,7 +361,7 @@ struct perr_result token_read_subscribe(const struct token_verifier *v, struct s
     if (wrong != NULL) {
         return invalid("token.claims", wrong);
     }
-    r = check_times(&c, now_s);
+    r = check_times(&c, now_s, a);
     if (r.code != PERR_OK) {
         return r;
     }
@@ -382,7 +396,7 @@ struct perr_result token_read_foreign(struct span hmac_key, struct span token, i
     if (wrong != NULL) {
         return invalid("token.claims", wrong);
     }
-    r = check_times(&times, now_s);
+    r = check_times(&times, now_s, a);
     if (r.code == PERR_OK) {
         *payload = parts.payload;
     }

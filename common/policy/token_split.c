@@ -70,11 +70,33 @@ static const char *read_header(struct span header, struct arena *a, struct token
     return NULL;
 }
 
+/* What is no character of a token tells what was put around it. */
+static const char *dressing(struct span token)
+{
+    if (token.n >= 7 && span_eq_nocase(span_of(token.p, 7), SPAN("Bearer "))) {
+        return "the token begins with \"Bearer \"; send it alone";
+    }
+    for (size_t i = 0; i < token.n; i++) {
+        char c = token.p[i];
+        if (c == '"' || c == '\'') {
+            return "there is a quote in the token; send it without";
+        }
+        if (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
+            return "there is a blank or a line break in the token; trim it";
+        }
+    }
+    return NULL;
+}
+
 const char *token__split(struct span token, struct arena *a, struct token_parts *out)
 {
     *out = (struct token_parts){0};
     size_t dot1 = span_find(token, '.', 0);
     size_t dot2 = span_find(token, '.', dot1 + 1);
+    const char *dress = dressing(token);
+    if (dress != NULL) {
+        return dress;
+    }
     if (dot2 == token.n || span_find(token, '.', dot2 + 1) != token.n) {
         return "a token has three parts with dots between them";
     }

@@ -71,8 +71,8 @@ static inline bool perr_is_disconnect(uint32_t code)
 }
 
 /* A refusal with its explanation: `reason` is a stable identifier for log and metrics
- * ("token.signature"), `detail` a sentence for the person who debugs, or NULL; constant, but for
- * one that is given to conn_close_perr at once. Handlers return one; nobody else writes errors to
+ * ("token.signature"), `detail` a sentence for the person who debugs, or NULL; constant, or valid
+ * until the refusal has been sent. Handlers return one; nobody else writes errors to
  * the wire. */
 struct perr_result {
     uint32_t code; /* enum perr, or a custom code */

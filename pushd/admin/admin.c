@@ -231,12 +231,26 @@ static const route_fn handlers[ADMIN_ROUTE_COUNT] = {
     [ADMIN_ROUTE_SLASH] = handle_slash,
 };
 
+/* Centrifugo has one port for everything, so requests for the other parts of us come here. */
+static const char *not_here(const struct conf *c, struct span path)
+{
+    struct span api = span_str(c->http_api.handler_prefix);
+    if (api.n != 0 && span_starts(path, api)) {
+        return "404 page not found: the server API is push-api's, by FastCGI, see "
+               "pushd.api_listen\n";
+    }
+    if (span_starts(path, SPAN("/connection/"))) {
+        return "404 page not found: clients connect at pushd.websocket_listen\n";
+    }
+    return "404 page not found\n";
+}
+
 static void handle(const struct admin_request *rq, struct admin_response *rs, void *arg)
 {
     struct admin *a = arg;
     enum admin_route route = admin_routes_find(&a->routes, rq, &rs->allow);
     if (route == ADMIN_ROUTE_NO_PATH) {
-        answer_text(rs, 404, "404 page not found\n");
+        answer_text(rs, 404, not_here(a->opts.conf, rq->path));
     } else if (route == ADMIN_ROUTE_NO_METHOD) {
         answer_text(rs, 405, "Method Not Allowed\n");
     } else {

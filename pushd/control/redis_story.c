@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "common/base/clk.h"
+#include "common/engine/engine.h"
 
 #define REPEAT_MS 10000 /* the same trouble is told again after this time */
 
@@ -118,7 +119,9 @@ void redis_story_dial_failed(struct redis_story *s, const char *why)
 void redis_story_refused(struct redis_story *s, const char *why)
 {
     went_down(s);
-    keep_error(s, "Redis does not let us in: %s", why);
+    const char *advice = engine_error_advice(span_str(why));
+    keep_error(s, "Redis does not let us in: %s%s%s", why, advice != NULL ? "; " : "",
+               advice != NULL ? advice : "");
     tell(s, &s->losses, NULL);
     report(s);
 }

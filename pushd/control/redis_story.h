@@ -15,7 +15,7 @@ struct redis_story {
     bool was_reported;   /* the first answer or failure was told */
     bool is_down;        /* since down_ms */
     int64_t down_ms;
-    char error[256];
+    char error[400];
     struct log_limit dials;
     struct log_limit losses;
     struct log_limit answers;

@@ -111,7 +111,7 @@ static void refuse(struct peer *p, const struct upgrade *u)
     uint32_t dropped;
     if (log_is_on(LOG_LEVEL_INFO) && log_limit_pass(&w->refusals, w->now_ms, &dropped)) {
         log_info(LOG_CLIENT, "handshake refused", LOG_NUM("status", u->status),
-                 LOG_STR("reason", u->detail != NULL ? u->detail : "unknown path"),
+                 LOG_STR("reason", u->detail != NULL ? u->detail : ""), LOG_TEXT("path", u->path),
                  LOG_TEXT("origin", u->origin), LOG_STR("address", p->address),
                  LOG_NUM("suppressed", dropped));
     }
@@ -323,11 +323,15 @@ static void resume(struct timer *t, int64_t now_ms)
 
 static void on_exhausted(struct acceptor *a, int error)
 {
+    struct rlimit r = {0};
     uint32_t suppressed;
     if (log_limit_pass(&a->exhausted, a->w->now_ms, &suppressed)) {
+        getrlimit(RLIMIT_NOFILE, &r);
         log_error(LOG_SERVER,
-                  "cannot accept connections, out of descriptors or memory; raise LimitNOFILE",
-                  LOG_STR("error", strerror(error)), LOG_NUM("suppressed", suppressed));
+                  "cannot accept connections, out of descriptors or memory; raise "
+                  "client.connection_limit, and LimitNOFILE of the unit where that is lower",
+                  LOG_STR("error", strerror(error)), LOG_NUM("soft", r.rlim_cur),
+                  LOG_NUM("hard", r.rlim_max), LOG_NUM("suppressed", suppressed));
     }
     for (size_t i = 0; i < a->count; i++) {
         ev_io_stop(a->w->loop, &a->listeners[i]);

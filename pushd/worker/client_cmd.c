@@ -12,29 +12,36 @@
 #define BACKLOG_HIGH (256U << 10)
 #define BACKLOG_LOW  (64U << 10)
 
+#define NO_CHANNEL SIZE_MAX
+
 typedef struct perr_result (*cmd_fn)(struct conn *c, uint32_t id, const void *request);
 
 /* By precedence: when a command carries several requests, the first of this list is executed. */
 static const struct client_cmd {
     const char *name;
     unsigned method;
-    size_t offset; /* of the request in struct command */
+    size_t offset;  /* of the request in struct command */
+    size_t channel; /* of the channel in the request; NO_CHANNEL: it has none */
     cmd_fn handle;
 } commands[] = {
-    {"connect", METRIC_METHOD_CONNECT, offsetof(struct command, connect), cmd_connect},
-    {"subscribe", METRIC_METHOD_SUBSCRIBE, offsetof(struct command, subscribe), cmd_subscribe},
+    {"connect", METRIC_METHOD_CONNECT, offsetof(struct command, connect), NO_CHANNEL, cmd_connect},
+    {"subscribe", METRIC_METHOD_SUBSCRIBE, offsetof(struct command, subscribe),
+     offsetof(struct subscribe_request, channel), cmd_subscribe},
     {"unsubscribe", METRIC_METHOD_UNSUBSCRIBE, offsetof(struct command, unsubscribe),
-     cmd_unsubscribe},
-    {"publish", METRIC_METHOD_PUBLISH, offsetof(struct command, publish), cmd_publish},
-    {"presence", METRIC_METHOD_PRESENCE, offsetof(struct command, presence), cmd_presence},
+     offsetof(struct unsubscribe_request, channel), cmd_unsubscribe},
+    {"publish", METRIC_METHOD_PUBLISH, offsetof(struct command, publish),
+     offsetof(struct publish_request, channel), cmd_publish},
+    {"presence", METRIC_METHOD_PRESENCE, offsetof(struct command, presence),
+     offsetof(struct presence_request, channel), cmd_presence},
     {"presence_stats", METRIC_METHOD_PRESENCE_STATS, offsetof(struct command, presence_stats),
-     cmd_presence_stats},
-    {"history", METRIC_METHOD_HISTORY, offsetof(struct command, history), cmd_history},
-    {"rpc", METRIC_METHOD_RPC, offsetof(struct command, rpc), cmd_rpc},
-    {"send", METRIC_METHOD_SEND, offsetof(struct command, send), cmd_send},
-    {"refresh", METRIC_METHOD_REFRESH, offsetof(struct command, refresh), cmd_refresh},
+     offsetof(struct presence_stats_request, channel), cmd_presence_stats},
+    {"history", METRIC_METHOD_HISTORY, offsetof(struct command, history),
+     offsetof(struct history_request, channel), cmd_history},
+    {"rpc", METRIC_METHOD_RPC, offsetof(struct command, rpc), NO_CHANNEL, cmd_rpc},
+    {"send", METRIC_METHOD_SEND, offsetof(struct command, send), NO_CHANNEL, cmd_send},
+    {"refresh", METRIC_METHOD_REFRESH, offsetof(struct command, refresh), NO_CHANNEL, cmd_refresh},
     {"sub_refresh", METRIC_METHOD_SUB_REFRESH, offsetof(struct command, sub_refresh),
-     cmd_sub_refresh},
+     offsetof(struct sub_refresh_request, channel), cmd_sub_refresh},
 };
 
 #define FIRST_FRAME "{\"id\":1,\"connect\":{\"token\":\"...\"}}"
@@ -52,6 +59,14 @@ const char *client_cmd_name(unsigned method)
 static const void *request_of(const struct client_cmd *cmd, const struct command *m)
 {
     return *(void *const *)(const void *)((const char *)m + cmd->offset);
+}
+
+/* Absent when the command has none. */
+static struct span channel_of(const struct client_cmd *cmd, const void *request)
+{
+    return cmd->channel == NO_CHANNEL
+               ? (struct span){0}
+               : *(const struct span *)(const void *)((const char *)request + cmd->channel);
 }
 
 static const struct client_cmd *find_request(const struct command *m)
@@ -81,15 +96,36 @@ static void take_pong(struct conn *c)
     c->pong_ms = 0;
 }
 
+static bool contains(struct span text, struct span part)
+{
+    for (size_t i = 0; i + part.n <= text.n; i++) {
+        if (memcmp(text.p + i, part.p, part.n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A first command that is no connect; `text` is how it came. */
+static void refuse_first(struct conn *c, const struct command *m, struct span text)
+{
+    if (c->enc == ENC_JSON && contains(text, SPAN("\"params\":"))) {
+        bad_request(c, "command.v1",
+                    "protocol v1 of old client libraries; centrifuge-js has to be 3 or later");
+        return;
+    }
+    bad_request(c, "command.first",
+                m->id == 0
+                    ? "no \"id\", and the first command must be connect, such as " FIRST_FRAME
+                    : "the first command must be connect, such as " FIRST_FRAME);
+}
+
 /* The rules of client protocol 2.5 that need no handler. NULL: done with. */
-static const struct client_cmd *admit(struct conn *c, const struct command *m)
+static const struct client_cmd *admit(struct conn *c, const struct command *m, struct span text)
 {
     const struct client_cmd *cmd = find_request(m);
     if (c->state == CONN_NEW && m->connect == NULL) {
-        bad_request(c, "command.first",
-                    m->id == 0
-                        ? "no \"id\", and the first command must be connect, such as " FIRST_FRAME
-                        : "the first command must be connect, such as " FIRST_FRAME);
+        refuse_first(c, m, text);
         return NULL;
     }
     if (m->id == 0 && m->send == NULL) {
@@ -152,7 +188,7 @@ static void execute(struct conn *c, struct span text, const struct perr_result *
     if (decode(c, text, &m) != 0) {
         return;
     }
-    const struct client_cmd *cmd = admit(c, &m);
+    const struct client_cmd *cmd = admit(c, &m, text);
     if (cmd == NULL) {
         return;
     }
@@ -168,7 +204,7 @@ static void execute(struct conn *c, struct span text, const struct perr_result *
         r.detail = missing->detail;
     }
     if (r.code != PERR_OK) {
-        conn_fail(c, cmd->method, m.id, &r);
+        conn_fail_about(c, channel_of(cmd, k.request), cmd->method, m.id, &r);
     }
 }
 

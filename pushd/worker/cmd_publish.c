@@ -9,8 +9,8 @@ static void published(struct bus_op *op)
     struct conn *c = op->owner;
     uint32_t id = (uint32_t)(uintptr_t)op->context;
     if (op->error != 0) {
-        conn_fail(c, METRIC_METHOD_PUBLISH, id,
-                  &(struct perr_result){PERR_INTERNAL, "redis.unavailable", NULL});
+        conn_fail_about(c, op->channel, METRIC_METHOD_PUBLISH, id,
+                        &(struct perr_result){PERR_INTERNAL, "redis.unavailable", NULL});
     } else {
         struct empty nothing = {0};
         conn_reply(c, &(struct reply){.id = id, .publish = &nothing});

@@ -49,7 +49,7 @@ static bool failed(struct bus_op *op, unsigned method)
     if (op->error == ERR_UNRECOVERABLE) {
         p = (struct perr_result){PERR_UNRECOVERABLE_POSITION, "position.lost", NULL};
     }
-    conn_fail(op->owner, method, (uint32_t)(uintptr_t)op->context, &p);
+    conn_fail_about(op->owner, op->channel, method, (uint32_t)(uintptr_t)op->context, &p);
     return true;
 }
 

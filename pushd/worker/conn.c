@@ -138,7 +138,34 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
     conn_take_unread(c); /* the peer's close frame may be there already */
 }
 
-void conn_close_perr(struct conn *c, const struct perr_result *r)
+/* One line for what was refused, with the channel when it is about one; not too often. */
+static void log_refusal(struct conn *c, const char *msg, const char *method, struct span channel,
+                        const struct perr_result *r, struct span text)
+{
+    uint32_t dropped;
+    if (!log_is_on(LOG_LEVEL_INFO) || !log_limit_pass(&c->w->refusals, c->w->now_ms, &dropped)) {
+        return;
+    }
+    struct log_kv kv[10];
+    size_t n = 0;
+    if (method != NULL) {
+        kv[n++] = LOG_STR("method", method);
+    }
+    kv[n++] = LOG_NUM("code", r->code);
+    kv[n++] = LOG_STR("reason", r->reason);
+    kv[n++] = LOG_TEXT("text", text);
+    if (channel.n != 0) {
+        kv[n++] = LOG_TEXT("channel", channel);
+    }
+    kv[n++] = LOG_TEXT("client", conn_id(c));
+    kv[n++] = LOG_TEXT("user", conn_user(c));
+    kv[n++] = LOG_STR("address", c->address);
+    kv[n++] = LOG_NUM("suppressed", dropped);
+    kv[n] = (struct log_kv){0};
+    log_write(LOG_LEVEL_INFO, LOG_CLIENT, msg, kv);
+}
+
+void conn_close_about(struct conn *c, struct span channel, const struct perr_result *r)
 {
     if (c->state >= CONN_CLOSING) {
         return;
@@ -146,32 +173,27 @@ void conn_close_perr(struct conn *c, const struct perr_result *r)
     metrics_add(c->w->metrics, METRIC_SERVER_DISCONNECTS, metrics_code_index(r->code), 1);
     struct buf text = {0};
     perr_explain(r, WS_CLOSE_MAX - 2, &text);
-    uint32_t dropped;
-    if (log_is_on(LOG_LEVEL_INFO) && r->code != PERR_CLOSE_SHUTDOWN &&
-        log_limit_pass(&c->w->refusals, c->w->now_ms, &dropped)) {
-        log_info(LOG_CLIENT, "connection refused or closed", LOG_NUM("code", r->code),
-                 LOG_STR("reason", r->reason), LOG_TEXT("text", buf_span(&text)),
-                 LOG_TEXT("client", conn_id(c)), LOG_TEXT("user", conn_user(c)),
-                 LOG_STR("address", c->address), LOG_NUM("suppressed", dropped));
+    if (r->code != PERR_CLOSE_SHUTDOWN) {
+        log_refusal(c, "connection refused or closed", NULL, channel, r, buf_span(&text));
     }
     conn_close(c, r->code, buf_span(&text));
     buf_free(&text);
 }
 
-static void fail_command(struct conn *c, unsigned method, uint32_t id, const struct perr_result *r)
+void conn_close_perr(struct conn *c, const struct perr_result *r)
+{
+    conn_close_about(c, SPAN(""), r);
+}
+
+static void fail_command(struct conn *c, struct span channel, unsigned method, uint32_t id,
+                         const struct perr_result *r)
 {
     const struct perr_row *row = perr_row(r->code);
     struct buf text = {0};
     perr_explain(r, 1024, &text);
     metrics_add(c->w->metrics, METRIC_REPLY_ERRORS,
                 method * metrics_code_count() + metrics_code_index(r->code), 1);
-    uint32_t dropped;
-    if (log_is_on(LOG_LEVEL_INFO) && log_limit_pass(&c->w->refusals, c->w->now_ms, &dropped)) {
-        log_info(LOG_CLIENT, "command refused", LOG_STR("method", client_cmd_name(method)),
-                 LOG_NUM("code", r->code), LOG_STR("reason", r->reason),
-                 LOG_TEXT("text", buf_span(&text)), LOG_TEXT("client", conn_id(c)),
-                 LOG_TEXT("user", conn_user(c)), LOG_NUM("suppressed", dropped));
-    }
+    log_refusal(c, "command refused", client_cmd_name(method), channel, r, buf_span(&text));
     struct proto_error error = {
         .code = r->code,
         .message = buf_span(&text),
@@ -190,13 +212,19 @@ static void fail_command(struct conn *c, unsigned method, uint32_t id, const str
     }
 }
 
-void conn_fail(struct conn *c, unsigned method, uint32_t id, const struct perr_result *r)
+void conn_fail_about(struct conn *c, struct span channel, unsigned method, uint32_t id,
+                     const struct perr_result *r)
 {
     if (perr_is_disconnect(r->code)) {
-        conn_close_perr(c, r);
+        conn_close_about(c, channel, r);
     } else if (conn_is_open(c)) {
-        fail_command(c, method, id, r);
+        fail_command(c, channel, method, id, r);
     }
+}
+
+void conn_fail(struct conn *c, unsigned method, uint32_t id, const struct perr_result *r)
+{
+    conn_fail_about(c, SPAN(""), method, id, r);
 }
 
 /* ---- for the transport and the commands ---- */

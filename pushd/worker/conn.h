@@ -118,12 +118,17 @@ void conn_send_push(struct conn *c, const struct push *p);
 /* Answers a command with an error, or closes, as the code says. The one place where handlers'
  * outcomes become protocol. */
 void conn_fail(struct conn *c, unsigned method, uint32_t id, const struct perr_result *r);
+/* The same for a command about a channel, which the log names. */
+void conn_fail_about(struct conn *c, struct span channel, unsigned method, uint32_t id,
+                     const struct perr_result *r);
 
 /* Closes with a code and a reason text; the first call counts. What is queued is sent first, except
  * for 3000 and 3008. */
 void conn_close(struct conn *c, uint32_t code, struct span reason);
 /* The same with a row of perr and its explanation, and a log line. */
 void conn_close_perr(struct conn *c, const struct perr_result *r);
+/* The same because of a channel, which the log names. */
+void conn_close_about(struct conn *c, struct span channel, const struct perr_result *r);
 
 /* The command under way is answered: goes on with those that waited. */
 void conn_command_done(struct conn *c);

@@ -69,6 +69,8 @@ static void on_transport_error(struct conn *c, const struct ws_event *e)
                  LOG_STR("reason", e->detail != NULL
                                        ? e->detail
                                        : "a message longer than websocket.message_size_limit"),
+                 LOG_NUM("limit", c->w->conf->websocket.message_size_limit),
+                 LOG_TEXT("client", conn_id(c)), LOG_TEXT("user", conn_user(c)),
                  LOG_STR("address", c->address), LOG_NUM("suppressed", dropped));
     }
     c->is_deaf = true;

@@ -137,6 +137,35 @@ bool recovery_apply(const struct recovery *r, const struct engine_history_result
     return recovered;
 }
 
+struct recovery_fault recovery_explain(const struct recovery *r,
+                                       const struct engine_history_result *found)
+{
+    const struct publication *pubs = found->publications.items;
+    size_t n = found->publications.n;
+    if (!r->is_possible) {
+        return (struct recovery_fault){
+            "recovery.off", "force_recovery or allow_recovery, and history, are not set for it"};
+    }
+    if (r->epoch.n != 0 && !span_eq(r->epoch, found->top.epoch)) {
+        return (struct recovery_fault){"recovery.epoch",
+                                       "the stream began anew: Redis lost it, history was removed, "
+                                       "or history_meta_ttl has passed"};
+    }
+    if (r->offset > found->top.offset) {
+        return (struct recovery_fault){"recovery.ahead",
+                                       "the client is ahead of the stream: Redis lost its newest"};
+    }
+    if (n == 0) {
+        return (struct recovery_fault){"recovery.expired", "history_ttl has passed"};
+    }
+    if (pubs[0].offset != r->offset + 1) {
+        return (struct recovery_fault){"recovery.trimmed",
+                                       "more was missed than history_size and history_ttl keep"};
+    }
+    return (struct recovery_fault){"recovery.limit",
+                                   "more was missed than client.recovery_max_publication_limit"};
+}
+
 bool recovery_gives_base(const struct subscribe_result *result, uint64_t top)
 {
     const struct publication *pubs = result->publications.items;

@@ -31,6 +31,14 @@ void recovery_ask(const struct recovery *r, int64_t max_publications, struct eng
 bool recovery_apply(const struct recovery *r, const struct engine_history_result *found,
                     struct arena *a, struct subscribe_result *out);
 
+/* Why recovery_apply said no, for log and operator. */
+struct recovery_fault {
+    const char *reason; /* stable: "recovery.epoch" */
+    const char *detail;
+};
+struct recovery_fault recovery_explain(const struct recovery *r,
+                                       const struct engine_history_result *found);
+
 /* Whether the client has the newest publication of the stream afterwards, so that the next one may
  * come as a patch to it. A filter may have held it back. */
 bool recovery_gives_base(const struct subscribe_result *result, uint64_t top);

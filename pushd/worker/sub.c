@@ -75,6 +75,18 @@ void sub_end(struct sub *s)
     free(s);
 }
 
+static void log_ended(const struct sub *s, uint32_t code, struct span reason)
+{
+    struct worker *w = s->conn->w;
+    uint32_t dropped;
+    if (log_is_on(LOG_LEVEL_INFO) && log_limit_pass(&w->refusals, w->now_ms, &dropped)) {
+        log_info(LOG_CLIENT, "unsubscribed by the server", LOG_TEXT("channel", chan_name(s->chan)),
+                 LOG_NUM("code", code), LOG_TEXT("text", reason),
+                 LOG_TEXT("client", conn_id(s->conn)), LOG_TEXT("user", conn_user(s->conn)),
+                 LOG_NUM("suppressed", dropped));
+    }
+}
+
 void sub_unsubscribe(struct sub *s, uint32_t code, struct span reason)
 {
     struct conn *c = s->conn;
@@ -83,6 +95,7 @@ void sub_unsubscribe(struct sub *s, uint32_t code, struct span reason)
         return;
     }
     metrics_add(c->w->metrics, METRIC_SERVER_UNSUBSCRIBES, metrics_code_index(code), 1);
+    log_ended(s, code, reason);
     struct unsubscribe_push u = {.code = code, .reason = reason};
     conn_send_push(c, &(struct push){.channel = chan_name(s->chan), .unsubscribe = &u});
     if (conn_is_open(c)) {
@@ -98,8 +111,8 @@ static void push_unsubscribe(struct sub *s, uint32_t code)
 void sub_insufficient(struct sub *s)
 {
     if (s->is_server_side) {
-        conn_close_perr(s->conn,
-                        &(struct perr_result){PERR_CLOSE_INSUFFICIENT, "position.gap", NULL});
+        conn_close_about(s->conn, chan_name(s->chan),
+                         &(struct perr_result){PERR_CLOSE_INSUFFICIENT, "position.gap", NULL});
     } else {
         push_unsubscribe(s, PERR_UNSUBSCRIBE_INSUFFICIENT);
     }
@@ -205,8 +218,9 @@ void sub_tick(struct sub *s, int64_t now_ms)
     }
     if (is_expired(s)) {
         if (s->is_server_side) {
-            conn_close_perr(c, &(struct perr_result){PERR_CLOSE_SUBSCRIPTION_EXPIRED,
-                                                     "subscription.expired", NULL});
+            conn_close_about(c, chan_name(s->chan),
+                             &(struct perr_result){PERR_CLOSE_SUBSCRIPTION_EXPIRED,
+                                                   "subscription.expired", NULL});
         } else {
             push_unsubscribe(s, PERR_UNSUBSCRIBE_EXPIRED);
         }

@@ -113,9 +113,10 @@ void sub_deliver(struct sub *s, struct dispatch *d)
     if (LIKELY(frame != NULL)) {
         conn_push(c, frame);
     } else if (c->enc == ENC_JSON && !m->is_json) {
-        conn_close_perr(
-            c, &(struct perr_result){PERR_CLOSE_INAPPROPRIATE_PROTOCOL, "payload.not_json",
-                                     "a publication is not JSON; use the protobuf protocol"});
+        conn_close_about(
+            c, chan_name(s->chan),
+            &(struct perr_result){PERR_CLOSE_INAPPROPRIATE_PROTOCOL, "payload.not_json",
+                                  "a publication is not JSON; use the protobuf protocol"});
     }
 }
 

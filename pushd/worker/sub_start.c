@@ -145,6 +145,24 @@ static void presence_added(struct bus_op *op)
     part_done(op->context, op->error);
 }
 
+/* The client is told, too, but not why. */
+static void log_not_recovered(const struct sub *s, const struct engine_history_result *found)
+{
+    const struct recovery *r = &s->start->recovery;
+    struct worker *w = s->conn->w;
+    uint32_t dropped;
+    if (r->is_cache || !log_is_on(LOG_LEVEL_INFO) ||
+        !log_limit_pass(&w->refusals, w->now_ms, &dropped)) {
+        return;
+    }
+    struct recovery_fault f = recovery_explain(r, found);
+    log_info(LOG_CLIENT, "not recovered", LOG_TEXT("channel", chan_name(s->chan)),
+             LOG_STR("reason", f.reason), LOG_STR("text", f.detail), LOG_NUM("offset", r->offset),
+             LOG_TEXT("epoch", r->epoch), LOG_NUM("top_offset", found->top.offset),
+             LOG_TEXT("top_epoch", found->top.epoch), LOG_TEXT("client", conn_id(s->conn)),
+             LOG_TEXT("user", conn_user(s->conn)), LOG_NUM("suppressed", dropped));
+}
+
 static void history_read(struct bus_op *op)
 {
     struct sub *s = op->context;
@@ -168,6 +186,9 @@ static void history_read(struct bus_op *op)
         st->result.was_recovering = true;
         bool recovered = recovery_apply(&st->recovery, &op->found, &st->arena, &st->result);
         metrics_add(s->conn->w->metrics, METRIC_RECOVER, recovered, 1);
+        if (!recovered) {
+            log_not_recovered(s, &op->found);
+        }
         s->has_base = recovery_gives_base(&st->result, top.offset);
         if (s->has_delta) {
             recovery_make_deltas(&st->result.publications, s->conn->enc, &st->arena);
@@ -207,7 +228,9 @@ static void proceed(struct sub *s)
     if (s->is_positioned) {
         read_history(s);
     } else if (st->recovery.is_wanted) {
+        static const struct engine_history_result nothing;
         st->result.was_recovering = true;
+        log_not_recovered(s, &nothing);
     }
     part_done(s, 0);
 }

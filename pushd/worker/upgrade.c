@@ -196,6 +196,39 @@ static bool is_init(const struct conf *c, const struct request *r)
     return c->init.enabled && span_eq_str(r->path, c->init.handler_prefix);
 }
 
+/* Every part of the system has a port of its own, so a path that came here by mistake is most
+ * likely one of another part. */
+static const char *misplaced(const struct conf *c, struct span path)
+{
+    static const struct {
+        const char *beginning;
+        const char *detail;
+    } rows[] = {
+        {"/api", "the server API and tokens are served by push-api, see pushd.api_listen"},
+        {"/admin", "this is the port of clients; the page is at pushd.admin_listen"},
+        {"/metrics", "this is the port of clients; metrics are at pushd.admin_listen"},
+        {"/health", "this is the port of clients; the page is at pushd.admin_listen"},
+        {"/ready", "this is the port of clients; the page is at pushd.admin_listen"},
+        {"/connection/sse", "there is no SSE transport yet, only WebSocket"},
+        {"/connection/http_stream", "there is no HTTP streaming yet, only WebSocket"},
+        {"/connection/uni_", "there are no unidirectional transports yet, only WebSocket"},
+        {"/connection/sockjs", "SockJS is not supported, only WebSocket"},
+        {"/emulation", "there are no emulated transports yet, only WebSocket"},
+    };
+    if (c->websocket.disabled) {
+        return "websocket.disabled is set";
+    }
+    if (!c->init.enabled && span_eq_str(path, c->init.handler_prefix)) {
+        return "init.enabled is not set";
+    }
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (span_starts(path, span_str(rows[i].beginning))) {
+            return rows[i].detail;
+        }
+    }
+    return "unknown path; that of the WebSocket endpoint is websocket.handler_prefix";
+}
+
 static void judge(const struct conf *c, const struct request *r, struct upgrade *out)
 {
     if (r->is_malformed ||
@@ -206,7 +239,9 @@ static void judge(const struct conf *c, const struct request *r, struct upgrade 
         out->may_cors = out->origin.n != 0 && origin_is_allowed(c, out->origin);
         out->cors_headers = r->cors_headers;
     } else if (c->websocket.disabled || !span_eq_str(r->path, c->websocket.handler_prefix)) {
-        refuse(out, 404, NULL);
+        refuse(out, 404, misplaced(c, r->path));
+    } else if (!span_eq_str(r->version, "HTTP/1.1")) {
+        refuse(out, 400, "a WebSocket needs HTTP/1.1; in nginx: proxy_http_version 1.1");
     } else if (!r->says_upgrade) {
         refuse(out, 400,
                "header Connection lacks the token upgrade; does the proxy in front pass it on?");
@@ -214,8 +249,6 @@ static void judge(const struct conf *c, const struct request *r, struct upgrade 
         refuse(out, 400, "header Upgrade is not websocket; does the proxy in front pass it on?");
     } else if (!span_eq_str(r->method, "GET")) {
         refuse(out, 405, "a WebSocket is opened with GET");
-    } else if (!span_eq_str(r->version, "HTTP/1.1")) {
-        refuse(out, 400, "a WebSocket needs HTTP/1.1; in nginx: proxy_http_version 1.1");
     } else if (!r->says_version) {
         refuse(out, 400, "Sec-WebSocket-Version must be 13");
     } else if (!key_is_valid(out->key)) {
@@ -229,9 +262,19 @@ static void judge(const struct conf *c, const struct request *r, struct upgrade 
     }
 }
 
+/* The record of a TLS handshake. */
+static bool is_tls(struct span in)
+{
+    return in.n >= 2 && in.p[0] == 0x16 && in.p[1] == 0x03;
+}
+
 int upgrade_read(const struct conf *c, struct span in, struct upgrade *out)
 {
     *out = (struct upgrade){0};
+    if (is_tls(in)) {
+        refuse(out, 400, "TLS on a port without it: the web server in front speaks http:// to us");
+        return 1;
+    }
     out->head_bytes = head_length(in);
     if (out->head_bytes == 0 || out->head_bytes > UPGRADE_MAX_HEAD_BYTES) {
         if (in.n < UPGRADE_MAX_HEAD_BYTES) {
@@ -242,6 +285,7 @@ int upgrade_read(const struct conf *c, struct span in, struct upgrade *out)
     }
     struct request r = {0};
     read_head(c, span_of(in.p, out->head_bytes), &r, out);
+    out->path = r.path;
     judge(c, &r, out);
     return 1;
 }

@@ -15,7 +15,8 @@
 
 struct upgrade {
     uint16_t status;    /* 101, 200 at init.handler_prefix, or the HTTP status of the refusal */
-    const char *detail; /* why it is refused, for log and body; NULL with 101 */
+    const char *detail; /* why it is refused, for log and answer; NULL with 101 */
+    struct span path;   /* n == 0: there was no request line */
     enum proto_encoding encoding;
     bool has_deflate;        /* permessage-deflate is taken */
     bool has_ping_frames;    /* asks for ping frames of WebSocket (client protocol 1.6) */

@@ -56,6 +56,7 @@ EXTRA_DIST += \
 	%D%/test_jwks.py \
 	%D%/test_ledger.py \
 	%D%/test_many_nodes.py \
+	%D%/test_mistakes.py \
 	%D%/test_model.py \
 	%D%/test_position_checks.py \
 	%D%/test_positions.py \

@@ -30,7 +30,9 @@ void conf_page_entry(const struct conf_row *row, struct buf *out)
         def = row->words[0].name;
     }
     if (def != NULL) {
-        buf_addf(out, ", default\n.Ql %s", def);
+        /* A punctuation mark alone would be taken for the end of a sentence. */
+        buf_addf(out, ", default\n.Ql %s%s",
+                 def[0] != '\0' && strchr(":,", def[0]) != NULL ? "\\&" : "", def);
     }
     buf_add_char(out, '\n');
     /* One sentence a line, as manual pages are written. */

@@ -149,9 +149,9 @@ static void the_key_is_taken_from_headers_and_query(void **state)
     assert_int_equal(check(&c, "secret", NULL, NULL), AUTH_OK);
     assert_int_equal(check(&c, NULL, "apikey secret", NULL), AUTH_OK);
     assert_int_equal(check(&c, NULL, "ApiKey    secret ", NULL), AUTH_OK);
-    assert_int_equal(check(&c, NULL, "apikey secret more", NULL), AUTH_WRONG_KEY);
-    assert_int_equal(check(&c, NULL, "Bearer secret", NULL), AUTH_WRONG_KEY);
-    assert_int_equal(check(&c, NULL, "apikey", NULL), AUTH_WRONG_KEY);
+    assert_int_equal(check(&c, NULL, "apikey secret more", NULL), AUTH_WRONG_SCHEME);
+    assert_int_equal(check(&c, NULL, "Bearer secret", NULL), AUTH_WRONG_SCHEME);
+    assert_int_equal(check(&c, NULL, "apikey", NULL), AUTH_WRONG_SCHEME);
     assert_int_equal(check(&c, "wrong", "apikey secret", NULL), AUTH_WRONG_KEY);
     assert_int_equal(check(&c, "wrong", NULL, "api_key=secret"), AUTH_OK);
     assert_int_equal(check(&c, NULL, NULL, "api_key=%73ecret"), AUTH_OK);

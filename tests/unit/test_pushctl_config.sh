@@ -65,6 +65,8 @@ echo '{"client": {"channel_limit": "x"}}' >wrong.json
 expect 1 'error: wrong.json:1: client.channel_limit: expected a whole number' "$pushctl" checkconfig -c wrong.json
 echo '{"engine": {"redis": {"address": "rediss://h:1"}}}' >tls.json
 expect 1 'engine.redis.address' "$pushctl" checkconfig -c tls.json
+echo '{"client": {"token": {"rsa_public_key": "/etc/keys/public.pem"}}}' >pem.json
+expect 1 'error: pem.json: client.token: rsa_public_key is not a PEM public key' "$pushctl" checkconfig -c pem.json
 expect 1 'missing.json' "$pushctl" checkconfig -c missing.json
 expect 0 '"key": "***"' env CENTRIFUGO_API_KEY=visible "$pushctl" print-config -c unknown.json
 refuse visible

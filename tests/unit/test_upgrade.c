@@ -90,6 +90,36 @@ static void refusals_have_their_status(void **state)
     }
 }
 
+/* Whoever looks for a mistake reads these in the log and in X-Pushd-Reason. */
+static void refusals_name_the_mistake(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head;
+        const char *word;
+    } rows[] = {
+        {"GET /connection/websocket HTTP/1.0\r\nHost: x\r\nConnection: close\r\n\r\n",
+         "proxy_http_version 1.1"},
+        {"\x16\x03\x01\x02\x01\x01\xfc\x03\x03", "TLS"},
+        {"GET /connection/websockets HTTP/1.1\r\n" BASE "\r\n", "websocket.handler_prefix"},
+        {"POST /api/publish HTTP/1.1\r\nHost: x\r\n\r\n", "push-api"},
+        {"GET /admin HTTP/1.1\r\nHost: x\r\n\r\n", "pushd.admin_listen"},
+        {"GET /connection/sse HTTP/1.1\r\nHost: x\r\n\r\n", "SSE"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct upgrade u = read_head(rows[i].head);
+        struct buf out = {0};
+        assert_non_null(u.detail);
+        upgrade_answer(&u, &out);
+        assert_non_null(strstr(buf_cstr(&out), "X-Pushd-Reason: "));
+        if (strstr(out.p, rows[i].word) == NULL) {
+            print_error("row %zu: %s\n", i, out.p);
+        }
+        assert_non_null(strstr(out.p, rows[i].word));
+        buf_free(&out);
+    }
+}
+
 static void the_first_known_subprotocol_is_echoed(void **state)
 {
     (void)state;
@@ -197,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals_have_their_status),
+        cmocka_unit_test(refusals_name_the_mistake),
         cmocka_unit_test(the_first_known_subprotocol_is_echoed),
         cmocka_unit_test(the_answer_carries_the_key_of_rfc_6455),
         cmocka_unit_test(compression_is_taken_from_any_of_its_headers),

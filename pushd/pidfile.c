@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file with the process id. */
-#include "common/base/pidfile.h"
+#include "pushd/pidfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
