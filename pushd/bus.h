@@ -114,6 +114,7 @@ struct bus_gauges {
     _Atomic uint32_t channels;
     _Atomic uint32_t connections; /* accepted sockets, connected or not */
     _Atomic size_t queue_peak;    /* most bytes that waited for one connection since the start */
+    _Atomic int64_t late_ms;      /* how long the message taken last waited for the worker */
     _Atomic int64_t heartbeat_ms; /* clk_mono_ms of the worker's last loop turn */
 };
 

@@ -18,6 +18,7 @@ pushd_libpushd_a_SOURCES = \
 	pushd/worker/hub.c pushd/worker/hub.h \
 	pushd/worker/limits.c pushd/worker/limits.h \
 	pushd/worker/outq.c pushd/worker/outq.h \
+	pushd/worker/pace.c pushd/worker/pace.h \
 	pushd/worker/recovery.c pushd/worker/recovery.h \
 	pushd/worker/sub.c pushd/worker/sub.h \
 	pushd/worker/sub_deliver.c pushd/worker/sub_start.c \

@@ -53,6 +53,7 @@ struct msg {
     uint32_t channel_id;             /* the node's number of the channel, 0: none */
     struct engine_position position; /* offset 0: not part of a stream */
     int64_t time_ms;                 /* of the publisher, 0: unknown */
+    int64_t posted_ms;               /* to the workers, clk_mono_ms; who posts it sets it */
     struct span body; /* Publication or ClientInfo as it came from Redis, Protobuf; valid but for
                          texts that are not UTF-8 */
     struct span prev; /* the Publication before it in the stream; n == 0: not known */

@@ -103,6 +103,12 @@ static double channels_of(const struct bus *bus, uint16_t worker)
     return atomic_load_explicit(&bus->ports[worker].gauges.channels, memory_order_relaxed);
 }
 
+static double late_s(const struct bus *bus, uint16_t worker)
+{
+    return (double)atomic_load_explicit(&bus->ports[worker].gauges.late_ms, memory_order_relaxed) /
+           1000.0;
+}
+
 static double heartbeat_age_s(const struct bus *bus, uint16_t worker)
 {
     int64_t age_ms = admin_status_heartbeat_age_ms(bus, worker);
@@ -124,6 +130,9 @@ static void add_workers(const struct bus *bus, struct buf *out)
          "Most bytes that waited for one client behind a frame that was being sent, since the "
          "start.",
          queue_peak_of},
+        {"pushd_worker_late_seconds",
+         "How long the message that was taken last waited for the worker, 0 when none waits.",
+         late_s},
         {"pushd_worker_heartbeat_age_seconds",
          "Time since the loop turned last, -1 before it started.", heartbeat_age_s},
     };

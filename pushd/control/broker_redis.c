@@ -280,6 +280,7 @@ static void on_message(void *owner, struct span name, struct span payload)
         return;
     }
     m->channel_id = c->id;
+    m->posted_ms = clk_mono_ms();
     metrics_add(b->o.metrics, METRIC_MESSAGES_RECEIVED, types[parsed.kind], 1);
     post(b, c, m);
     msg_unref(m);

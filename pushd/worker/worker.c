@@ -13,15 +13,11 @@
 #include "pushd/worker/ws.h"
 
 /* Items of the bus handled in one turn; more wait for the next, so that sockets are not starved. */
-#define INBOX_MAX 4096
-/* ... and bytes of messages that may be put into queues before all connections had their turn to
- * send, as a part of client.queue_max_size: a burst must make nobody slow who reads. Where the
- * queues are small it does, as in the reference. */
-#define UNSENT_PART           4
-#define UNSENT_MIN            (64U << 10)
+#define INBOX_MAX             4096
 #define FRAME_OVERHEAD        64 /* of a push beside its data and its channel, about */
 #define REFUSAL_LOG_BURST     50
 #define REFUSAL_LOG_PERIOD_MS 1000
+#define LATE_LOG_PERIOD_MS    10000
 
 static struct bus_port *port(const struct worker *w)
 {
@@ -58,16 +54,27 @@ static void begin_stop(struct worker *w)
     }
 }
 
+static void on_message(struct worker *w, struct msg *m)
+{
+    uint32_t suppressed;
+    hub_dispatch(&w->hub, m);
+    pace_took(&w->pace, m->body.n + m->channel.n + FRAME_OVERHEAD, m->posted_ms, w->now_ms);
+    if (UNLIKELY(pace_is_late(&w->pace)) && log_limit_pass(&w->lateness, w->now_ms, &suppressed)) {
+        log_warn(LOG_SERVER,
+                 "a worker has more to send than it can: clients get messages late, and become "
+                 "slow; more workers or nodes share the load",
+                 LOG_NUM("worker", w->index), LOG_NUM("late_ms", w->pace.late_ms),
+                 LOG_TEXT("channel", m->channel));
+    }
+    msg_unref(m);
+}
+
 static void on_item(struct worker *w, struct bus_item *item)
 {
     switch (item->kind) {
-    case BUS_MESSAGE: {
-        struct msg *m = CONTAINER_OF(item, struct msg, item);
-        hub_dispatch(&w->hub, m);
-        w->unsent += m->body.n + m->channel.n + FRAME_OVERHEAD;
-        msg_unref(m);
+    case BUS_MESSAGE:
+        on_message(w, CONTAINER_OF(item, struct msg, item));
         break;
-    }
     case BUS_COMMAND: {
         struct bus_command *b = CONTAINER_OF(item, struct bus_command, item);
         command_apply(w, b->command);
@@ -95,25 +102,25 @@ static void on_item(struct worker *w, struct bus_item *item)
     }
 }
 
-static bool must_send_first(const struct worker *w)
-{
-    size_t part = (size_t)w->conf->client.queue_max_size / UNSENT_PART;
-    return w->unsent > (part > UNSENT_MIN ? part : UNSENT_MIN) && !list_is_empty(&w->dirty);
-}
-
 static void on_wake(struct ev_loop *loop, ev_async *a, int events)
 {
     (void)events;
     struct worker *w = a->data;
     struct bus_item *item;
-    for (int i = 0; i < INBOX_MAX && !must_send_first(w); i++) {
+    bool is_empty = false;
+    for (int i = 0; i < INBOX_MAX && (!pace_must_send(&w->pace) || list_is_empty(&w->dirty)); i++) {
         item = spsc_shift(&port(w)->to_worker);
         if (item == NULL) {
-            return;
+            is_empty = true;
+            pace_caught_up(&w->pace);
+            break;
         }
         on_item(w, item);
     }
-    ev_async_send(loop, a);
+    atomic_store_explicit(&port(w)->gauges.late_ms, w->pace.late_ms, memory_order_relaxed);
+    if (!is_empty) {
+        ev_async_send(loop, a);
+    }
 }
 
 /* ---- turns of the loop ---- */
@@ -145,7 +152,9 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *p, int events)
     (void)events;
     struct worker *w = p->data;
     bool more = flush_slice(w);
-    w->unsent = more ? w->unsent : 0;
+    if (!more) {
+        pace_sent(&w->pace);
+    }
     ws_reap(w);
     if (more && !ev_is_active(&w->idle)) {
         ev_idle_start(loop, &w->idle); /* do not sleep: the next slice follows at once */
@@ -206,6 +215,8 @@ struct worker *worker_new(const struct worker_opts *opts, struct err *e)
     hub_init(&w->hub, w);
     w->refusals =
         (struct log_limit){.period_ms = REFUSAL_LOG_PERIOD_MS, .burst = REFUSAL_LOG_BURST};
+    w->lateness = (struct log_limit){.period_ms = LATE_LOG_PERIOD_MS, .burst = 1};
+    pace_init(&w->pace, (size_t)w->conf->client.queue_max_size);
     w->metrics = metrics_new();
     w->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
     if (w->loop == NULL) {

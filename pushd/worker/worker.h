@@ -10,6 +10,7 @@
 #include "pushd/worker/batch_send.h"
 #include "pushd/worker/hub.h"
 #include "pushd/worker/outq.h"
+#include "pushd/worker/pace.h"
 #include "pushd/worker/wheel.h"
 
 struct ws;
@@ -52,13 +53,14 @@ struct worker {
     struct list doomed;                       /* connections to be dropped at the end of the turn */
     struct list conns;                        /* all */
     uint32_t conn_count;
-    size_t unsent;           /* bytes of messages dispatched since `dirty` was empty */
+    struct pace pace;        /* of taking messages from the inbox */
     struct arena arena;      /* for one command or message, reset after it */
     struct buf scratch;      /* for encoding one reply */
     struct buf gather;       /* coalesced frames of one batch */
     struct deflate *deflate; /* NULL: websocket.compression is off */
     struct buf inflated;     /* the message at hand, expanded */
     struct log_limit refusals;
+    struct log_limit lateness;
     int64_t now_ms; /* of this loop turn, clk_mono_ms */
     bool is_stopping;
     ev_async wake;
