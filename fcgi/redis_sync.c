@@ -427,7 +427,7 @@ int rsync_end(struct rsync *r, size_t count, rsync_reply_fn fn, void *arg, struc
     }
     r->used_at_ms = r->begun_at_ms;
     if (UNLIKELY(!rsync_target_is_well(t))) {
-        rsync_target_reset(t);
+        rsync_target_heard(t, r->begun_at_ms);
     }
     return 0;
 }

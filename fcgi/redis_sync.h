@@ -47,6 +47,7 @@ struct rsync_target {
     _Atomic int64_t retry_at_ms;      /* 0: closed. Else commands fail at once until then */
     _Atomic int64_t suspect_since_ms; /* 0, or when a command was sent that is not answered yet */
     _Atomic bool is_down;             /* an outage is known and stands in the log */
+    _Atomic int64_t down_at_ms;       /* when it was noticed last */
 };
 
 /* The url is borrowed. */
@@ -64,8 +65,11 @@ void rsync_log_error_line(const char *text);
 /* After a failure that took took_ms: opens the breaker for hold_ms unless it was a quick one, and
  * logs "redis error: TEXT" unless the outage is known already. */
 void rsync_target_trip(struct rsync_target *t, int64_t took_ms, int64_t hold_ms, const char *text);
-/* Closes it, and ends all suspicion: Redis answered. */
+/* Closes it, and ends all suspicion: Redis is well. */
 void rsync_target_reset(struct rsync_target *t);
+/* The same when Redis answered what was sent at sent_at_ms, unless it opened later: such an answer
+ * may have left Redis before Redis went. */
+void rsync_target_heard(struct rsync_target *t, int64_t sent_at_ms);
 /* Notes that a command sent at since_ms has got no answer for RSYNC_SUSPECT_MS. */
 void rsync_target_suspect(struct rsync_target *t, int64_t since_ms);
 /* Until when a command that starts now may wait. */

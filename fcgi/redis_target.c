@@ -63,6 +63,7 @@ void rsync_target_trip(struct rsync_target *t, int64_t took_ms, int64_t hold_ms,
     snprintf(t->why, sizeof(t->why), "%s", text);
     pthread_mutex_unlock(&t->lock);
     atomic_store_explicit(&t->retry_at_ms, until, memory_order_relaxed);
+    atomic_store_explicit(&t->down_at_ms, clk_mono_ms(), memory_order_relaxed);
     atomic_store_explicit(&t->suspect_since_ms, 0,
                           memory_order_relaxed); /* the breaker takes over */
     if (!atomic_exchange_explicit(&t->is_down, true, memory_order_relaxed)) {
@@ -86,6 +87,14 @@ void rsync_target_reset(struct rsync_target *t)
     atomic_store_explicit(&t->retry_at_ms, 0, memory_order_relaxed);
     atomic_store_explicit(&t->suspect_since_ms, 0, memory_order_relaxed);
     atomic_store_explicit(&t->is_down, false, memory_order_relaxed);
+}
+
+void rsync_target_heard(struct rsync_target *t, int64_t sent_at_ms)
+{
+    if (!rsync_target_is_down(t) ||
+        sent_at_ms >= atomic_load_explicit(&t->down_at_ms, memory_order_relaxed)) {
+        rsync_target_reset(t);
+    }
 }
 
 void rsync_target_suspect(struct rsync_target *t, int64_t since_ms)

@@ -34,7 +34,8 @@ struct registry_listener {
     /* The thread's own. */
     struct rsync *subscriber;
     struct rsync *publisher;
-    int64_t pinged_at_ms; /* 0: no answer is awaited */
+    int64_t pinged_at_ms; /* 0: nothing need be heard */
+    int64_t asked_at_ms;  /* the last PING */
     int64_t heard_at_ms;
     bool was_up;
 

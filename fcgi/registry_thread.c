@@ -190,9 +190,11 @@ static void on_message(struct registry_listener *l, const struct redisReply *rep
 {
     l->heard_at_ms = clk_mono_ms();
     l->pinged_at_ms = 0;
-    if (rsync_target_is_down(
-            l->target)) { /* somebody else's connection failed, but Redis is well */
-        rsync_target_reset(l->target);
+    const struct redisReply *pong = rsync_reply_item(reply, 2, 0);
+    if (rsync_target_is_down(l->target) && pong != NULL &&
+        span_eq_str(rsync_reply_text(pong), "pong")) {
+        /* Somebody else's connection failed, but Redis is well. */
+        rsync_target_heard(l->target, l->asked_at_ms);
     }
     static const struct {
         const char *kind;
@@ -236,7 +238,7 @@ static int probe(struct registry_listener *l, bool is_urgent, struct err *e)
     if (!is_urgent && now - l->heard_at_ms < SILENCE_MS) {
         return 0;
     }
-    l->pinged_at_ms = now;
+    l->pinged_at_ms = l->asked_at_ms = now;
     return rsync_send(l->subscriber, SPAN("*1\r\n$4\r\nPING\r\n"), now + timeout, e);
 }
 

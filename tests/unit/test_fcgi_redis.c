@@ -182,6 +182,24 @@ static void the_late_answer_itself_ends_the_suspicion(void **state)
     close_all();
 }
 
+/* It had left Redis before Redis went, and would have the outage told twice. */
+static void an_answer_from_before_an_outage_does_not_end_it(void **state)
+{
+    struct err e = {0};
+    (void)state;
+    open_at(server.socket);
+    clk_fake(1000, -1);
+    assert_int_equal(rsync_begin(r, incr, 1000, INT64_MAX, &e), 0);
+    clk_fake(1001, -1);
+    rsync_target_trip(&target, 0, RSYNC_TRIP_MS, "another connection broke");
+    assert_int_equal(rsync_end(r, 1, keep, NULL, &e), 0);
+    assert_true(rsync_target_is_down(&target));
+    assert_int_equal(run(), 0);
+    assert_false(rsync_target_is_down(&target));
+    clk_fake(-1, -1);
+    close_all();
+}
+
 static void wrong_credentials_are_told(void **state)
 {
     char password[] = "wrong";
@@ -293,6 +311,7 @@ int main(void)
         cmocka_unit_test(an_open_breaker_lets_one_through_when_its_time_is_over),
         cmocka_unit_test(later_commands_share_the_deadline_of_the_waiting_one),
         cmocka_unit_test(the_late_answer_itself_ends_the_suspicion),
+        cmocka_unit_test(an_answer_from_before_an_outage_does_not_end_it),
         cmocka_unit_test(wrong_credentials_are_told),
         cmocka_unit_test(what_may_have_run_is_not_sent_again),
     };
