@@ -126,6 +126,22 @@ def test_the_wrong_port_or_protocol(test):
     line_of(system.pushd, mark, "handshake refused", "TLS", "http://")
 
 
+def test_http_at_the_socket_of_fastcgi(test):
+    """proxy_pass instead of fastcgi_pass: 502 for users, and a line that says why."""
+    system = System(test)
+    mark = system.api.mark()
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.settimeout(5)
+        raw.connect(system.api_socket)
+        raw.sendall(b"POST /api/publish HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}")
+        try:
+            equal(raw.recv(10), b"", "what comes")
+        except ConnectionResetError:
+            pass
+    line_of(system.api, mark, "no FastCGI", "speaks HTTP", "fastcgi_pass")
+    system.publish("test", 1)
+
+
 def test_tokens_that_are_dressed_or_late(test):
     """What was put around a token, and by how much its times are off, in the close frame and the reply."""
     system = System(test, front=None)
