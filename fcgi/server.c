@@ -362,6 +362,7 @@ struct server *server_new(const struct server_opts *opts, struct err *e)
     s->opts = *opts;
     s->epoll = s->stop_fd = -1;
     s->ready_end = &s->ready_jobs;
+    s->strangers = (struct log_limit){.period_ms = 10000, .burst = 1};
     list_init(&s->conns);
     list_init(&s->parked);
     pthread_mutex_init(&s->lock, NULL);

@@ -143,6 +143,28 @@ static bool wait_for_rest(struct server *s, struct conn *c)
     return true;
 }
 
+/* A web server that is set up for another protocol shows 502 to its users, and its own log does not
+ * know why. Says nothing when the peer just went away. */
+static void log_stranger(struct server *s, const struct conn *c)
+{
+    char first;
+    uint32_t suppressed = 0;
+    if (recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1) {
+        return;
+    }
+    pthread_mutex_lock(&s->lock);
+    bool passes = log_limit_pass(&s->strangers, clk_mono_ms(), &suppressed);
+    pthread_mutex_unlock(&s->lock);
+    if (passes) {
+        bool is_http = first >= 'A' && first <= 'Z';
+        log_warn(LOG_API, "connection closed: what it sent is no FastCGI",
+                 LOG_STR("advice", is_http ? "it speaks HTTP; in nginx: fastcgi_pass instead of "
+                                             "proxy_pass"
+                                           : "the web server has to speak FastCGI to this socket"),
+                 LOG_NUM("suppressed", suppressed));
+    }
+}
+
 bool server__is_readable(struct server *s, struct conn *c)
 {
     switch (peek(c)) {
@@ -156,6 +178,7 @@ bool server__is_readable(struct server *s, struct conn *c)
         }
         break;
     case RECORDS_GARBAGE:
+        log_stranger(s, c);
         break;
     }
     server__close(s, c, true);

@@ -5,6 +5,7 @@
 #include "fcgi/server.h"
 
 #include "common/base/list.h"
+#include "common/base/log.h"
 
 #include <fcgiapp.h>
 
@@ -76,6 +77,7 @@ struct server {
     struct server_job *ready_jobs; /* SERVER_ALONE, for whatever thread is free */
     struct server_job **ready_end;
     size_t ready_count;
+    struct log_limit strangers; /* who speaks no FastCGI */
 };
 
 /* Accepts what is waiting, and arms the listener again. */

@@ -198,21 +198,31 @@ static const char *refusal_advice(int status)
     }
 }
 
+/* What pushd says knows better than the status, and a page of HTML helps nobody. */
+static void explain_refusal(const struct http_answer *refusal)
+{
+    struct span reason = http_header(refusal, "X-Pushd-Reason");
+    bool is_page = span_starts(http_header(refusal, "Content-Type"), SPAN("text/html"));
+    struct span text = reason.n != 0 ? reason
+                       : is_page     ? (struct span){0}
+                                     : span_trim(buf_span(&refusal->body));
+    const char *advice = reason.n != 0 ? NULL : refusal_advice(refusal->status);
+    struct buf b = {0};
+    words_add_clean(&b, span_of(text.p, text.n < 300 ? text.n : 300));
+    if (b.n != 0) {
+        fprintf(stderr, "  it said: %s\n", buf_cstr(&b));
+    }
+    if (advice != NULL) {
+        fprintf(stderr, "  %s\n", advice);
+    }
+    buf_free(&b);
+}
+
 static int explain_no_connection(const struct http_answer *refusal, const struct err *e)
 {
     pushctl_fail("%s", e->text);
     if (refusal->status != 0) {
-        const char *advice = refusal_advice(refusal->status);
-        struct span body = span_trim(buf_span(&refusal->body));
-        struct buf b = {0};
-        words_add_clean(&b, span_of(body.p, body.n < 300 ? body.n : 300));
-        if (b.n != 0) {
-            fprintf(stderr, "  it said: %s\n", buf_cstr(&b));
-        }
-        if (advice != NULL) {
-            fprintf(stderr, "  %s\n", advice);
-        }
-        buf_free(&b);
+        explain_refusal(refusal);
     } else if (e->code == ERR_UNAVAILABLE) {
         fputs("  Is pushd running? Its log has a line \"listening\" for each address; another "
               "address goes with --url.\n",

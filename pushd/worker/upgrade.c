@@ -262,17 +262,28 @@ static void judge(const struct conf *c, const struct request *r, struct upgrade 
     }
 }
 
-/* The record of a TLS handshake. */
-static bool is_tls(struct span in)
+/* What a web server sends that takes this port for another kind; told at once, since no line end
+ * may ever come. NULL: it may be HTTP. */
+static const char *other_protocol(struct span in)
 {
-    return in.n >= 2 && in.p[0] == 0x16 && in.p[1] == 0x03;
+    if (in.n < 2) {
+        return NULL;
+    }
+    if (in.p[0] == 0x16 && in.p[1] == 0x03) { /* the record of a handshake */
+        return "TLS on a port without it: the web server in front speaks http:// to us";
+    }
+    if (in.p[0] == 0x01 && in.p[1] == 0x01) { /* version and FCGI_BEGIN_REQUEST */
+        return "FastCGI on a port of HTTP: push-api's socket is pushd.api_listen";
+    }
+    return NULL;
 }
 
 int upgrade_read(const struct conf *c, struct span in, struct upgrade *out)
 {
     *out = (struct upgrade){0};
-    if (is_tls(in)) {
-        refuse(out, 400, "TLS on a port without it: the web server in front speaks http:// to us");
+    const char *other = other_protocol(in);
+    if (other != NULL) {
+        refuse(out, 400, other);
         return 1;
     }
     out->head_bytes = head_length(in);

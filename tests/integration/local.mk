@@ -66,6 +66,7 @@ EXTRA_DIST += \
 	%D%/test_redis_faults.py \
 	%D%/test_redis_shards.py \
 	%D%/test_same_messages.py \
+	%D%/test_samples.py \
 	%D%/test_shutdown.py \
 	%D%/test_slow_client.py \
 	%D%/test_startup.py \

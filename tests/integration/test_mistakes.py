@@ -2,10 +2,11 @@
 """Mistakes that people make, and the lines from which they learn what was wrong: with which value, and what to do."""
 import re
 import socket
+import subprocess
 import time
 
 from harness import System, check, equal, has, tokens, wait_for
-from harness.system import API_KEY, SECRET
+from harness.system import API_KEY, SECRET, build_path, clean_environment
 from harness.web import http_request
 from harness.ws import Closed
 
@@ -126,6 +127,22 @@ def test_the_wrong_port_or_protocol(test):
     line_of(system.pushd, mark, "handshake refused", "TLS", "http://")
 
 
+def test_http_at_the_socket_of_fastcgi(test):
+    """proxy_pass instead of fastcgi_pass: 502 for users, and a line that says why."""
+    system = System(test)
+    mark = system.api.mark()
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.settimeout(5)
+        raw.connect(system.api_socket)
+        raw.sendall(b"POST /api/publish HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}")
+        try:
+            equal(raw.recv(10), b"", "what comes")
+        except ConnectionResetError:
+            pass
+    line_of(system.api, mark, "no FastCGI", "speaks HTTP", "fastcgi_pass")
+    system.publish("test", 1)
+
+
 def test_tokens_that_are_dressed_or_late(test):
     """What was put around a token, and by how much its times are off, in the close frame and the reply."""
     system = System(test, front=None)
@@ -171,3 +188,15 @@ def test_redis_that_does_not_let_us_in(test):
         has(system.call_api("publish", {"channel": "test", "data": 1}).json()["error"]["message"], option, "publish")
         for process in (system.front, system.api, system.pushd, system.redis):
             process.stop()
+
+
+def test_pushctl_repeats_what_pushd_says(test):
+    """The reason of a refused handshake, in place of the two words that stand in its body."""
+    system = System(test, front=None)
+    for path, word in (("/connection/websockets", "websocket.handler_prefix"), ("/api/publish", "push-api")):
+        done = subprocess.run([build_path("pushctl", "pushctl"), "connect", "-c", system.config_path, "-u", "ada", "--url",
+                               "ws://127.0.0.1:%d%s" % (system.ws_port, path)], env=clean_environment(test),
+                              capture_output=True, text=True, timeout=20, check=False)
+        equal(done.returncode, 1, path + ": status")
+        has(done.stderr, "it said: ", path)
+        has(done.stderr, word, path)

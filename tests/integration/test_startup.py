@@ -103,19 +103,6 @@ def test_wrong_keys_and_users(test):
         equal(len([line for line in output.splitlines() if word in line]), 1, "%s says it once: %s" % (name, output))
 
 
-def test_pid_file(test):
-    """pid_file has the id of pushd while it runs; one that cannot be written keeps it from starting."""
-    path = os.path.join(test.dir, "pushd.pid")
-    system = System(test, {"pid_file": path}, front=None)
-    with open(path, encoding="ascii") as source:
-        equal(source.read(), "%d\n" % system.pushd.pid, path)
-    system.stop_pushd()
-    check(not os.path.exists(path), "the file is gone after the end")
-    listen = {"websocket_listen": ["127.0.0.1:0"], "admin_listen": "127.0.0.1:0"}
-    _, output = run_until_end(test, PROGRAMS[0], json.dumps({"pid_file": test.dir + "/no/such.pid", "pushd": listen}))
-    has(output, "cannot write pid_file %s/no/such.pid: No such file or directory" % test.dir, "the message")
-
-
 def test_a_port_that_is_taken(test):
     """A taken port: the address, the reason and what to do, and a status that is not 0."""
     with socket.socket() as taken:

@@ -134,7 +134,7 @@ def test_clients_do_not_get_the_last_descriptors(test):
     system.redis.kill()
     system.pushd.wait_log("redis error")
     system.start_redis()
-    system.wait_ready(5)
+    system.wait_ready()
 
 
 def with_sockets(test, name, argv, sockets, names, system):

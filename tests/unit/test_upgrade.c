@@ -101,6 +101,7 @@ static void refusals_name_the_mistake(void **state)
         {"GET /connection/websocket HTTP/1.0\r\nHost: x\r\nConnection: close\r\n\r\n",
          "proxy_http_version 1.1"},
         {"\x16\x03\x01\x02\x01\x01\xfc\x03\x03", "TLS"},
+        {"\x01\x01\x02\x03", "FastCGI"},
         {"GET /connection/websockets HTTP/1.1\r\n" BASE "\r\n", "websocket.handler_prefix"},
         {"POST /api/publish HTTP/1.1\r\nHost: x\r\n\r\n", "push-api"},
         {"GET /admin HTTP/1.1\r\nHost: x\r\n\r\n", "pushd.admin_listen"},
