@@ -416,9 +416,9 @@ static void an_option_without_effect_is_a_warning(void **state)
 {
     (void)state;
     conf_free(load("{\"client\": {\"concurrency\": 1}}"));
-    assert_false(warned("client.concurrency"));
+    assert_false(conf_warned("client.concurrency"));
     conf_free(load("{\"client\": {\"concurrency\": 8}}"));
-    assert_true(warned("client.concurrency: means nothing here"));
+    assert_true(conf_warned("client.concurrency: means nothing here"));
 }
 
 static void a_secret_that_others_can_read_is_a_warning(void **state)
