@@ -82,7 +82,7 @@ class Cluster:
         answer = await api.call(method, body)
         delay = self.delayed() - delay
         if self.clock.left(begun, ANSWER_SECONDS + 2 * delay) < 0:
-            self.late.append("%s took %.2f s, the machine lost %.2f s, the programs waited for %.2f s, this one was late by %.2f: %r"
+            self.late.append("%s took %.2f s, the machine lost %.2f s, a program waited for %.2f s, this one was late by %.2f: %r"
                              % (method, *self.clock.took(begun), delay, answer))
         return answer
 

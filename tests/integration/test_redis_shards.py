@@ -145,10 +145,14 @@ class Publisher(threading.Thread):
         except Exception as problem:  # pylint: disable=broad-except
             self.problem = problem
 
+    def check_alive(self):
+        check(self.problem is None, "publishing into %s: %s" % (self.channel, self.problem))
+
     def finish(self):
         self.done.set()
         self.join(PATIENCE)
-        check(self.problem is None and not self.is_alive(), "publishing into %s: %r" % (self.channel, self.problem))
+        self.check_alive()
+        check(not self.is_alive(), "publishing into %s hangs" % self.channel)
 
 
 def use_without_second(system, fails):
@@ -158,11 +162,12 @@ def use_without_second(system, fails):
     publishers = [Publisher(system, channel) for channel in (FIRST, SECOND)]
     for publisher in publishers:
         publisher.start()
-    wait_for(lambda: all(len(publisher.published) > 20 for publisher in publishers), "both channels are in use")
+    wait_for(lambda: all(len(publisher.published) > 20 for publisher in publishers), "both channels are in use",
+             alive=publishers)
     fails()
-    wait_for(lambda: len(publishers[1].refused) > 5, "publishing into the dead Redis is refused")
+    wait_for(lambda: len(publishers[1].refused) > 5, "publishing into the dead Redis is refused", alive=publishers)
     count = len(publishers[0].published)
-    wait_for(lambda: len(publishers[0].published) > count + 20, "publishing into the other goes on")
+    wait_for(lambda: len(publishers[0].published) > count + 20, "publishing into the other goes on", alive=publishers)
     wait_for(lambda: system.ready()[1].get("redis") == "partly down", "pushd notices")
     for publisher in publishers:
         publisher.finish()

@@ -3,8 +3,9 @@
 
 Two things are measured. A bystander, a process of its own that uses no part of the product, wants to run every few
 milliseconds; what that takes longer than it should is time that the machine lost. And the kernel tells how long each
-thread of the test and of its programs was ready to run and had to wait for a processor. A bound is extended by both.
-On a machine that keeps up that is next to nothing.
+thread of the test and of its programs was ready to run and had to wait for a processor. A bound is extended by what was
+lost and by the longest of these waits; not by all of them, because most threads are busy with something else. On a machine
+that keeps up that is next to nothing.
 """
 import mmap
 import os
@@ -100,10 +101,10 @@ class Clock:
         return Mark(now, lost + max(0.0, now - written - PERIOD - MOMENT), waited)
 
     def took(self, since):
-        """Seconds since a mark, how many of them the machine lost, and how long the test and its programs waited."""
+        """Seconds since a mark, how many of them the machine lost, and how long one thread waited, that which waited most."""
         now = self.mark()
-        waited = sum(max(0.0, seconds - since.waited.get(thread, 0.0)) for thread, seconds in now.waited.items())
-        return now.at - since.at, max(0.0, now.lost - since.lost), waited
+        waited = [seconds - since.waited.get(thread, 0.0) for thread, seconds in now.waited.items()]
+        return now.at - since.at, max(0.0, now.lost - since.lost), max([0.0, *waited])
 
     def left(self, since, seconds):
         """What is left of so many seconds after a mark; what the machine is to blame for is not counted."""
@@ -116,7 +117,7 @@ class Clock:
     def at_most(self, since, seconds, what):
         """Claims that no more than that has passed since a mark."""
         if self.left(since, seconds) < 0:
-            raise Failure("%s took %.3f s, of which the machine lost %.3f and the programs waited for %.3f; %g s are the bound"
+            raise Failure("%s took %.3f s, of which the machine lost %.3f and a program waited for %.3f; %g s are the bound"
                           % ((what() if callable(what) else what), *self.took(since), seconds))
 
     def wait_for(self, since, seconds, condition, what, alive=()):
@@ -134,7 +135,7 @@ class Clock:
         longest = max(self._read()[2], self.mark().lost - self._read()[1])
         if longest < STALL_SECONDS and lost < LOST_SHARE * took and waited < WAITED_SHARE * took:
             return None
-        return ("in %.2f s the machine stood still for %.2f s, for up to %.2f s at once, and the programs waited for %.2f s"
+        return ("in %.2f s the machine stood still for %.2f s, for up to %.2f s at once, and a program waited for %.2f s"
                 % (took, lost, longest, waited))
 
     def stop(self):
