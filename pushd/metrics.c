@@ -211,6 +211,7 @@ struct owner {
     struct metrics metrics;
     struct owner *next;
     void *memory;
+    struct metric_reason reasons[METRIC_REASONS];
 };
 
 size_t metric_base[METRIC_COUNT];
@@ -263,6 +264,7 @@ struct metrics *metrics_new(void)
     o->memory = mem_zalloc(size + CACHE_LINE);
     uintptr_t at = ((uintptr_t)o->memory + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     o->metrics.slots = (_Atomic uint64_t *)at;
+    o->metrics.reasons = o->reasons;
     o->next = atomic_load(&owners);
     while (!atomic_compare_exchange_weak(&owners, &o->next, o)) {
     }
@@ -314,6 +316,13 @@ uint64_t metrics_sum(enum metric id, unsigned label)
             atomic_load_explicit(&o->metrics.slots[metric_base[id] + label], memory_order_relaxed);
     }
     return sum;
+}
+
+void metrics_each_thread(void (*fn)(const struct metrics *m, void *arg), void *arg)
+{
+    for (struct owner *o = atomic_load(&owners); o != NULL; o = o->next) {
+        fn(&o->metrics, arg);
+    }
 }
 
 static struct metrics_series series_of(enum metric id, unsigned label)
@@ -378,6 +387,7 @@ void metrics_render(struct buf *out)
 {
     struct rendering r = {.out = out};
     metrics_each(render_series, &r);
+    metrics_render_reasons(out);
 }
 
 void metrics_family(struct buf *out, const char *name, const char *type, const char *help)

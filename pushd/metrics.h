@@ -99,9 +99,17 @@ enum {
     METRIC_METHOD_COUNT,
 };
 
-/* One thread's slots. Made before the thread starts, never freed before all threads ended. */
+/* Refusals by their reason, in the order in which a thread meets them. */
+#define METRIC_REASONS 256
+struct metric_reason {
+    _Atomic(const char *) name;
+    _Atomic uint64_t count;
+};
+
+/* One thread's counters. Made before the thread starts, never freed before all threads ended. */
 struct metrics {
     _Atomic uint64_t *slots;
+    struct metric_reason *reasons; /* METRIC_REASONS of them; name NULL: from here on unused */
 };
 
 /* Offsets of the rows in the slots; filled by metrics_setup. */
@@ -128,6 +136,10 @@ static inline void metrics_add(struct metrics *m, enum metric id, unsigned label
                           memory_order_relaxed);
 }
 
+/* pushd_refusals_total{reason}: adds one for a reason of perr_result, a constant string. Rare, so
+ * it may search. */
+void metrics_refused(struct metrics *m, const char *reason);
+
 /* How many counters there are, all labels taken: metric_base[id] + label is below it. */
 size_t metrics_slots(void);
 
@@ -151,7 +163,13 @@ struct metrics_series {
 typedef void (*metrics_each_fn)(const struct metrics_series *series, void *arg);
 void metrics_each(metrics_each_fn fn, void *arg);
 
-/* Prometheus text (version 0.0.4) of the counters that metrics_each visits, HELP and TYPE lines
+/* Calls fn for each thread's counters. */
+void metrics_each_thread(void (*fn)(const struct metrics *m, void *arg), void *arg);
+
+/* Prometheus text (version 0.0.4) of pushd_refusals_total, ordered by reason. */
+void metrics_render_reasons(struct buf *out);
+
+/* Prometheus text (version 0.0.4) of all counters, HELP and TYPE lines
  * included. Gauges are added by the caller with metrics_gauge. */
 void metrics_render(struct buf *out);
 /* One gauge with HELP and TYPE; labels is "" or `{version="..."}`. */

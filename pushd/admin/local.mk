@@ -12,7 +12,7 @@ pushd_libpushd_a_SOURCES += \
 	pushd/admin/process.c pushd/admin/process.h \
 	pushd/admin/routes.c pushd/admin/routes.h \
 	pushd/admin/status.c pushd/admin/status.h \
-	pushd/metrics.c pushd/metrics.h
+	pushd/metrics.c pushd/metrics_reason.c pushd/metrics.h
 EXTRA_DIST += pushd/admin/page.html pushd/admin/page.sed
 BUILT_SOURCES += pushd/admin/page_html.h
 CLEANFILES += pushd/admin/page_html.h

@@ -138,11 +138,13 @@ void conn_close(struct conn *c, uint32_t code, struct span reason)
     conn_take_unread(c); /* the peer's close frame may be there already */
 }
 
-/* One line for what was refused, with the channel when it is about one; not too often. */
-static void log_refusal(struct conn *c, const char *msg, const char *method, struct span channel,
-                        const struct perr_result *r, struct span text)
+/* Counts what was refused, and writes a line, with the channel when it is about one; not too often.
+ */
+static void note_refusal(struct conn *c, const char *msg, const char *method, struct span channel,
+                         const struct perr_result *r, struct span text)
 {
     uint32_t dropped;
+    metrics_refused(c->w->metrics, r->reason);
     if (!log_is_on(LOG_LEVEL_INFO) || !log_limit_pass(&c->w->refusals, c->w->now_ms, &dropped)) {
         return;
     }
@@ -174,7 +176,7 @@ void conn_close_about(struct conn *c, struct span channel, const struct perr_res
     struct buf text = {0};
     perr_explain(r, WS_CLOSE_MAX - 2, &text);
     if (r->code != PERR_CLOSE_SHUTDOWN) {
-        log_refusal(c, "connection refused or closed", NULL, channel, r, buf_span(&text));
+        note_refusal(c, "connection refused or closed", NULL, channel, r, buf_span(&text));
     }
     conn_close(c, r->code, buf_span(&text));
     buf_free(&text);
@@ -193,7 +195,7 @@ static void fail_command(struct conn *c, struct span channel, unsigned method, u
     perr_explain(r, 1024, &text);
     metrics_add(c->w->metrics, METRIC_REPLY_ERRORS,
                 method * metrics_code_count() + metrics_code_index(r->code), 1);
-    log_refusal(c, "command refused", client_cmd_name(method), channel, r, buf_span(&text));
+    note_refusal(c, "command refused", client_cmd_name(method), channel, r, buf_span(&text));
     struct proto_error error = {
         .code = r->code,
         .message = buf_span(&text),

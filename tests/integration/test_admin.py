@@ -40,6 +40,22 @@ def test_metrics_are_off_unless_enabled(test):
     equal(system.admin("GET", "/health").status, 200, "/health")
 
 
+def test_metrics_know_why(test):
+    """What is refused is counted by the reason that stands in the log."""
+    system = System(test, front=None)
+    client = system.client("a")
+    for _ in range(2):
+        equal(client.call(subscribe={"channel": "nowhere:x"})["error"]["code"], 102, "an unknown namespace")
+    stranger = system.open()
+    stranger.send({"id": 1, "connect": {"token": "no.token.atall"}})
+    equal(stranger.expect_close()[0], 3500, "no token")
+    log = system.pushd.wait_log(r"connection refused or closed .*reason=(\S+)")
+    text = system.admin("GET", "/metrics").text
+    reasons = dict(re.findall(r'^pushd_refusals_total\{reason="(\S+)"\} (\d+)$', text, re.M))
+    equal(reasons, {re.search(r"command refused .*reason=(\S+)", system.pushd.log()).group(1): "2", log.group(1): "1"},
+          "what was refused, by reason")
+
+
 def test_metrics(test):
     """/metrics is Prometheus text with the reference's names, and the figures move."""
     system = System(test)

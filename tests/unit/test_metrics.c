@@ -7,6 +7,8 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 
 static struct prom parsed;
 
@@ -47,6 +49,35 @@ static void render(struct buf *out)
 {
     metrics_render(out);
     parse(buf_span(out));
+}
+
+static void reasons_are_met_as_they_come(void **state)
+{
+    (void)state;
+    static char many[METRIC_REASONS + 10][12];
+    struct buf out = {0};
+    struct metrics *a = metrics_new();
+    struct metrics *b = metrics_new();
+    metrics_refused(a, "token.expired");
+    metrics_refused(a, "channel.limit");
+    metrics_refused(b, "channel.limit");
+    render(&out);
+    assert_series("pushd_refusals_total{reason=\"token.expired\"}", 1);
+    assert_series("pushd_refusals_total{reason=\"channel.limit\"}", 2);
+    assert_true(strstr(buf_cstr(&out), "channel.limit") < strstr(buf_cstr(&out), "token.expired"));
+    for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+        snprintf(many[i], sizeof(many[i]), "many.%zu", i);
+        metrics_refused(b, many[i]);
+        metrics_refused(b, many[i]);
+    }
+    buf_clear(&out);
+    render(&out);
+    assert_series("pushd_refusals_total{reason=\"many.0\"}", 2);
+    assert_series("pushd_refusals_total{reason=\"channel.limit\"}", 2);
+    /* One place has channel.limit, and the last one is for the rest. */
+    assert_series("pushd_refusals_total{reason=\"other\"}",
+                  2.0 * (ARRAY_LEN(many) - (METRIC_REASONS - 2)));
+    buf_free(&out);
 }
 
 static void threads_are_summed(void **state)
@@ -217,6 +248,7 @@ static void the_reader_refuses_what_is_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(reasons_are_met_as_they_come, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_are_summed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(counting_in_threads_loses_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_code_of_ours_has_its_own_label, set_up, tear_down),
