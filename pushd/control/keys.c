@@ -29,6 +29,7 @@ struct document {
     struct bus_op **waiting;
     size_t n;
     size_t cap;
+    size_t early; /* of them were there before the fetch began */
     /* Kids that the newest document does not have, the last ones asked for. */
     struct {
         uint64_t hash;
@@ -106,6 +107,27 @@ static void tell(const struct document *d)
 }
 
 static void start_fetch(struct document *d);
+static void schedule(struct document *d);
+
+/* Who came while the document was on its way, with a key that it does not have, waits for the next
+ * one: the key may have been published in that moment. */
+static void answer_waiting(struct document *d)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        struct bus_op *op = d->waiting[i];
+        if (i >= d->early && d->outcome == JWKS_OK &&
+            jwks_explain(d->found, op->kid).code != PERR_OK) {
+            d->waiting[kept++] = op;
+        } else {
+            answer(d->keys, op, explain(d, op->kid));
+        }
+    }
+    d->n = kept;
+    if (kept != 0) {
+        schedule(d);
+    }
+}
 
 static void on_fetched(void *arg, const struct fetch *f)
 {
@@ -123,10 +145,7 @@ static void on_fetched(void *arg, const struct fetch *f)
     if (d->outcome == JWKS_OK) {
         jwks_cache_put(k->o.cache, d->node.key, d->found, clk_wall_s());
     }
-    for (size_t i = 0; i < d->n; i++) {
-        answer(k, d->waiting[i], explain(d, d->waiting[i]->kid));
-    }
-    d->n = 0;
+    answer_waiting(d);
     jwks_free(d->found);
     d->found = NULL;
 }
@@ -152,6 +171,7 @@ static void start_fetch(struct document *d)
         .arg = d,
     };
     d->is_asked = true;
+    d->early = d->n;
     if (!fetcher_start(d->keys->fetcher, &ask)) {
         err_set(&d->error, ERR_SYNTAX, "libcurl does not understand the URL");
         d->outcome = JWKS_UNREACHABLE;

@@ -83,6 +83,25 @@ def test_rotation(test):
 
 
 @timed
+def test_a_key_that_is_published_meanwhile(test):
+    """A token that comes while an older document is on its way is checked with the next one."""
+    old, new = Key(test, "old"), Key(test, "new")
+    server = KeyServer(test, old)
+    system = start(test, server)
+    server.open.clear()
+    first, second = system.open(), system.open()
+    first.send({"id": 1, "connect": {"token": old.token({"sub": "ada"})}})
+    wait_for(lambda: server.paths, "a request for keys")
+    second.send({"id": 1, "connect": {"token": new.token({"sub": "bob"})}})
+    wait_for(lambda: 'pushd_client_commands_total{method="connect"} 2' in system.admin("GET", "/metrics").text, "both wait")
+    server.open.set()
+    has(first.recv(), "connect", "the first client's reply")
+    server.publish(old, new)
+    has(second.recv(), "connect", "the second client's reply")
+    equal(len(server.paths), 2, "requests")
+
+
+@timed
 def test_a_flood_of_kids_is_no_flood_of_requests(test):
     """Tokens with kids that do not exist lead to one request a second at most."""
     key = Key(test, "k")
