@@ -259,10 +259,11 @@ unit_tests() {
 }
 
 # Scenarios of the kit, whose report goes to a log; those that differ beyond tests/compat/differences are in $bad.
+# A step takes 5 s at most: one scenario waits in vain for so long, and a node is forgotten after 7.
 scenarios() { # LOG OPTION...
     report=$1
     shift
-    run "$report" timeout -k 10 "$hang_seconds" env CONFORMANCE_START_TIMEOUT=120 CONFORMANCE_TIMEOUT=20 \
+    run "$report" timeout -k 10 "$hang_seconds" env CONFORMANCE_START_TIMEOUT=120 CONFORMANCE_TIMEOUT=5 \
         CONFORMANCE_SCENARIO_TIMEOUT=300 python3 -B "$kit" check --skip-tags proxy,uni,stream,map,sharedpoll \
         --launcher "$root/tests/compat/launch" "$@" || :
     tail -n 1 "$report" | sed 's/^/     /'

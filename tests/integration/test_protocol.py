@@ -221,6 +221,7 @@ def test_text_with_delta_in_json(test):
     equal(client.expect_close()[0], 3506, "what is no text")
 
 
+@timed
 def test_a_pong_that_nobody_waits_for(test):
     """Without a pong timeout pongs are not asked for; one for each ping is taken all the same."""
     system = System(test, {"client": {"ping_interval": "2s", "pong_timeout": "-1s"}}, front=None)

@@ -55,7 +55,7 @@ class Cluster:
         self.system = System(test, config, front=None, start=False)
         self.relay.target = ("127.0.0.1", self.system.redis_port)
         self.system.config["engine"]["redis"]["address"] = "redis://127.0.0.1:%d" % self.relay.port
-        self.system.config["pushd"]["redis_timeout"] = "20s"
+        self.system.config["pushd"]["redis_timeout"] = "60s"
         self.system.write_config()
         self.system.start()
         self.redis, self.inbox = self.system.resp(), self.system.resp()

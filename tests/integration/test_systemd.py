@@ -113,6 +113,7 @@ def test_watchdog(test):
     check(system.pushd.running(), "pushd runs")
 
 
+@timed
 def test_clients_do_not_get_the_last_descriptors(test):
     """More clients than descriptors: pushd goes on to report to the manager, and finds its Redis again."""
     notify = Notify(test)
@@ -120,7 +121,7 @@ def test_clients_do_not_get_the_last_descriptors(test):
     system.start_redis()
     system.start_pushd(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (120, 120)))
     system.wait_ready()
-    held = [socket.create_connection(("127.0.0.1", system.ws_port), 5) for _ in range(200)]
+    held = [socket.create_connection(("127.0.0.1", system.ws_port), PATIENCE) for _ in range(200)]
     for peer in held:
         test.on_end(peer.close)
         try:
@@ -130,7 +131,9 @@ def test_clients_do_not_get_the_last_descriptors(test):
     system.pushd.wait_log("cannot accept connections, out of descriptors")
     for _ in range(3):
         notify.seen.clear()
-        notify.wait_for("WATCHDOG=1", 1.0)
+        begun = test.clock.mark()
+        notify.wait_for("WATCHDOG=1")
+        test.clock.at_most(begun, 1, "the report to the watchdog")
     system.redis.kill()
     system.pushd.wait_log("redis error")
     system.start_redis()
