@@ -19,7 +19,14 @@
  * that always runs bounds the lateness of all others. */
 #define HEARTBEAT_US 200000
 
+/* From 4.3 on libwebsockets counts the connections of a log context without a lock, and aborts when
+ * the count is wrong: workers must not share one. */
+#define HAS_LOG_CONTEXT ((LWS_LIBRARY_VERSION_NUMBER) >= 4003000)
+
 struct ws {
+#if HAS_LOG_CONTEXT
+    lws_log_cx_t log;
+#endif
     struct lws_context *context;
     struct lws_vhost *vhost;
     struct worker *w;
@@ -101,6 +108,11 @@ struct ws *ws_new(struct worker *w, struct err *e)
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
     };
+#if HAS_LOG_CONTEXT
+    s->log.u.emit = on_log;
+    s->log.lll_flags = LLL_ERR | LLL_WARN;
+    info.log_cx = &s->log;
+#endif
     s->context = lws_create_context(&info);
     if (s->context != NULL) {
         s->vhost = lws_create_vhost(s->context, &info);
