@@ -60,6 +60,7 @@ EXTRA_DIST += \
 	%D%/test_model.py \
 	%D%/test_position_checks.py \
 	%D%/test_positions.py \
+	%D%/test_protocol.py \
 	%D%/test_pushctl.py \
 	%D%/test_races.py \
 	%D%/test_redis_errors.py \
@@ -70,6 +71,7 @@ EXTRA_DIST += \
 	%D%/test_shutdown.py \
 	%D%/test_slow_client.py \
 	%D%/test_startup.py \
+	%D%/test_storm.py \
 	%D%/test_systemd.py \
 	%D%/test_token_endpoint.py \
 	%D%/test_two_nodes.py

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from harness import System, equal
+from harness import PATIENCE, System, equal
 
 THREADS, ROUNDS, TOGETHER = 2, 100, 50
 REQUEST = (b"GET /connection/websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -17,7 +17,7 @@ def test_connections_come_and_go(test):
 
     def come_and_go():
         for _ in range(ROUNDS):
-            peers = [socket.create_connection(("127.0.0.1", system.ws_port), 10) for _ in range(TOGETHER)]
+            peers = [socket.create_connection(("127.0.0.1", system.ws_port), PATIENCE) for _ in range(TOGETHER)]
             for peer in peers:
                 peer.sendall(REQUEST)
             for peer in peers:
