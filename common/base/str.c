@@ -155,6 +155,9 @@ static const unsigned char *skip_ascii(const unsigned char *p, const unsigned ch
 
 bool span_is_utf8(struct span s)
 {
+    if (s.n == 0) {
+        return true; /* p may be NULL, to which nothing may be added */
+    }
     const unsigned char *p = (const unsigned char *)s.p;
     const unsigned char *end = p + s.n;
     while (p < end && (p = skip_ascii(p, end)) < end) {
