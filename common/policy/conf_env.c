@@ -104,10 +104,54 @@ static bool skip_name(struct span name, const char *ns, struct span *rest)
     return true;
 }
 
+static const char *variable_name(struct conf_loader *ld, struct span name)
+{
+    struct buf b = {0};
+    buf_addf(&b, "CENTRIFUGO_%.*s", SPAN_FMT(name));
+    const char *text = arena_strdup(&ld->arena, buf_span(&b));
+    buf_free(&b);
+    return text;
+}
+
+/* A name of older versions that is not taken any more; `now` is what replaces it. */
+static int old_variable(struct conf_loader *ld, const struct variable *v, const char *now)
+{
+    static const char text[] =
+        "%s: this is its name in older versions and has no effect; now the option is %s";
+    const char *name = variable_name(ld, v->name);
+    if (ld->opts->strict) {
+        return conf_fail(ld, ERR_UNKNOWN, 0, "", text, name, now);
+    }
+    conf_warn(ld, 0, "", text, name, now);
+    return 0;
+}
+
+static bool is_true(struct span value)
+{
+    return !span_eq(value, SPAN("0")) && !span_eq_nocase(value, SPAN("false")) &&
+           !span_eq_nocase(value, SPAN("f")) && !span_eq(value, SPAN("memory"));
+}
+
 enum outcome {
     NOT_THIS,
     TAKEN
 };
+
+/* An option of a namespace that is not ours. */
+static int try_foreign(struct conf_loader *ld, struct span name, const struct variable *v,
+                       enum outcome *outcome)
+{
+    const struct conf_foreign *f = conf_foreign_ns_env(name);
+    if (f == NULL || (f->kind == FOREIGN_OLD && !conf_env_is(name, f->path))) {
+        return 0;
+    }
+    *outcome = TAKEN;
+    if (f->kind == FOREIGN_OLD) {
+        return old_variable(ld, v, f->now);
+    }
+    conf_foreign_report(ld, f, 0, variable_name(ld, v->name), is_true(v->value));
+    return 0;
+}
 
 static int try_list(struct conf_loader *ld, const struct conf_list *l, const struct variable *v,
                     enum outcome *outcome)
@@ -115,11 +159,12 @@ static int try_list(struct conf_loader *ld, const struct conf_list *l, const str
     struct span tail;
     struct span rest;
     size_t n;
+    int rc = 0;
     conf_list_items(l, ld->conf, &n);
     if (!skip_name(v->name, l->path, &tail)) {
         return 0;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && rc == 0; i++) {
         if (!skip_name(tail, conf_list_name(l, ld->conf, i), &rest)) {
             continue;
         }
@@ -128,11 +173,11 @@ static int try_list(struct conf_loader *ld, const struct conf_list *l, const str
             *outcome = TAKEN;
             return set_row(ld, &conf_list_scopes(ld, l)[i], row, v);
         }
-        if (l->table == &conf_ns_rows && conf_foreign_ns_env(rest) != NULL) {
-            *outcome = TAKEN;
+        if (l->table == &conf_ns_rows && *outcome == NOT_THIS) {
+            rc = try_foreign(ld, rest, v, outcome);
         }
     }
-    return 0;
+    return rc;
 }
 
 /* channel.without_namespace and the lists. */
@@ -142,8 +187,11 @@ static int try_elements(struct conf_loader *ld, const struct variable *v, enum o
     int rc = 0;
     if (skip_name(v->name, "channel.without_namespace", &tail)) {
         const struct conf_row *row = find_row(&conf_ns_rows, tail);
-        *outcome = row != NULL && row != conf_ns_rows.rows ? TAKEN : NOT_THIS;
-        return *outcome == TAKEN ? set_row(ld, &ld->without_ns, row, v) : 0;
+        if (row == NULL || row == conf_ns_rows.rows) {
+            return try_foreign(ld, tail, v, outcome);
+        }
+        *outcome = TAKEN;
+        return set_row(ld, &ld->without_ns, row, v);
     }
     for (size_t i = 0; i < CONF_LIST_COUNT && rc == 0 && *outcome == NOT_THIS; i++) {
         rc = try_list(ld, &conf_lists[i], v, outcome);
@@ -179,21 +227,6 @@ static bool is_no_option(struct span name)
     return span_eq(name, SPAN("URL")) || span_starts(name, SPAN("VAR_")) ||
            span_starts(name, SPAN("PORT_")) || contains(name, "SERVICE_") ||
            contains(name, "_PORT_") || (name.n >= 4 && memcmp(name.p + name.n - 4, "PORT", 4) == 0);
-}
-
-static bool is_true(struct span value)
-{
-    return !span_eq(value, SPAN("0")) && !span_eq_nocase(value, SPAN("false")) &&
-           !span_eq_nocase(value, SPAN("f")) && !span_eq(value, SPAN("memory"));
-}
-
-static const char *variable_name(struct conf_loader *ld, struct span name)
-{
-    struct buf b = {0};
-    buf_addf(&b, "CENTRIFUGO_%.*s", SPAN_FMT(name));
-    const char *text = arena_strdup(&ld->arena, buf_span(&b));
-    buf_free(&b);
-    return text;
 }
 
 /* The variable that a misspelled one may mean, without the prefix. */
@@ -249,13 +282,8 @@ static int read_foreign(struct conf_loader *ld, const struct variable *v)
     }
     if (f->kind == FOREIGN_OLD) {
         /* Kubernetes sets CENTRIFUGO_PORT to tcp://ADDRESS:PORT for a service of this name. */
-        if (!f->in_env && !span_starts(v->value, SPAN("tcp://"))) {
-            conf_warn(
-                ld, 0, "",
-                "%s: this is its name in older versions and has no effect; now the option is %s",
-                name, f->now);
-        }
-        return 0;
+        bool is_meant = !f->in_env && !span_starts(v->value, SPAN("tcp://"));
+        return is_meant ? old_variable(ld, v, f->now) : 0;
     }
     bool is_switch = contains(v->name, "_ENABLED");
     conf_foreign_report(ld, f, 0, name, is_true(v->value) && (is_switch || !f->has_switch));

@@ -261,9 +261,14 @@ static int read_member(struct conf_loader *ld, const struct member *m)
         conf_foreign_report(ld, f, m->line, path, conf_foreign_is_active(f, &m->value));
         return 0;
     }
+    /* The options of channels without a namespace stood at the top. */
     row = conf_row_find(&conf_ns_rows, m->path);
     if (row != NULL && row != conf_ns_rows.rows) {
         return old_name(ld, path, m->line, conf_path(ld, &ld->without_ns, span_str(row->path)));
+    }
+    f = conf_foreign_ns_find(m->path);
+    if (f != NULL && f->kind == FOREIGN_OLD) {
+        return old_name(ld, path, m->line, conf_path(ld, &ld->without_ns, span_str(f->now)));
     }
     return unknown(ld, &ld->main, m);
 }

@@ -79,7 +79,7 @@ static const struct conf_row rows[] = {
      .help = "After this time a shutdown does not wait for clients any longer."},
     {ROW(CONF_STRING, "pid_file", pid_file),
      .help = "File that gets the process id of pushd, readable by its owner, and is removed at the "
-             "end."},
+             "end; one that root wrote stays where pushd.user takes the right to remove it."},
 
     {ROW(CONF_STRINGS, "client.allowed_origins", client.allowed_origins),
      .help = "Patterns of the origins whose pages may connect; * is all of them, empty is none."},

@@ -380,7 +380,7 @@ static struct perr_result collect_subs(struct conn *c, const struct connect_requ
     if (p.code == PERR_OK && who->may_request_subs) {
         p = add_requested(c, r, who, most, out);
     }
-    if (p.code == PERR_OK && out->n == most) {
+    if (p.code == PERR_OK && out->n >= most) { /* the personal channel may be one more still */
         p = (struct perr_result){PERR_CLOSE_CHANNEL_LIMIT, "channel.limit",
                                  "more server-side subscriptions than client.channel_limit"};
     }

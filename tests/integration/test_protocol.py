@@ -85,6 +85,15 @@ def test_the_personal_channel_has_the_options_of_its_namespace(test):
         check(reply["refresh"]["expires"], "a refresh with %r: %r" % (subs, reply))
 
 
+def test_the_personal_channel_counts_for_the_limit(test):
+    """As many channels as client.channel_limit are taken, and one more is 3505, whoever asked for which of them."""
+    system = System(test, {**CONFIG, "client": {"channel_limit": 2, "subscribe_to_user_personal_channel": {
+        "enabled": True}}}, front=None)
+    for listed, expected in ((["a"], None), (["a", "b"], 3505), (["a", "b", "c"], 3505), (["a", "b", "c", "d"], 3505)):
+        bearer = token(SECRET, {"sub": "a", "channels": listed})
+        equal(outcome(system.open(), connect={"token": bearer}), expected, "with %r" % listed)
+
+
 def test_unknown_namespaces_in_tokens(test):
     """A token that names one is refused with error 102 before anything else is counted."""
     system = System(test, {**CONFIG, "client": {"channel_limit": 2}}, front=None)

@@ -112,6 +112,27 @@ static void an_old_variable_that_opens_a_door_does_nothing(void **state)
     assert_int_equal(conf_error.code, ERR_UNKNOWN);
 }
 
+static void old_names_of_namespace_options_are_told(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_ANONYMOUS=true",
+                                        "CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_RECOVER=true",
+                                        "CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_PUBLISH_TO=x", NULL};
+    static const char text[] = "{\"channel\": {\"namespaces\": [{\"name\": \"chat\"}]}}";
+    struct conf *c = load_env(text, names);
+    assert_true(conf_warned("CHAT_ANONYMOUS: this is its name in older versions and has no effect; "
+                            "now the option is allow_subscribe_for_anonymous"));
+    assert_true(conf_warned("WITHOUT_NAMESPACE_RECOVER: this is its name in older versions and has "
+                            "no effect; now the option is force_recovery"));
+    assert_true(conf_warned("CHAT_PUBLISH_TO: no option has this variable"));
+    conf_free(c);
+    for (size_t i = 0; names[i] != NULL; i++) {
+        const char *const one[] = {names[i], NULL};
+        assert_null(conf_fixture_load(text, one, true));
+        assert_int_equal(conf_error.code, ERR_UNKNOWN);
+    }
+}
+
 static void namespaces_come_from_the_environment(void **state)
 {
     (void)state;
@@ -177,6 +198,7 @@ int main(void)
         cmocka_unit_test(what_kubernetes_sets_for_a_service_is_no_mistake),
         cmocka_unit_test(a_variable_of_an_unknown_namespace_says_how_it_is_made),
         cmocka_unit_test(an_old_variable_that_opens_a_door_does_nothing),
+        cmocka_unit_test(old_names_of_namespace_options_are_told),
         cmocka_unit_test(namespaces_come_from_the_environment),
         cmocka_unit_test(errors_of_the_environment_name_the_variable),
     };
