@@ -173,6 +173,7 @@ def supervise_attempts(name, path, time_limit, keep):
             name, status, seconds, report = supervise(name, path, time_limit, keep)
         if status != AGAIN:
             break
+        print("again: %s: %s" % (name, report.strip().split("\n")[0]), flush=True)
     else:
         status, report = SKIPPED, "the machine was too busy, %d times; %s" % (ATTEMPTS, report)
     return name, status, seconds, report
