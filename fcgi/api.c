@@ -26,9 +26,11 @@ static const struct schema nothing_schema = {"Nothing", 0, no_fields, 0};
 
 #define CHANNEL_OF(type) API_REACH_CHANNEL, offsetof(struct type, channel)
 
+#define PUBLISH 0 /* its row */
+
 const struct api_method api_methods[] = {
-    {"publish", 0, false, true, API_SCOPE_PUBLISH, CHANNEL_OF(api_publish), &api_publish_schema,
-     api__publish},
+    [PUBLISH] = {"publish", 0, false, true, API_SCOPE_PUBLISH, CHANNEL_OF(api_publish),
+                 &api_publish_schema, api__publish},
     {"broadcast", 1, false, true, API_SCOPE_PUBLISH, API_REACH_CHANNELS, 0, &api_broadcast_schema,
      api__broadcast},
     {"subscribe", 11, false, true, API_SCOPE_ADMIN, CHANNEL_OF(api_subscribe),
@@ -307,7 +309,7 @@ void api_publish_end(struct api_ctx *c, const struct request *r, struct response
     if (c->publication.error.code == 0) {
         api__publish_write(&c->publication, &out->body);
     }
-    end_answer(c, &api_methods[0], &c->publish, r, &c->publication.error, out);
+    end_answer(c, &api_methods[PUBLISH], &c->publish, r, &c->publication.error, out);
     check_length(r, out);
 }
 

@@ -172,6 +172,7 @@ static void add_publication(struct batch *b, const struct api_method *m,
                             const struct api_publish *p)
 {
     struct api_publication_item *item = &b->group[b->group_n++];
+    *item = (struct api_publication_item){0};
     struct perr_result rc = api__permit(b->c, m, p);
     if (rc.code == 0) {
         rc = api__publish_prepare(b->c, p, false, item);

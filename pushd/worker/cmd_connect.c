@@ -18,6 +18,7 @@ struct connecting {
     struct arena arena;
     struct vec subs; /* of struct kv_msg -> struct subscribe_result */
     struct perr_result outcome;
+    struct span failed;  /* the channel of which it is the outcome; n == 0: none */
     struct buf deferred; /* commands of the cluster, each behind its length */
 };
 
@@ -168,7 +169,7 @@ static void complete(struct conn *c, struct connecting *k)
         return;
     }
     if (k->outcome.code != PERR_OK) {
-        conn_fail(c, METRIC_METHOD_CONNECT, k->id, &k->outcome);
+        conn_fail_about(c, k->failed, METRIC_METHOD_CONNECT, k->id, &k->outcome);
     } else {
         conn_established(c);
         answer(c, k);
@@ -186,20 +187,18 @@ void cmd_connect_cancel(struct conn *c)
     }
 }
 
-static void sub_established(struct conn *c, struct sub *s, void *ctx,
-                            const struct perr_result *outcome,
-                            const struct subscribe_result *result)
+static void sub_established(struct conn *c, void *ctx, const struct sub_outcome *o)
 {
-    (void)s;
     struct connecting *k = c->connecting;
     struct kv_msg *slot = ctx;
-    if (outcome->code != PERR_OK) {
+    if (o->error.code != PERR_OK) {
         if (k->outcome.code == PERR_OK) {
-            k->outcome = *outcome;
+            k->outcome = o->error;
+            k->failed = slot->key;
         }
     } else {
         /* The result's parts live until the subscription is released, which is after the answer. */
-        *(struct subscribe_result *)slot->msg = *result;
+        *(struct subscribe_result *)slot->msg = *o->result;
     }
     if (--k->waiting == 0) {
         complete(c, k);

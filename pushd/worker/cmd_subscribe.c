@@ -139,21 +139,20 @@ static struct perr_result authorize(const struct conn *c, const struct subscribe
 }
 
 /* The command's id travels in the pointer: nothing else is needed to answer. */
-static void established(struct conn *c, struct sub *s, void *ctx, const struct perr_result *outcome,
-                        const struct subscribe_result *result)
+static void established(struct conn *c, void *ctx, const struct sub_outcome *o)
 {
     uint32_t id = (uint32_t)(uintptr_t)ctx;
-    if (outcome->code != PERR_OK) {
-        conn_fail(c, METRIC_METHOD_SUBSCRIBE, id, outcome);
+    if (o->error.code != PERR_OK) {
+        conn_fail_about(c, o->channel, METRIC_METHOD_SUBSCRIBE, id, &o->error);
     } else {
-        struct subscribe_result answer = *result;
-        if (s->expire_at > 0) {
+        struct subscribe_result answer = *o->result;
+        if (o->sub->expire_at > 0) {
             answer.expires = true;
-            answer.ttl = conn_ttl_s(s->expire_at);
+            answer.ttl = conn_ttl_s(o->sub->expire_at);
         }
         conn_reply(c, &(struct reply){.id = id, .subscribe = &answer});
         if (conn_is_open(c)) {
-            sub_release(s);
+            sub_release(o->sub);
         }
     }
     conn_command_done(c);

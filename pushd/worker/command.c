@@ -106,16 +106,16 @@ static void apply_unsubscribe(struct conn *c, const struct control_command *m)
     conn_send_push(c, &(struct push){.channel = u->channel, .unsubscribe = &push});
 }
 
-static void subscribed(struct conn *c, struct sub *s, void *ctx, const struct perr_result *outcome,
-                       const struct subscribe_result *result)
+static void subscribed(struct conn *c, void *ctx, const struct sub_outcome *o)
 {
     (void)ctx;
-    if (outcome->code != PERR_OK) {
-        if (perr_is_disconnect(outcome->code)) {
-            conn_close_perr(c, outcome);
+    if (o->error.code != PERR_OK) {
+        if (perr_is_disconnect(o->error.code)) {
+            conn_close_about(c, o->channel, &o->error);
         }
         return;
     }
+    const struct subscribe_result *result = o->result;
     struct subscribe_push push = {
         .recoverable = result->recoverable,
         .epoch = result->epoch,
@@ -123,15 +123,15 @@ static void subscribed(struct conn *c, struct sub *s, void *ctx, const struct pe
         .positioned = result->positioned,
         .data = result->data,
     };
-    conn_send_push(c, &(struct push){.channel = chan_name(s->chan), .subscribe = &push});
+    conn_send_push(c, &(struct push){.channel = o->channel, .subscribe = &push});
     /* The push has no room for what was recovered, and clients advance by publications. */
     struct publication *pubs = result->publications.items;
     size_t n = result->publications.n;
     for (size_t i = 0; i < n && conn_is_open(c); i++) {
-        conn_send_push(c, &(struct push){.channel = chan_name(s->chan), .pub = &pubs[i]});
+        conn_send_push(c, &(struct push){.channel = o->channel, .pub = &pubs[i]});
     }
     if (conn_is_open(c)) {
-        sub_release(s);
+        sub_release(o->sub);
     }
 }
 

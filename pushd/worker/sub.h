@@ -41,11 +41,16 @@ struct sub {
     char *info;        /* chan_info, or NULL */
 };
 
-/* Called once when the subscription is established or failed; on failure the subscription is gone
- * already, `s` and `result` are NULL. The result is valid until sub_release. */
-typedef void (*sub_done_fn)(struct conn *c, struct sub *s, void *ctx,
-                            const struct perr_result *outcome,
-                            const struct subscribe_result *result);
+/* How a start ended; the result is valid until sub_release, the rest during the call. */
+struct sub_outcome {
+    struct span channel;
+    struct perr_result error;              /* PERR_OK: established */
+    struct sub *sub;                       /* NULL after an error: it is gone already */
+    const struct subscribe_result *result; /* NULL after an error */
+};
+
+/* Called once when the subscription is established or failed. */
+typedef void (*sub_done_fn)(struct conn *c, void *ctx, const struct sub_outcome *o);
 
 struct sub_params {
     struct span channel;

@@ -112,9 +112,12 @@ static void finish(struct sub *s)
     sub_done_fn done = st->done;
     void *ctx = st->ctx;
     if (st->outcome.code != PERR_OK) {
-        struct perr_result outcome = st->outcome;
+        struct buf name = {0};
+        buf_add_span(&name, chan_name(s->chan));
+        struct sub_outcome failed = {.channel = buf_span(&name), .error = st->outcome};
         sub_end(s);
-        done(c, NULL, ctx, &outcome, NULL);
+        done(c, ctx, &failed);
+        buf_free(&name);
         return;
     }
     st->result.positioned = s->is_positioned;
@@ -125,7 +128,8 @@ static void finish(struct sub *s)
     metrics_add(c->w->metrics, METRIC_SUBSCRIPTIONS_ACCEPTED, 0, 1);
     log_info(LOG_CLIENT, "subscribe", LOG_TEXT("channel", chan_name(s->chan)),
              LOG_TEXT("client", conn_id(c)), LOG_TEXT("user", conn_user(c)));
-    done(c, s, ctx, &st->outcome, &st->result);
+    done(c, ctx,
+         &(struct sub_outcome){.channel = chan_name(s->chan), .sub = s, .result = &st->result});
 }
 
 static void part_done(struct sub *s, int error)

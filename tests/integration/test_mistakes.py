@@ -58,9 +58,14 @@ def test_requests_for_nobody_are_logged(test):
 
 def test_a_refused_command_names_its_channel(test):
     """In the log of pushd, whether it is answered with an error or ends the connection."""
-    system = System(test, front=None)
+    kept = {"name": "kept", "allow_subscribe_for_client": True, "history_size": 2, "history_ttl": "300s",
+            "force_recovery": True}
+    system = System(test, {"channel": {"namespaces": [kept, {"name": "closed"}]}}, front=None)
     client = system.client()
+    # Flag 2: a position that is lost is an error.
+    lost = {"channel": "kept:a", "recover": True, "offset": 1, "epoch": "x", "flag": 2}
     for request, words in (({"subscribe": {"channel": "nope:a"}}, ("channel=nope:a", "code=102")),
+                           ({"subscribe": lost}, ("channel=kept:a", "code=112")),
                            ({"subscribe": {"channel": "closed:a"}}, ("channel=closed:a", "code=103")),
                            ({"history": {"channel": "test"}}, ("channel=test", "method=history", "code=108"))):
         mark = system.pushd.mark()
