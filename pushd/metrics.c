@@ -185,6 +185,9 @@ static const struct row rows[METRIC_COUNT] = {
     [METRIC_REDIS_RECONNECTS] = {
         "pushd_redis_reconnects_total", "Connections to Redis that were made again.",
         NULL, {{NULL, SET_NONE}}},
+    [METRIC_REDIS_REFUSALS] = {
+        "pushd_redis_refusals_total", "Commands for channels that Redis answered with an error.",
+        NULL, {{NULL, SET_NONE}}},
     [METRIC_REFUSALS] = {
         "pushd_handshake_refusals_total", "WebSocket handshakes answered with an HTTP status.",
         NULL, {{"status", SET_REFUSAL}}},

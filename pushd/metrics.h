@@ -33,6 +33,7 @@ enum metric {
     METRIC_REDIS_PUBSUB_DROPPED, /* centrifugo_broker_redis_pub_sub_dropped_messages{channel_type}:
                                     0 client, 1 control */
     METRIC_REDIS_RECONNECTS,     /* pushd_redis_reconnects_total */
+    METRIC_REDIS_REFUSALS,       /* pushd_redis_refusals_total */
     METRIC_REFUSALS,             /* pushd_handshake_refusals_total{status}: METRIC_REFUSAL_* */
     METRIC_SEND_BATCHES,         /* pushd_send_batches_total */
     METRIC_KEY_FETCHES,          /* pushd_jwks_fetches_total{result}: enum jwks_outcome */

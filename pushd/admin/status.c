@@ -84,6 +84,23 @@ static unsigned add_redis_reasons(const struct admin_opts *o, struct buf *out)
     return n;
 }
 
+/* What goes wrong although the node is ready, as elements of an array; returns how many. A Redis
+ * that refuses commands, as a replica or one without memory does, still delivers, and no other node
+ * would do better. */
+static unsigned add_refusals(const struct admin_opts *o, unsigned n, struct buf *out)
+{
+    struct buf warning = {0};
+    for (uint32_t i = 0; i < control_redis_count(o->control); i++) {
+        struct control_redis r = control_redis_at(o->control, i);
+        if (*r.refusal != '\0') {
+            buf_addf(&warning, "redis %s: %s", r.address, r.refusal);
+            add_reason(out, &n, &warning);
+        }
+    }
+    buf_free(&warning);
+    return n;
+}
+
 static bool is_partly_down(const struct admin_opts *o)
 {
     return control_redis_state(o->control) == CONTROL_REDIS_PARTLY_DOWN;
@@ -122,11 +139,14 @@ bool admin_status_ready(const struct admin_opts *o, struct buf *out)
     if (is_ready) {
         buf_addf(out, "{\"ready\":true,\"redis\":\"%s\",",
                  redis_word(control_redis_state(o->control)));
-        if (is_partly_down(o)) {
+        struct buf warnings = {0};
+        if (add_refusals(o, is_partly_down(o) ? add_redis_reasons(o, &warnings) : 0, &warnings) !=
+            0) {
             buf_add_str(out, "\"warnings\":[");
-            add_redis_reasons(o, out);
+            buf_add_span(out, buf_span(&warnings));
             buf_add_str(out, "],");
         }
+        buf_free(&warnings);
         buf_addf(out, "\"workers\":%u}\n", o->bus->workers);
     } else {
         buf_add_str(out, "{\"ready\":false,\"reasons\":[");

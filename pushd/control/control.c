@@ -332,7 +332,8 @@ struct control_redis control_redis_at(const struct control *c, uint32_t i)
     enum control_redis_state state = redis_story_state(story);
     return (struct control_redis){.address = story->address,
                                   .state = state,
-                                  .error = state == CONTROL_REDIS_DOWN ? story->error : ""};
+                                  .error = state == CONTROL_REDIS_DOWN ? story->error : "",
+                                  .refusal = redis_story_refusal(story)};
 }
 
 void control_self(const struct control *c, struct control_node *out)

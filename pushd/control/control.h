@@ -22,7 +22,8 @@ enum control_redis_state {
 struct control_redis {
     const char *address; /* without secrets */
     enum control_redis_state state;
-    const char *error; /* why it is down, for people; "" when it is not */
+    const char *error;   /* why it is down, for people; "" when it is not */
+    const char *refusal; /* what it lately answered a command with instead of a result, or "" */
 };
 
 /* A node of the cluster as its last ping described it; self included. Borrowed, valid until the

@@ -8,7 +8,8 @@
 #include "common/base/clk.h"
 #include "common/engine/engine.h"
 
-#define REPEAT_MS 10000 /* the same trouble is told again after this time */
+#define REPEAT_MS  10000 /* the same trouble is told again after this time */
+#define REFUSAL_MS 30000 /* and an answer that was an error is remembered for this time */
 
 /* The next trouble is told at once. */
 static void forget(struct redis_story *s)
@@ -132,7 +133,14 @@ void redis_story_answer(struct redis_story *s, const char *what, const char *why
     memcpy(error, s->error, sizeof(error));
     keep_error(s, "%s: %s", what, why);
     tell(s, &s->answers, NULL);
+    memcpy(s->refusal, s->error, sizeof(s->refusal));
+    s->refusal_ms = clk_mono_ms();
     memcpy(s->error, error, sizeof(error)); /* an answer is no outage */
+}
+
+const char *redis_story_refusal(const struct redis_story *s)
+{
+    return *s->refusal != '\0' && clk_mono_ms() - s->refusal_ms < REFUSAL_MS ? s->refusal : "";
 }
 
 enum control_redis_state redis_story_state(const struct redis_story *s)

@@ -19,6 +19,8 @@ struct redis_story {
     struct log_limit dials;
     struct log_limit losses;
     struct log_limit answers;
+    char refusal[400]; /* the last answer that was an error */
+    int64_t refusal_ms;
     void (*reported)(void *arg); /* once: Redis answered, or was found missing */
     void *arg;
 };
@@ -34,7 +36,9 @@ void redis_story_lost(struct redis_story *s, const char *role, const char *why);
  * timeout"), or Redis refused us in its own. */
 void redis_story_dial_failed(struct redis_story *s, const char *why);
 void redis_story_refused(struct redis_story *s, const char *why);
-/* Redis answered a command with an error. */
+/* Redis answered a command with an error; `what` names the command, `why` is for people. */
 void redis_story_answer(struct redis_story *s, const char *what, const char *why);
+/* The last of these, for half a minute; else "". */
+const char *redis_story_refusal(const struct redis_story *s);
 
 enum control_redis_state redis_story_state(const struct redis_story *s);

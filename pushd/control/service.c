@@ -239,6 +239,7 @@ static int read_answer(const struct control *c, struct shard *shard, struct bus_
     int error = row->read(c, op, reply, &e);
     if (error != 0 && error != ERR_UNRECOVERABLE) {
         redis_story_answer(&shard->story, row->name, e.text);
+        metrics_add(c->metrics, METRIC_REDIS_REFUSALS, 0, 1);
     }
     return error;
 }

@@ -120,6 +120,15 @@ def test_replica(test):
     with system.resp() as redis:
         redis.call("REPLICAOF", "127.0.0.1", "1")
         once.both_fail("Redis answered: READONLY ", "; this Redis is a replica: engine.redis.address has to name the primary")
+        equal(system.admin("GET", "/ready").json().get("warnings"), None, "pushd has nothing to complain about yet; warnings")
+        newcomer = system.client("newcomer")
+        newcomer.send({"id": 9, "subscribe": {"channel": "org:2:messages"}})
+        equal(newcomer.expect_close()[0], 3004, "presence cannot be written; close code")
+        ready = system.admin("GET", "/ready")
+        equal(ready.status, 200, "/ready: publications still arrive")
+        has(ready.json().get("warnings", [""])[0], "READONLY", "what /ready says")
+        has(ready.json()["warnings"][0], "engine.redis.address has to name the primary", "what /ready says")
+        has(system.admin("GET", "/metrics").text, "pushd_redis_refusals_total ", "/metrics")
         redis.call("REPLICAOF", "NO", "ONE")
     once.arrives_once()
 

@@ -57,6 +57,7 @@ void admin_port_init(struct admin_port *p)
     p->conf.admin.secret = secret;
     p->control.redis = CONTROL_REDIS_READY;
     p->control.redis_error = "";
+    p->control.redis_refusal = "";
     p->control.nodes = nodes;
     p->control.node_count = ARRAY_LEN(nodes);
     p->bus.workers = ADMIN_PORT_WORKERS;

@@ -19,8 +19,10 @@ uint32_t control_redis_count(const struct control *c)
 struct control_redis control_redis_at(const struct control *c, uint32_t i)
 {
     return i != 0 ? c->more[i - 1]
-                  : (struct control_redis){
-                        .address = "redis:6379", .state = c->redis, .error = c->redis_error};
+                  : (struct control_redis){.address = "redis:6379",
+                                           .state = c->redis,
+                                           .error = c->redis_error,
+                                           .refusal = c->redis_refusal};
 }
 
 void control_each_node(struct control *c, control_node_fn fn, void *arg)

@@ -7,6 +7,7 @@
 struct control {
     enum control_redis_state redis; /* of the first address, and what it says */
     const char *redis_error;
+    const char *redis_refusal;
     const struct control_redis *more; /* other addresses */
     uint32_t more_count;
     const struct control_node *nodes; /* the one with is_self is this node */

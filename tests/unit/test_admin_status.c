@@ -49,6 +49,7 @@ static int set_up(void **state)
     bus = (struct bus){.workers = ARRAY_LEN(ports), .ports = ports};
     control = (struct control){.redis = CONTROL_REDIS_READY,
                                .redis_error = "",
+                               .redis_refusal = "",
                                .nodes = nodes,
                                .node_count = ARRAY_LEN(nodes)};
     is_draining = false;
@@ -231,9 +232,20 @@ static void prometheus_text_has_the_gauges(void **state)
 }
 
 static const struct control_redis others[] = {
-    {.address = "redis:6380", .state = CONTROL_REDIS_DOWN, .error = "the connection was lost: EOF"},
-    {.address = "redis:6381", .state = CONTROL_REDIS_READY, .error = ""},
+    {.address = "redis:6380",
+     .state = CONTROL_REDIS_DOWN,
+     .error = "the connection was lost: EOF",
+     .refusal = ""},
+    {.address = "redis:6381", .state = CONTROL_REDIS_READY, .error = "", .refusal = ""},
 };
+
+static void what_redis_refuses_is_a_warning(void **state)
+{
+    (void)state;
+    control.redis_refusal = "presence: Redis answered: READONLY no";
+    assert_true(is_ready("{\"ready\":true,\"redis\":\"ready\",\"warnings\":[\"redis redis:6379: "
+                         "presence: Redis answered: READONLY no\"],\"workers\":3}\n"));
+}
 
 static void one_of_several_redis_is_named_everywhere(void **state)
 {
@@ -299,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(page_data_without_nodes_and_counters_are_valid, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(prometheus_text_has_the_gauges, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_redis_refuses_is_a_warning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_of_several_redis_is_named_everywhere, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(several_redis_that_are_all_down_stand_against_readiness,
