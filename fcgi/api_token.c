@@ -148,9 +148,8 @@ static struct span info_of(const struct token_call *t)
     for (size_t i = 0; i < paths->n; i++) {
         struct span value;
         if (session_field(&t->session, paths->items[i], &t->c->arena, &value)) {
-            const char *dot = strrchr(paths->items[i], '.');
             buf_add_char(&b, b.n == 0 ? '{' : ',');
-            jwrite_string(&b, span_str(dot != NULL ? dot + 1 : paths->items[i]));
+            jwrite_string(&b, span_str(conf_info_name(paths->items[i])));
             buf_add_char(&b, ':');
             buf_add_span(&b, value);
         }

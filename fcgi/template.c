@@ -9,20 +9,6 @@ struct expansion {
     struct vec *channels;
 };
 
-static bool contains(struct span text, const char *part)
-{
-    struct span p = span_str(part);
-    if (p.n == 0 || p.n > text.n) {
-        return false;
-    }
-    for (size_t i = 0; i + p.n <= text.n; i++) {
-        if (memcmp(text.p + i, p.p, p.n) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool template_value_is_safe(const struct conf *c, struct span value)
 {
     static const char structural[] = "{}:#&$,;*?[]\"'\\`<>%";
@@ -36,8 +22,9 @@ bool template_value_is_safe(const struct conf *c, struct span value)
         }
     }
     const struct conf_channel *k = &c->channel;
-    return !contains(value, k->namespace_boundary) && !contains(value, k->user_boundary) &&
-           !contains(value, k->user_separator) && !contains(value, k->private_prefix);
+    return !span_contains(value, k->namespace_boundary) &&
+           !span_contains(value, k->user_boundary) && !span_contains(value, k->user_separator) &&
+           !span_contains(value, k->private_prefix);
 }
 
 static bool has_placeholder(struct span text, struct span name)

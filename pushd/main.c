@@ -15,8 +15,7 @@
 #include "pushd/worker/ws.h"
 
 /* As in sysexits(3): systemd does not restart after these. */
-#define STATUS_USAGE  64
-#define STATUS_CONFIG 78
+#define STATUS_USAGE 64
 
 #define DEFAULT_CONFIG PUSHD_SYSCONFDIR "/pushd/config.json"
 

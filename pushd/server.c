@@ -30,10 +30,6 @@
 #define HEARTBEAT_MAX_MS 5000
 #define MAX_WORKERS      256
 
-/* As in sysexits(3): systemd does not restart after the second. */
-#define STATUS_FAILURE 1
-#define STATUS_CONFIG  78
-
 struct server {
     const struct conf *conf;
     struct ev_loop *loop;
@@ -389,5 +385,5 @@ int server_run(const struct conf *c)
         log_info(LOG_SERVER, "stopped");
     }
     take_down(&s);
-    return rc == 0 ? 0 : s.is_misconfigured ? STATUS_CONFIG : STATUS_FAILURE;
+    return rc == 0 ? 0 : s.is_misconfigured ? STATUS_CONFIG : EXIT_FAILURE;
 }

@@ -4,6 +4,10 @@
 
 #include "common/policy/conf.h"
 
-/* Runs until SIGTERM or SIGINT. Returns the exit status: 0 after a clean stop. The configuration is
- * borrowed. */
+/* As in sysexits(3); systemd does not restart after it. */
+#define STATUS_CONFIG 78
+
+/* Runs until SIGTERM or SIGINT. Returns the exit status: 0 after a clean stop,
+ * STATUS_CONFIG when the configuration cannot be started with, else EXIT_FAILURE. The configuration
+ * is borrowed. */
 int server_run(const struct conf *c);

@@ -63,6 +63,12 @@ size_t span_find(struct span s, char c, size_t from)
     return at != NULL ? (size_t)(at - s.p) : s.n;
 }
 
+bool span_contains(struct span s, const char *part)
+{
+    size_t n = strlen(part);
+    return n != 0 && n <= s.n && memmem(s.p, s.n, part, n) != NULL;
+}
+
 bool span_split(struct span *rest, char sep, struct span *part)
 {
     if (rest->p == NULL) {

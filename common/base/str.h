@@ -60,6 +60,9 @@ struct span span_trim(struct span s);
 /* Position of the first c at or after `from`, or s.n. */
 size_t span_find(struct span s, char c, size_t from);
 
+/* Whether the text has this part somewhere; false for an empty one. */
+bool span_contains(struct span s, const char *part);
+
 /* Splits off the text before the next `sep` from *rest. False when *rest is used up (rest->p ==
  * NULL). */
 bool span_split(struct span *rest, char sep, struct span *part);

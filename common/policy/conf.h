@@ -314,6 +314,10 @@ struct conf_load_opts {
     void *warn_arg;
 };
 
+/* What a path of pushd.token.info_fields, such as "user.name", becomes in the token's info: "name",
+ * borrowed from it. */
+const char *conf_info_name(const char *path);
+
 /* Reads, merges and validates. On failure NULL, and e names the file, the line, the option with its
  * path, its value (unless secret) and what to do. A file that does not exist is a warning. Free
  * with conf_free, which wipes the secrets. */

@@ -103,8 +103,7 @@ static int check_tokens(struct conf_loader *ld)
     return 0;
 }
 
-/* What a path such as "user.name" becomes in the token's info. */
-static const char *last_name(const char *path)
+const char *conf_info_name(const char *path)
 {
     const char *dot = strrchr(path, '.');
     return dot != NULL ? dot + 1 : path;
@@ -117,8 +116,8 @@ static int check_sessions(struct conf_loader *ld)
     static const char row[] = "pushd.token.info_fields";
     for (size_t i = 0; i < fields->n; i++) {
         for (size_t k = 0; k < i; k++) {
-            const char *name = last_name(fields->items[i]);
-            if (strcmp(last_name(fields->items[k]), name) == 0) {
+            const char *name = conf_info_name(fields->items[i]);
+            if (strcmp(conf_info_name(fields->items[k]), name) == 0) {
                 return conf_fail_row(ld, &ld->main, row, "two of them become the member \"%.100s\"",
                                      name);
             }

@@ -209,24 +209,14 @@ static bool is_list(struct span name)
     return false;
 }
 
-static bool contains(struct span s, const char *part)
-{
-    size_t n = strlen(part);
-    for (size_t i = 0; i + n <= s.n; i++) {
-        if (memcmp(s.p + i, part, n) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Variables that stand for no option and still are in order: ours for other purposes, values for
  * others to expand, and what Kubernetes injects for a service called centrifugo. */
 static bool is_no_option(struct span name)
 {
     return span_eq(name, SPAN("URL")) || span_starts(name, SPAN("VAR_")) ||
-           span_starts(name, SPAN("PORT_")) || contains(name, "SERVICE_") ||
-           contains(name, "_PORT_") || (name.n >= 4 && memcmp(name.p + name.n - 4, "PORT", 4) == 0);
+           span_starts(name, SPAN("PORT_")) || span_contains(name, "SERVICE_") ||
+           span_contains(name, "_PORT_") ||
+           (name.n >= 4 && memcmp(name.p + name.n - 4, "PORT", 4) == 0);
 }
 
 /* The variable that a misspelled one may mean, without the prefix. */
@@ -285,7 +275,7 @@ static int read_foreign(struct conf_loader *ld, const struct variable *v)
         bool is_meant = !f->in_env && !span_starts(v->value, SPAN("tcp://"));
         return is_meant ? old_variable(ld, v, f->now) : 0;
     }
-    bool is_switch = contains(v->name, "_ENABLED");
+    bool is_switch = span_contains(v->name, "_ENABLED");
     conf_foreign_report(ld, f, 0, name, is_true(v->value) && (is_switch || !f->has_switch));
     return 0;
 }

@@ -84,9 +84,9 @@ static unsigned add_redis_reasons(const struct admin_opts *o, struct buf *out)
     return n;
 }
 
-/* What goes wrong although the node is ready, as elements of an array; returns how many. A Redis
- * that refuses commands, as a replica or one without memory does, still delivers, and no other node
- * would do better. */
+/* What goes wrong although the node is ready, as elements of an array that has n; returns how
+ * many it has then. A Redis that refuses commands, as a replica or one without memory does, still
+ * delivers, and no other node would do better. */
 static unsigned add_refusals(const struct admin_opts *o, unsigned n, struct buf *out)
 {
     struct buf warning = {0};
@@ -140,8 +140,8 @@ bool admin_status_ready(const struct admin_opts *o, struct buf *out)
         buf_addf(out, "{\"ready\":true,\"redis\":\"%s\",",
                  redis_word(control_redis_state(o->control)));
         struct buf warnings = {0};
-        if (add_refusals(o, is_partly_down(o) ? add_redis_reasons(o, &warnings) : 0, &warnings) !=
-            0) {
+        unsigned n = is_partly_down(o) ? add_redis_reasons(o, &warnings) : 0;
+        if (add_refusals(o, n, &warnings) != 0) {
             buf_add_str(out, "\"warnings\":[");
             buf_add_span(out, buf_span(&warnings));
             buf_add_str(out, "],");

@@ -40,15 +40,15 @@ static void report(struct redis_story *s)
 }
 
 /* The words of Redis and of the system stand in the message itself, which is not escaped. */
-static void keep_error(struct redis_story *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void keep(char text[REDIS_STORY_TEXT], const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-static void keep_error(struct redis_story *s, const char *fmt, ...)
+static void keep(char text[REDIS_STORY_TEXT], const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(s->error, sizeof(s->error), fmt, args);
+    vsnprintf(text, REDIS_STORY_TEXT, fmt, args);
     va_end(args);
-    for (char *p = s->error; *p != '\0'; p++) {
+    for (char *p = text; *p != '\0'; p++) {
         if ((unsigned char)*p < ' ' || *p == 0x7f) {
             *p = '?';
         }
@@ -79,14 +79,15 @@ void redis_story_up(struct redis_story *s)
     report(s);
 }
 
-static void tell(struct redis_story *s, struct log_limit *limit, const char *role)
+static void tell(const struct redis_story *s, const char *text, struct log_limit *limit,
+                 const char *role)
 {
     uint32_t suppressed = 0;
     if (!log_limit_pass(limit, clk_mono_ms(), &suppressed)) {
         return;
     }
-    char line[sizeof(s->error) + 32];
-    snprintf(line, sizeof(line), "redis error: %s", s->error);
+    char line[REDIS_STORY_TEXT + 32];
+    snprintf(line, sizeof(line), "redis error: %s", text);
     if (role != NULL) {
         log_error(LOG_REDIS, line, LOG_STR("address", s->address), LOG_STR("connection", role));
     } else {
@@ -99,15 +100,15 @@ void redis_story_lost(struct redis_story *s, const char *role, const char *why)
 {
     s->up--;
     went_down(s);
-    keep_error(s, "the connection was lost: %s", why);
-    tell(s, &s->losses, role);
+    keep(s->error, "the connection was lost: %s", why);
+    tell(s, s->error, &s->losses, role);
 }
 
 void redis_story_dial_failed(struct redis_story *s, const char *why)
 {
     went_down(s);
     uint32_t suppressed = 0;
-    keep_error(s, "dial %s %s: %s", s->network, s->address, why);
+    keep(s->error, "dial %s %s: %s", s->network, s->address, why);
     if (log_limit_pass(&s->dials, clk_mono_ms(), &suppressed)) {
         char line[sizeof(s->error) + 32];
         snprintf(line, sizeof(line), "error creating engine: %s", s->error);
@@ -121,21 +122,17 @@ void redis_story_refused(struct redis_story *s, const char *why)
 {
     went_down(s);
     const char *advice = engine_error_advice(span_str(why));
-    keep_error(s, "Redis does not let us in: %s%s%s", why, advice != NULL ? "; " : "",
-               advice != NULL ? advice : "");
-    tell(s, &s->losses, NULL);
+    keep(s->error, "Redis does not let us in: %s%s%s", why, advice != NULL ? "; " : "",
+         advice != NULL ? advice : "");
+    tell(s, s->error, &s->losses, NULL);
     report(s);
 }
 
 void redis_story_answer(struct redis_story *s, const char *what, const char *why)
 {
-    char error[sizeof(s->error)];
-    memcpy(error, s->error, sizeof(error));
-    keep_error(s, "%s: %s", what, why);
-    tell(s, &s->answers, NULL);
-    memcpy(s->refusal, s->error, sizeof(s->refusal));
+    keep(s->refusal, "%s: %s", what, why);
     s->refusal_ms = clk_mono_ms();
-    memcpy(s->error, error, sizeof(error)); /* an answer is no outage */
+    tell(s, s->refusal, &s->answers, NULL);
 }
 
 const char *redis_story_refusal(const struct redis_story *s)

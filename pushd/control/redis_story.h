@@ -7,6 +7,8 @@
 #include "common/base/log.h"
 #include "pushd/control/control.h"
 
+#define REDIS_STORY_TEXT 400
+
 struct redis_story {
     const char *address; /* borrowed, without secrets */
     const char *network; /* "tcp" or "unix" */
@@ -15,11 +17,11 @@ struct redis_story {
     bool was_reported;   /* the first answer or failure was told */
     bool is_down;        /* since down_ms */
     int64_t down_ms;
-    char error[400];
+    char error[REDIS_STORY_TEXT];
     struct log_limit dials;
     struct log_limit losses;
     struct log_limit answers;
-    char refusal[400]; /* the last answer that was an error */
+    char refusal[REDIS_STORY_TEXT]; /* the last answer that was an error, which is no outage */
     int64_t refusal_ms;
     void (*reported)(void *arg); /* once: Redis answered, or was found missing */
     void *arg;

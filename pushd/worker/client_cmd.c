@@ -96,20 +96,10 @@ static void take_pong(struct conn *c)
     c->pong_ms = 0;
 }
 
-static bool contains(struct span text, struct span part)
-{
-    for (size_t i = 0; i + part.n <= text.n; i++) {
-        if (memcmp(text.p + i, part.p, part.n) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A first command that is no connect; `text` is how it came. */
 static void refuse_first(struct conn *c, const struct command *m, struct span text)
 {
-    if (c->enc == ENC_JSON && contains(text, SPAN("\"params\":"))) {
+    if (c->enc == ENC_JSON && span_contains(text, "\"params\":")) {
         bad_request(c, "command.v1",
                     "protocol v1 of old client libraries; centrifuge-js has to be 3 or later");
         return;

@@ -107,13 +107,6 @@ static struct perr_result check_sub_refresh(const struct sub_refresh_request *r,
     return CMD_OK;
 }
 
-static void keep_info(struct sub *s, struct span info)
-{
-    free(s->info);
-    s->info = info.n != 0 ? span_dup(info) : NULL;
-    s->info_len = (uint32_t)info.n;
-}
-
 struct perr_result cmd_sub_refresh(struct conn *c, uint32_t id, const void *request)
 {
     const struct sub_refresh_request *r = request;
@@ -140,7 +133,7 @@ struct perr_result cmd_sub_refresh(struct conn *c, uint32_t id, const void *requ
                                     "expire_at is in the past"};
     }
     s->expire_at = conn_clamp_expiry(t->expire_at, now_s);
-    keep_info(s, t->options.info);
+    sub_keep_info(s, t->options.info);
     struct sub_refresh_result result = {0};
     if (s->expire_at != 0) {
         result.expires = true;

@@ -75,6 +75,13 @@ void sub_end(struct sub *s)
     free(s);
 }
 
+void sub_keep_info(struct sub *s, struct span info)
+{
+    free(s->info);
+    s->info = info.n != 0 ? span_dup(info) : NULL;
+    s->info_len = (uint32_t)info.n;
+}
+
 static void log_ended(const struct sub *s, uint32_t code, struct span reason)
 {
     struct worker *w = s->conn->w;

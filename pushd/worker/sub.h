@@ -97,6 +97,9 @@ void sub_unsubscribe(struct sub *s, uint32_t code, struct span reason);
  * expiry. */
 void sub_tick(struct sub *s, int64_t now_ms);
 
+/* Takes a copy as the chan_info, in place of the one before; n == 0: none. */
+void sub_keep_info(struct sub *s, struct span info);
+
 /* The position has a hole: the client has to subscribe or connect again. The subscription is gone
  * afterwards. */
 void sub_insufficient(struct sub *s);

@@ -97,14 +97,6 @@ static void choose_options(struct sub *s, const struct sub_params *p,
                     (wish->flag & SUBSCRIBE_COMPACTION) != 0;
 }
 
-static void keep_info(struct sub *s, struct span info)
-{
-    if (info.n != 0) {
-        s->info = span_dup(info);
-        s->info_len = (uint32_t)info.n;
-    }
-}
-
 static void finish(struct sub *s)
 {
     struct sub_start *st = s->start;
@@ -270,7 +262,7 @@ void sub_begin(struct conn *c, const struct sub_params *p)
     st->ctx = p->ctx;
     recovery_init(&st->recovery, p->opts, s->is_recoverable, wish, s->filter, &st->arena);
     if (p->token != NULL) {
-        keep_info(s, p->token->info);
+        sub_keep_info(s, p->token->info);
         st->result.data = arena_dup(&st->arena, p->token->data);
     }
     hub_subscribe(&c->w->hub, s, p->channel);

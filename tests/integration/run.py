@@ -137,29 +137,17 @@ class Machine:
         self.news, self.users, self.wanted = threading.Condition(), 0, 0
 
     @contextlib.contextmanager
-    def shared(self):
+    def use(self, alone):
         with self.news:
-            self.news.wait_for(lambda: not self.wanted)
+            self.wanted += alone
+            self.news.wait_for(lambda: not (self.users if alone else self.wanted))
             self.users += 1
         try:
             yield
         finally:
             with self.news:
                 self.users -= 1
-                self.news.notify_all()
-
-    @contextlib.contextmanager
-    def alone(self):
-        with self.news:
-            self.wanted += 1
-            self.news.wait_for(lambda: not self.users)
-            self.users += 1
-        try:
-            yield
-        finally:
-            with self.news:
-                self.users -= 1
-                self.wanted -= 1
+                self.wanted -= alone
                 self.news.notify_all()
 
 
@@ -169,7 +157,7 @@ machine = Machine()
 def supervise_attempts(name, path, time_limit, keep):
     """What supervise returns, of the last attempt."""
     for number in range(ATTEMPTS):
-        with machine.alone() if number else machine.shared():
+        with machine.use(alone=number > 0):
             name, status, seconds, report = supervise(name, path, time_limit, keep)
         if status != AGAIN:
             break

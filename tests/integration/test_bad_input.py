@@ -286,13 +286,7 @@ def test_more_sockets_than_descriptors(test):
     system.start_redis()
     system.start_pushd(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
     system.wait_ready()
-    held = [socket.create_connection(("127.0.0.1", system.ws_port), PATIENCE) for _ in range(120)]
-    for peer in held:
-        test.on_end(peer.close)
-        try:
-            peer.send(b"G") # else the kernel keeps it
-        except OSError:
-            pass # one too many
+    held = system.crowd(120)
     system.pushd.wait_log("cannot accept connections, out of descriptors")
     until = time.monotonic() + 1
     wait_for(lambda: time.monotonic() >= until, "some more looks, one each 200 ms")

@@ -121,13 +121,7 @@ def test_clients_do_not_get_the_last_descriptors(test):
     system.start_redis()
     system.start_pushd(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (120, 120)))
     system.wait_ready()
-    held = [socket.create_connection(("127.0.0.1", system.ws_port), PATIENCE) for _ in range(200)]
-    for peer in held:
-        test.on_end(peer.close)
-        try:
-            peer.send(b"G") # else the kernel keeps it
-        except OSError:
-            pass # one too many
+    system.crowd(200)
     system.pushd.wait_log("cannot accept connections, out of descriptors")
     for _ in range(3):
         notify.seen.clear()

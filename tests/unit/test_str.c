@@ -56,6 +56,16 @@ static void find_gives_the_length_when_absent(void **state)
     assert_int_equal(span_find(SPAN("abc"), ':', 99), 3);
 }
 
+static void contains_finds_parts_that_are_whole(void **state)
+{
+    (void)state;
+    assert_true(span_contains(SPAN("abc"), "abc"));
+    assert_true(span_contains(SPAN("aab"), "ab"));
+    assert_false(span_contains(span_of("abc", 2), "bc"));
+    assert_false(span_contains(SPAN("abc"), ""));
+    assert_false(span_contains((struct span){0}, "a"));
+}
+
 static void split_gives_every_part_once(void **state)
 {
     (void)state;
@@ -280,6 +290,7 @@ int main(void)
         cmocka_unit_test(trim_takes_white_space_from_both_ends_only),
         cmocka_unit_test(from_beyond_the_end_is_empty),
         cmocka_unit_test(find_gives_the_length_when_absent),
+        cmocka_unit_test(contains_finds_parts_that_are_whole),
         cmocka_unit_test(split_gives_every_part_once),
         cmocka_unit_test(unsigned_numbers_are_digits_within_64_bits),
         cmocka_unit_test(signed_numbers_reach_both_ends),

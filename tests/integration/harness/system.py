@@ -172,6 +172,17 @@ class System:
     def redis_address(self):
         return "127.0.0.1:%d" % self.redis_port
 
+    def crowd(self, count):
+        """So many sockets at the port of clients, of which the last ones may be too many."""
+        held = [socket.create_connection(("127.0.0.1", self.ws_port), PATIENCE) for _ in range(count)]
+        for peer in held:
+            self.test.on_end(peer.close)
+            try:
+                peer.send(b"G") # else the kernel keeps it
+            except OSError:
+                pass # one too many
+        return held
+
     def resp(self, timeout=PATIENCE):
         return Resp(("127.0.0.1", self.redis_port), self.redis_password, timeout)
 
